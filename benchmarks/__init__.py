@@ -1,0 +1,1 @@
+"""One script per question; each prints a table of ratios measured in one run."""

@@ -1,0 +1,1 @@
+"""The networks that get explained, each as head after features."""

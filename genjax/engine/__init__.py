@@ -1,0 +1,1 @@
+"""The training engine: games of players, one compiled step, one loop."""

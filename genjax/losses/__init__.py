@@ -1,0 +1,1 @@
+"""Losses that two papers share; each returns what is minimised."""

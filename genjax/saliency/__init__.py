@@ -1,0 +1,1 @@
+"""CAM, Grad-CAM and Grad-CAM++ with exact second and third derivatives."""

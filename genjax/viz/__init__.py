@@ -1,0 +1,1 @@
+"""Pictures: grids, curves, GIFs, scatter plots."""

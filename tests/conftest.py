@@ -1,0 +1,27 @@
+"""Shared test set-up: eight virtual CPU devices, a compilation cache, strict rank promotion, reference data."""
+
+import os
+import pathlib
+import tempfile
+
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "genjax-test-cache"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
+import jax
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
+REFERENCE = REPOSITORY.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def reference_data():
+    """The folder of reference data sets and golden values beside a checkout; tests skip where it is absent."""
+    if not REFERENCE.is_dir():
+        pytest.skip(f"reference data is not beside this checkout (looked for {REFERENCE.name} in ../shared)")
+    return REFERENCE

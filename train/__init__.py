@@ -1,0 +1,1 @@
+"""One runnable recipe per model: python -m train.vae."""
