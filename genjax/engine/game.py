@@ -1,0 +1,85 @@
+"""A model is a game: players, each a plain loss function with the networks it owns.
+
+Autoencoders and classifiers are games with one player, GANs games with two or three. Whatever is richer than the six
+fields of a `Player` is ordinary Python inside its loss.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import optax
+
+Batch = Mapping[str, jax.Array]
+Variables = Mapping[str, Any]
+
+
+class Aux(NamedTuple):
+    """What a loss returns beside its scalar.
+
+    variables: updated collections of the networks that the player owns, `{net: {"batch_stats": ...}}`.
+    memory: replacements for entries of `State.memory`.
+    metrics: scalars to log, averaged over sub-batches and devices.
+    """
+
+    variables: Mapping[str, Variables] = {}
+    memory: Mapping[str, Any] = {}
+    metrics: Mapping[str, jax.Array] = {}
+
+
+Loss = Callable[[Mapping[str, Any], Any, Batch, jax.Array], tuple[jax.Array, Aux]]
+"""(params of all networks, state, batch, key) -> (scalar to minimise, Aux)."""
+
+
+class Player(NamedTuple):
+    """One optimizer and the loss it minimises over the networks it owns.
+
+    loss: see `Loss`; only the owned networks are differentiated, so no stop_gradient is needed.
+    tx: any optax transformation over `{net: params}` of the owned networks.
+    owns: names of networks.
+    repeats: moves a step, each on a sub-batch of its own.
+    scale_loss: the loss is multiplied by the dynamic scale that `precision.dynamic_loss_scale` keeps in `tx`'s state.
+    """
+
+    name: str
+    loss: Loss
+    tx: optax.GradientTransformation
+    owns: tuple[str, ...]
+    repeats: int = 1
+    scale_loss: bool = False
+
+
+class Game(NamedTuple):
+    """Players in the order in which they move, and how everything they touch begins.
+
+    networks: `{net: key -> flax variables}`, for example `{"vae": lambda key: vae.init(key, images)}`.
+    ema: `{net: decay}`, the networks of which an exponential moving average of the parameters is kept.
+    memory: arrays that outlive a step and that no optimizer touches (replay pools, running means).
+    """
+
+    players: tuple[Player, ...]
+    networks: Mapping[str, Callable[[jax.Array], Variables]]
+    ema: Mapping[str, float] = {}
+    memory: Mapping[str, Any] = {}
+
+    @property
+    def batches_per_step(self) -> int:
+        """Sub-batches that one step consumes: the largest `repeats`."""
+        return max(player.repeats for player in self.players)
+
+
+def check(game: Game) -> None:
+    """Raise ValueError where a game contradicts itself: the sentence names the player or network and the cure."""
+    names = [player.name for player in game.players]
+    if len(set(names)) != len(names):
+        raise ValueError(f"players {names} share a name; give each its own, since optimizer states are kept by name")
+    known = sorted(game.networks)
+    for player in game.players:
+        missing = [net for net in player.owns if net not in game.networks]
+        if missing or not player.owns:
+            raise ValueError(f"player '{player.name}' owns {missing or 'nothing'}; the game has the networks {known}")
+        if player.repeats < 1:
+            raise ValueError(f"player '{player.name}' has repeats={player.repeats}; it must be at least 1")
+    for net in game.ema:
+        if net not in game.networks:
+            raise ValueError(f"an average is asked for network '{net}'; the game has the networks {known}")

@@ -1,0 +1,55 @@
+"""All that training changes, as one pytree of arrays: safe to donate, to map over and to checkpoint."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from genjax import rng
+from genjax.engine.game import Game, check
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """Arrays only: no optimizer objects, no apply functions, no key (keys follow from seed and step).
+
+    step: int32[], steps done.
+    params: `{net: parameters}`.  variables: `{net: other flax collections}`.
+    opt_state: `{player: optax state}`.  ema: `{net: averaged parameters}`.  memory: `{name: array}`.
+    """
+
+    step: jax.Array
+    params: dict[str, Any]
+    variables: dict[str, Any]
+    opt_state: dict[str, Any]
+    ema: dict[str, Any]
+    memory: dict[str, Any]
+
+    def replace(self, **changes) -> "State":
+        """Return a copy with the named fields changed."""
+        return replace(self, **changes)
+
+    def variables_of(self, net: str, ema: bool = False) -> dict[str, Any]:
+        """Return what `module.apply` takes for network `net`; with `ema`, its averaged parameters."""
+        return {"params": (self.ema if ema else self.params)[net], **self.variables[net]}
+
+
+def init_state(game: Game, key: jax.Array) -> State:
+    """Return the state that `game` starts from; pure, so jit it once and pass it to `jax.eval_shape` for shapes."""
+    check(game)
+    params, variables = {}, {}
+    for net, init in game.networks.items():
+        collections = dict(init(rng.named(key, net)))
+        params[net] = collections.pop("params")
+        variables[net] = collections
+    return State(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        variables=variables,
+        opt_state={player.name: player.tx.init({net: params[net] for net in player.owns}) for player in game.players},
+        # A copy: an average that aliased the parameters could not be donated with them.
+        ema={net: jax.tree.map(jnp.copy, params[net]) for net in game.ema},
+        memory={name: jnp.asarray(value) for name, value in game.memory.items()},
+    )

@@ -1,0 +1,145 @@
+"""The training step of every model: a player's move, a round of moves, and K rounds in one compiled call."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from genjax import rng
+from genjax.engine.game import Aux, Batch, Game, Player
+from genjax.engine.state import State
+
+Metrics = dict[str, jax.Array]
+Step = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]
+
+
+def _merge(state: State, player: Player, aux: Aux) -> State:
+    foreign = sorted(set(aux.variables) - set(player.owns))
+    if foreign:
+        raise ValueError(
+            f"player '{player.name}' returned updated variables of {foreign}, but owns {list(player.owns)}: "
+            "leave them out of Aux.variables, so that a network's statistics change only in its owner's moves"
+        )
+    variables = {net: {**state.variables[net], **new} for net, new in aux.variables.items()}
+    return state.replace(variables={**state.variables, **variables}, memory={**state.memory, **aux.memory})
+
+
+def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Array, scale: jax.Array | None):
+    def objective(own):
+        loss, aux = player.loss({**state.params, **own}, state, batch, key)
+        return (loss if scale is None else loss * scale), (loss, aux)
+
+    gradient, (loss, aux) = jax.grad(objective, has_aux=True)(own)
+    return gradient, {"loss": loss, **aux.metrics}, _merge(state, player, aux)
+
+
+def _accumulated_gradient(player, state, own, batch, key, scale, parts):
+    """Average over `parts` equal slices of the batch, one after the other, for the memory of one slice."""
+
+    def split(x):
+        if x.shape[0] % parts:
+            raise ValueError(f"a batch of {x.shape[0]} cannot be accumulated in {parts} equal parts; change either")
+        # Strided slices keep every device's rows on that device when the batch is sharded.
+        return jnp.swapaxes(x.reshape(x.shape[0] // parts, parts, *x.shape[1:]), 0, 1)
+
+    def body(carry, part):
+        state, total = carry
+        index, batch = part
+        gradient, metrics, state = _gradient(player, state, own, batch, jax.random.fold_in(key, index), scale)
+        return (state, jax.tree.map(jnp.add, total, gradient)), metrics
+
+    start = (state, jax.tree.map(jnp.zeros_like, own))
+    (state, total), metrics = lax.scan(body, start, (jnp.arange(parts), jax.tree.map(split, batch)))
+    return jax.tree.map(lambda g: g / parts, total), jax.tree.map(jnp.mean, metrics), state
+
+
+def move(
+    player: Player, state: State, batch: Batch, key: jax.Array, axis: str | None = None, accumulate: int = 1
+) -> tuple[State, Metrics]:
+    """Let `player` take one optimizer step on `batch`, leaves [B, ...], and return the new state and metrics.
+
+    With `axis`, the name of a mapped axis over devices, gradients, metrics and updated variables are averaged over it.
+    """
+    own = {net: state.params[net] for net in player.owns}
+    if axis is not None:
+        # Marked as differing by device, so that the gradient is this device's own and the mean below is the mean.
+        own = jax.tree.map(lambda p: lax.pcast(p, axis, to="varying"), own)
+    scale = state.opt_state[player.name].scale if player.scale_loss else None
+    before = state.variables
+    if accumulate == 1:
+        gradient, metrics, state = _gradient(player, state, own, batch, key, scale)
+    else:
+        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, scale, accumulate)
+    if axis is not None:
+        variables = {net: state.variables[net] for net in player.owns}
+        gradient, metrics, variables = lax.pmean((gradient, metrics, variables), axis)
+        state = state.replace(variables={**state.variables, **variables})
+    own = {net: state.params[net] for net in player.owns}
+    updates, opt_state = player.tx.update(gradient, state.opt_state[player.name], own)
+    params = {**state.params, **jax.tree.map(lambda p, u: (p + u).astype(p.dtype), own, updates)}
+    if player.scale_loss:  # a skipped step leaves no trace in the statistics either
+        keep = opt_state.finite
+        variables = jax.tree.map(lambda new, old: jnp.where(keep, new, old), state.variables, before)
+        state, metrics = state.replace(variables=variables), {**metrics, "loss_scale": opt_state.scale}
+    state = state.replace(params=params, opt_state={**state.opt_state, player.name: opt_state})
+    return state, {f"{player.name}/{name}": value for name, value in metrics.items()}
+
+
+def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
+    """Return `step(state, batch, key) -> (state, metrics)`: every player in turn, then averages, then step + 1.
+
+    batch: leaves [R, B, ...] with R = `game.batches_per_step` sub-batches; a player uses the last `repeats` of them.
+    key: the run's key; the step's own follows from it and `state.step`.
+    """
+
+    def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
+        key = rng.at_step(key, state.step, axis)
+        metrics: Metrics = {}
+        for player in game.players:
+            player_key = rng.named(key, player.name)
+            if player.repeats == 1:
+                last = jax.tree.map(lambda x: x[-1], batch)
+                state, moved = move(player, state, last, player_key, axis, accumulate)
+            else:
+                keys = jax.random.split(player_key, player.repeats)
+                parts = jax.tree.map(lambda x, n=player.repeats: x[-n:], batch)
+                state, moved = lax.scan(
+                    lambda s, xs, player=player: move(player, s, *xs, axis, accumulate), state, (parts, keys)
+                )
+                moved = jax.tree.map(jnp.mean, moved)
+            metrics |= moved
+        ema = {
+            net: jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, state.ema[net], state.params[net])
+            for net, decay in game.ema.items()
+        }
+        return state.replace(step=state.step + 1, ema=ema), metrics
+
+    return step
+
+
+def make_run(
+    step: Step, prepare: Callable[[Batch, jax.Array], Batch] | None = None, axis: str | None = None
+) -> Callable[[State, Mapping[str, jax.Array], jax.Array | None, jax.Array], tuple[State, Metrics]]:
+    """Return `run(state, source, indices, key)`, K steps in one call by `lax.scan`.
+
+    source: arrays [N, ...] that live on the device, with indices int32[K, R, B] into them; or, with indices None, the
+        batches themselves, [K, R, B, ...].
+    prepare: `(batch, key) -> batch` on leaves [B, ...], inside the compiled step (scaling of uint8, flips, noise).
+    Returns the state after K steps and metrics stacked to [K].
+    """
+
+    def body(state, batch, key):
+        if prepare is not None:
+            data_key = rng.named(rng.at_step(key, state.step, axis), "data")
+            count = jax.tree.leaves(batch)[0].shape[0]
+            batch = jax.vmap(prepare)(batch, jax.random.split(data_key, count))
+        return step(state, batch, key)
+
+    def run(state, source, indices, key):
+        if indices is None:
+            return lax.scan(lambda s, batch: body(s, batch, key), state, source)
+        return lax.scan(lambda s, i: body(s, {name: x[i] for name, x in source.items()}, key), state, indices)
+
+    return run
