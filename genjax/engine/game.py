@@ -18,7 +18,7 @@ class Aux(NamedTuple):
     """What a loss returns beside its scalar.
 
     variables: updated collections of the networks that the player owns, `{net: {"batch_stats": ...}}`.
-    memory: replacements for entries of `State.memory`.
+    memory: replacements for entries of `State.memory`, equal on every device (see `parallel.gather`, `parallel.mean`).
     metrics: scalars to log, averaged over sub-batches and devices.
     """
 

@@ -1,6 +1,7 @@
 """The training step of every model: a player's move, a round of moves, and K rounds in one compiled call."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -87,6 +88,11 @@ def move(
     return state, {f"{player.name}/{name}": value for name, value in metrics.items()}
 
 
+def _move_on(player: Player, axis: str | None, accumulate: int, state: State, part: tuple[Batch, jax.Array]):
+    batch, key = part
+    return move(player, state, batch, key, axis, accumulate)
+
+
 def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
     """Return `step(state, batch, key) -> (state, metrics)`: every player in turn, then averages, then step + 1.
 
@@ -105,9 +111,8 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
             else:
                 keys = jax.random.split(player_key, player.repeats)
                 parts = jax.tree.map(lambda x, n=player.repeats: x[-n:], batch)
-                state, moved = lax.scan(
-                    lambda s, xs, player=player: move(player, s, *xs, axis, accumulate), state, (parts, keys)
-                )
+                moves = partial(_move_on, player, axis, accumulate)
+                state, moved = lax.scan(moves, state, (parts, keys))
                 moved = jax.tree.map(jnp.mean, moved)
             metrics |= moved
         ema = {

@@ -1,0 +1,66 @@
+"""What a run writes while it trains: metrics as JSON lines, and TensorBoard events if asked."""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from genjax.files import write_text
+
+
+def _strict(value: Any) -> Any:
+    """Return a number that strict JSON can hold; what is not finite becomes null."""
+    if isinstance(value, int):
+        return value
+    value = float(value)
+    return value if math.isfinite(value) else None
+
+
+def read_rows(path: Path | str) -> list[dict[str, Any]]:
+    """Return the rows of a JSON-lines file; a last line that a kill cut short is left out."""
+    path = Path(path)
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break
+    return rows
+
+
+Writer = Callable[[int, Mapping[str, Any]], None]
+
+
+@contextmanager
+def metrics_writer(folder: Path, resume_at: int = 0, tensorboard: bool = False) -> Iterator[Writer]:
+    """Yield `write(step, metrics)`, which appends rows to `metrics.jsonl` and, if asked, TensorBoard events.
+
+    resume_at: rows of later steps, which a killed run wrote after its last checkpoint, are dropped first.
+    """
+    path = folder / "metrics.jsonl"
+    rows = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    events = None
+    if tensorboard:
+        try:
+            from tensorboardX import SummaryWriter
+        except ImportError:
+            raise ValueError("event files need tensorboardX: pip install 'genjax-models[tensorboard]'") from None
+        events = SummaryWriter(str(folder / "tensorboard"), purge_step=resume_at + 1 if resume_at else None)
+    with path.open("a", encoding="utf-8", buffering=1) as file:
+
+        def write(step: int, metrics: Mapping[str, Any]) -> None:
+            row = {"step": step, **{name: _strict(value) for name, value in metrics.items()}}
+            file.write(json.dumps(row) + "\n")
+            if events is not None:
+                for name, value in row.items():
+                    if name != "step" and value is not None:
+                        events.add_scalar(name, value, step)
+
+        try:
+            yield write
+        finally:
+            if events is not None:
+                events.close()

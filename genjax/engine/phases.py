@@ -1,0 +1,52 @@
+"""Phases: stretches of training with one game and one feed each (growth by resolution, scales, pre-training)."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from genjax.engine.game import Batch, Game
+from genjax.engine.state import State
+
+
+def carry_over(old: State, fresh: State) -> State:
+    """Return `fresh` with every leaf that `old` has at the same path with the same shape and type."""
+    known = dict(jax.tree_util.tree_leaves_with_path(old))
+
+    def pick(path, leaf):
+        other = known.get(path)
+        fits = other is not None and other.shape == leaf.shape and other.dtype == leaf.dtype
+        return other if fits else leaf
+
+    return jax.tree_util.tree_map_with_path(pick, fresh)
+
+
+class Feed(NamedTuple):
+    """What a phase trains on.
+
+    split: a split of `genjax.data`.  batch_size: images in a sub-batch, over all devices.
+    prepare: `(batch, key) -> batch`, runs inside the compiled step.
+    """
+
+    split: Any
+    batch_size: int
+    prepare: Callable[[Batch, jax.Array], Batch] | None = None
+
+
+class Phase(NamedTuple):
+    """`steps` steps of `game` on `feed`; `enter(old, fresh)` makes the state it starts from out of the last phase's."""
+
+    game: Game
+    steps: int
+    feed: Feed
+    enter: Callable[[State, State], State] = carry_over
+
+
+def phase_at(phases: Sequence[Phase], step: int) -> tuple[int, int]:
+    """Return (index, first step) of the phase to which `step` belongs; the last phase for a step at or past the end."""
+    start = 0
+    for index, phase in enumerate(phases):
+        if step < start + phase.steps or index == len(phases) - 1:
+            return index, start
+        start += phase.steps
+    raise ValueError("a run needs at least one phase")
