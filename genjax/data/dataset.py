@@ -1,0 +1,138 @@
+"""What a data set is to the rest of the library: two splits of images with optional labels, and class names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class DataError(ValueError):
+    """A data set that cannot be used; the message names the file and the cure."""
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A split held in memory or in a memory-mapped file.
+
+    arrays: {"images": uint8[count, height, width, channels] (or float32 in [0, 1]), "labels": int32[count]};
+    no labels, no "labels"; label -1 means none. Raises DataError for other shapes, types or label values.
+    """
+
+    arrays: dict[str, np.ndarray]
+
+    def __post_init__(self):
+        images = self.arrays.get("images")
+        if images is None or images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
+            found = "nothing" if images is None else f"{images.dtype}{list(images.shape)}"
+            raise DataError(f'"images" must be uint8 or float32 [count, height, width, channels], not {found}')
+        if self.labelled:
+            check_labels(self.arrays["labels"], len(images), None, "labels")
+
+    def __len__(self) -> int:
+        return len(self.arrays["images"])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of every image."""
+        return self.arrays["images"].shape[1:]
+
+    @property
+    def labelled(self) -> bool:
+        """Whether batches carry "labels"."""
+        return "labels" in self.arrays
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays together."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Rows `indices` of every array, in that order: {"images": uint8[len(indices), ...], ...}."""
+        return {name: np.asarray(array[indices]) for name, array in self.arrays.items()}
+
+
+@dataclass(frozen=True)
+class Files:
+    """A split whose images are decoded when they are asked for.
+
+    decode: index -> uint8[height, width, channels], equal for equal indices and safe to call from several threads.
+    """
+
+    decode: Callable[[int], np.ndarray]
+    count: int
+    shape: tuple[int, ...]
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return self.count
+
+    @property
+    def labelled(self) -> bool:
+        """Whether batches carry "labels"."""
+        return self.labels is not None
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Decodes the images `indices`, in that order: {"images": uint8[len(indices), ...], ...}."""
+        images = np.empty((len(indices), *self.shape), np.uint8)
+        for row, index in enumerate(indices):
+            images[row] = self.decode(int(index))
+        batch = {"images": images}
+        if self.labels is not None:
+            batch["labels"] = self.labels[indices]
+        return batch
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A training and a test split with images of one shape; `class_names` is empty when there are no labels."""
+
+    name: str
+    train: Arrays | Files
+    test: Arrays | Files
+    class_names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if tuple(self.train.shape) != tuple(self.test.shape):
+            raise DataError(
+                f"{self.name}: training images are {list(self.train.shape)} but test images {list(self.test.shape)}; "
+                "pass image_size (and channels) to bring both to one shape"
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of every image."""
+        return tuple(self.train.shape)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes; 0 when there are no labels."""
+        return len(self.class_names)
+
+
+def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where: str) -> np.ndarray:
+    """Labels as int32[count]; DataError naming `where` unless every one is -1 (none) or in 0 .. num_classes - 1."""
+    labels = np.asarray(labels)
+    if labels.shape == (count, 1):
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise DataError(f"{where}: {count} images need labels of shape [{count}], not {list(labels.shape)}")
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{where}: labels must be integers (class numbers from 0), not {labels.dtype}; cast them")
+    # A class number at or above the number of images is a mistake of numbering, not a class.
+    limit = count if num_classes is None else num_classes
+    wrong = np.flatnonzero((labels < -1) | (labels.astype(np.int64) >= max(limit, 1)))
+    if len(wrong):
+        raise DataError(
+            f"{where}: label {labels[wrong[0]]} of image {wrong[0]} is out of range; number the classes "
+            f"0 .. {max(limit, 1) - 1} and give -1 to images without a label"
+        )
+    return labels.astype(np.int32)
+
+
+def number_names(labels: np.ndarray | None) -> tuple[str, ...]:
+    """Class names "0", "1", ... up to the largest label; none without labels."""
+    if labels is None or not len(labels):
+        return ()
+    return tuple(str(number) for number in range(int(labels.max()) + 1))
