@@ -45,7 +45,7 @@ class Settings(NamedTuple):
 
 
 class Result(NamedTuple):
-    """state: the last one.  signal: the one that ended the run early, or None.  seconds: of this run; compile: of them."""
+    """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compilation included."""
 
     state: State
     signal: int | None
@@ -139,7 +139,7 @@ def train(
             return jax.eval_shape(lambda: init_state(phases[index].game, key))
 
         def load() -> tuple[State, int, int]:
-            saved = checkpoint.read_meta(manager)
+            saved = checkpoint.read_meta(manager) or {}
             return checkpoint.restore(manager, shapes(saved["phase"])), saved["phase"], saved["retry"]
 
         index = 0
