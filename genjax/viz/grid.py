@@ -1,0 +1,132 @@
+"""Grids and strips of images as PNG, and animated GIFs. Files appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+_GAP = 2
+_MARGIN = 6
+_CELL = 48  # images smaller than this are enlarged by a whole factor
+
+
+def to_uint8(images, *, low: float = 0.0, high: float = 1.0) -> np.ndarray:
+    """round(255 (x - low) / (high - low)), clipped: uint8 of the same shape; uint8 passes unchanged.
+
+    ValueError if a pixel is NaN or infinite, for then there is no picture to show.
+    """
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        return images
+    images = images.astype(np.float32)
+    bad = np.count_nonzero(~np.isfinite(images))
+    if bad:
+        raise ValueError(f"{bad} of {images.size} pixels are NaN or infinite; the model has diverged, nothing is drawn")
+    if not low < high:
+        raise ValueError(f"low {low} must be below high {high}: the values shown as black and as white")
+    return np.round(np.clip((images - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def grid(images, columns: int | None = None, *, low: float = 0.0, high: float = 1.0, zoom: int | None = None):
+    """float[count, height, width, 1 or 3] in [low, high], or uint8, row by row: one uint8[height', width', 3] picture.
+
+    columns None makes the grid as square as can be; zoom None enlarges small images. ValueError for other shapes, NaN.
+    """
+    images = to_uint8(images, low=low, high=high)
+    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
+        raise ValueError(f"expected images [count, height, width, 1 or 3], not {list(images.shape)}")
+    count, height, width, _ = images.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    zoom = zoom or max(1, -(-_CELL // max(height, width)))
+    images = np.broadcast_to(images, (count, height, width, 3)).repeat(zoom, 1).repeat(zoom, 2)
+    high_, wide = height * zoom + _GAP, width * zoom + _GAP
+    page = np.full((rows * high_ + _GAP, columns * wide + _GAP, 3), 255, np.uint8)
+    for number, image in enumerate(images):
+        top, left = number // columns * high_ + _GAP, number % columns * wide + _GAP
+        page[top : top + high_ - _GAP, left : left + wide - _GAP] = image
+    return page
+
+
+def save_grid(
+    path: str | os.PathLike,
+    images,
+    columns: int | None = None,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    zoom: int | None = None,
+    row_labels: Sequence[str] = (),
+) -> None:
+    """Writes `grid(images, columns)` as PNG, with `row_labels` to the left of its rows. ValueError as `grid`."""
+    from PIL import Image as pillow
+    from PIL import ImageDraw, ImageFont
+
+    page = grid(images, columns, low=low, high=high, zoom=zoom)
+    picture = pillow.fromarray(page)
+    if row_labels:
+        rows = -(-len(images) // (columns or int(np.ceil(np.sqrt(len(images))))))
+        if len(row_labels) != rows:
+            raise ValueError(f"{len(row_labels)} row labels for {rows} rows; give one per row")
+        font = ImageFont.load_default(size=13)
+        left = int(max(font.getlength(label) for label in row_labels)) + 2 * _MARGIN
+        picture = pillow.new("RGB", (left + page.shape[1], page.shape[0]), "white")
+        picture.paste(pillow.fromarray(page), (left, 0))
+        draw = ImageDraw.Draw(picture)
+        for row, label in enumerate(row_labels):
+            middle = (row + 0.5) * (page.shape[0] - _GAP) / rows + _GAP
+            draw.text((left - _MARGIN, middle), label, fill="black", font=font, anchor="rm")
+    _save(path, picture, format="PNG")
+
+
+def save_strip(
+    path: str | os.PathLike, images, *, low: float = 0.0, high: float = 1.0, zoom: int | None = None
+) -> None:
+    """Writes the images side by side as PNG. ValueError as `grid`."""
+    save_grid(path, images, len(images), low=low, high=high, zoom=zoom)
+
+
+def save_gif(
+    path: str | os.PathLike,
+    frames,
+    fps: float = 10.0,
+    *,
+    columns: int | None = None,
+    low: float = 0.0,
+    high: float = 1.0,
+    zoom: int | None = None,
+) -> None:
+    """Writes an endless GIF; a frame is one image [height, width, channels] or several [count, ...], drawn as a grid.
+
+    float[frames, (count,) height, width, 1 or 3] in [low, high], or uint8. GIF counts time in 1/100 s. ValueError as
+    `grid`.
+    """
+    from PIL import Image as pillow
+
+    pages = []
+    for frame in frames:
+        frame = np.asarray(frame)
+        page = grid(frame[None] if frame.ndim == 3 else frame, columns, low=low, high=high, zoom=zoom)
+        pages.append(pillow.fromarray(page))
+    if not pages:
+        raise ValueError("an animation needs at least one frame")
+    duration = max(10 * round(100 / fps), 10)
+    _save(path, pages[0], format="GIF", save_all=True, append_images=pages[1:], duration=duration, loop=0)
+
+
+def _save(path: str | os.PathLike, picture: Image, **options) -> None:
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        picture.save(temporary, **options)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
