@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Files
+from genjax.files import atomic
 
 _ROWS = 64
 _ABANDONED = 24 * 3600.0
@@ -32,7 +33,6 @@ def memory_map(files: Files, key: object, cache_dir: str | os.PathLike | None) -
     images = _open(path, (len(files), *files.shape))
     if images is None:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             _write(path, files)
         except OSError as error:
             raise DataError(
@@ -56,11 +56,10 @@ def _open(path, shape):
 def _write(path, files):
     from tqdm import tqdm
 
-    for left in path.parent.glob(f".{path.name}.*"):  # of processes that were killed while they decoded
+    for left in path.parent.glob(f".{path.stem}-*"):  # of processes that were killed while they decoded
         if time.time() - left.stat().st_mtime > _ABANDONED:
             left.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic(path) as temporary:
         images = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(files), *files.shape))
 
         def decode(first):
@@ -75,6 +74,3 @@ def _write(path, files):
             for done in pool.map(decode, range(0, len(files), _ROWS)):
                 bar.update(done)
         images.flush()
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from genjax.files import atomic
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -122,11 +124,5 @@ def save_gif(
 
 
 def _save(path: str | os.PathLike, picture: Image, **options) -> None:
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic(pathlib.Path(path)) as temporary:
         picture.save(temporary, **options)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
