@@ -45,7 +45,7 @@ class Settings(NamedTuple):
 
 
 class Result(NamedTuple):
-    """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compilation included."""
+    """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compiling included."""
 
     state: State
     signal: int | None

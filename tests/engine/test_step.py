@@ -1,0 +1,198 @@
+"""The step: what a move does, in which order, and that every way of compiling it gives the same numbers."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from genjax import parallel, precision
+from genjax.data import pipeline
+from genjax.engine import Aux, Game, Player, init_state, make_run, make_step, move
+from tests.engine import toy
+
+KEY = jax.random.key(1)
+
+
+def batches(count, size=16, repeats=1):
+    order = pipeline.order(64, size, 0, 0, count * repeats)
+    return order.reshape(count, repeats, size)
+
+
+def run_plan(plan, game, indices, accumulate=1):
+    state = plan.put_state(init_state(game, KEY))
+    run = plan.compile(make_run(make_step(game, plan.axis, accumulate), None, plan.axis))
+    state, metrics = run(state, plan.put_source(toy.split().arrays), plan.put_batches(indices), KEY)
+    return plan.get_state(state), plan.get_metrics(metrics)
+
+
+def test_a_move_is_one_optax_step_on_the_gradient_of_what_the_player_owns():
+    game = toy.duel(1)
+    state = init_state(game, KEY)
+    after, metrics = move(game.players[0], state, {"images": jnp.full((4, 1, 1, 3), 0.25)}, KEY)
+    # loss (1 - 0 - 0.25)^2, gradient 1.5, learning rate 0.1
+    assert float(metrics["critic/loss"]) == pytest.approx(0.5625)
+    assert float(after.params["critic"]["value"]) == pytest.approx(1 - 0.15)
+    assert toy.same_bits(after.params["generator"], state.params["generator"])
+
+
+def test_a_player_repeats_over_its_own_sub_batches_and_the_last_is_shared():
+    game = toy.duel(3)
+    images = jnp.broadcast_to(jnp.array([0.9, 0.5, 0.1]).reshape(3, 1, 1, 1, 1), (3, 4, 1, 1, 3))
+    state, _ = make_step(game)(init_state(game, KEY), {"images": images}, KEY)
+    critic, generator = 1.0, 0.0
+    for mean in (0.9, 0.5, 0.1):
+        critic -= 0.2 * (critic - generator - mean)
+    generator -= 0.2 * (generator - critic)
+    assert float(state.params["critic"]["value"]) == pytest.approx(critic, rel=1e-6)
+    assert float(state.params["generator"]["value"]) == pytest.approx(generator, rel=1e-6)
+    assert int(state.memory["seen"]) == 3
+    assert int(state.step) == 1
+
+
+def test_accumulated_gradients_equal_the_whole_batch():
+    game = toy.duel(1)
+    run = [
+        make_step(game, accumulate=parts)(
+            init_state(game, KEY), {"images": jax.random.uniform(KEY, (1, 8, 1, 1, 3))}, KEY
+        )[0]
+        for parts in (1, 4)
+    ]
+    assert toy.worst(run[0].params, run[1].params) < 1e-6
+    with pytest.raises(ValueError, match="batch of 8 cannot be accumulated in 3"):
+        make_step(game, accumulate=3)(init_state(game, KEY), {"images": jnp.zeros((1, 8, 1, 1, 3))}, KEY)
+
+
+def test_fused_steps_equal_single_steps_bit_for_bit():
+    game = toy.regression()
+    indices = batches(6)
+    plan = parallel.jit_plan(jax.devices()[:1])
+    fused, metrics = run_plan(plan, game, indices)
+    state = plan.put_state(init_state(game, KEY))
+    run, source = plan.compile(make_run(make_step(game))), plan.put_source(toy.split().arrays)
+    losses = []
+    for row in indices:
+        state, single = run(state, source, plan.put_batches(row[None]), KEY)
+        losses.append(float(single["net/loss"][0]))
+    assert toy.same_bits(fused, state)
+    np.testing.assert_array_equal(metrics["net/loss"], np.float32(losses))
+
+
+def test_batches_from_the_host_equal_batches_gathered_on_the_device():
+    game, indices = toy.regression(), batches(4)
+    plan = parallel.jit_plan(jax.devices()[:1])
+    gathered, _ = run_plan(plan, game, indices)
+    run = plan.compile(make_run(make_step(game)))
+    streamed, _ = run(plan.put_state(init_state(game, KEY)), plan.put_batches(toy.split().take(indices)), None, KEY)
+    assert toy.same_bits(gathered, streamed)
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_one_device_eight_by_jit_and_eight_by_pmap_agree_with_batch_norm(accumulate):
+    game, indices = toy.regression(optax.sgd(0.1)), batches(20)
+    plans = (
+        parallel.jit_plan(jax.devices()[:1]),
+        parallel.jit_plan(jax.devices()[:8]),
+        parallel.pmap_plan(jax.devices()[:8]),
+    )
+    one, mesh, mapped = (run_plan(plan, game, indices, accumulate) for plan in plans)
+    compared = [(one, mesh)] if accumulate > 1 else [(one, mesh), (one, mapped)]
+    for a, b in compared:
+        assert toy.worst(a, b) < 1e-6
+    # The same seeds and data, one step more: a comparison that could not fail would pass this too.
+    assert toy.worst(one[0].params, run_plan(plans[0], game, batches(21), accumulate)[0].params) > 1e-4
+
+
+def test_pmap_devices_draw_different_noise():
+    def loss(params, state, batch, key):
+        noise = jax.random.normal(key)
+        spread = jax.lax.pmean(noise**2, "data") - jax.lax.pmean(noise, "data") ** 2
+        return params["net"]["w"] * 0, Aux(metrics={"spread": spread})
+
+    game = Game((Player("net", loss, optax.sgd(0.1), ("net",)),), {"net": lambda key: {"params": {"w": jnp.zeros(())}}})
+    _, metrics = run_plan(parallel.pmap_plan(jax.devices()[:8]), game, batches(3))
+    assert metrics["net/spread"].min() > 0.1
+    assert len(set(metrics["net/spread"].tolist())) == 3  # and different noise in every step
+
+
+def test_a_step_is_traced_once():
+    game, traces = toy.regression(), []
+    step = make_step(game)
+
+    def counted(state, batch, key):
+        traces.append(1)
+        return step(state, batch, key)
+
+    plan = parallel.jit_plan(jax.devices()[:2])
+    run, source = plan.compile(make_run(counted)), plan.put_source(toy.split().arrays)
+    state = plan.put_state(init_state(game, KEY))
+    for row in batches(5):
+        state, _ = run(state, source, plan.put_batches(row[None]), KEY)
+    assert len(traces) == 1
+    assert run._cache_size() == 1
+
+
+def test_the_average_starts_as_a_copy_and_follows_its_recursion():
+    game, indices = toy.regression(), batches(3)
+    plan = parallel.jit_plan(jax.devices()[:1])
+    start = init_state(game, KEY)
+    assert toy.same_bits(start.ema["net"], start.params["net"])
+    expected = jax.tree.map(np.asarray, start.ema["net"])
+    for count in (1, 2, 3):
+        state, _ = run_plan(plan, game, indices[:count])
+        expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, expected, state.params["net"])
+    assert toy.worst(state.ema["net"], expected) < 1e-6
+
+
+def test_statistics_of_a_network_change_only_in_its_owners_moves():
+    def meddle(params, state, batch, key):
+        return params["generator"]["value"], Aux(variables={"critic": {"batch_stats": {}}})
+
+    game = toy.duel(1)
+    game = game._replace(players=(game.players[0], game.players[1]._replace(loss=meddle)))
+    with pytest.raises(ValueError, match="player 'generator' returned updated variables of .'critic'"):
+        make_step(game)(init_state(game, KEY), {"images": jnp.zeros((1, 4, 1, 1, 3))}, KEY)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda g: g._replace(players=(g.players[0],) * 2), "share a name"),
+        (lambda g: g._replace(players=(g.players[0]._replace(owns=("x",)),)), "owns .'x'"),
+        (lambda g: g._replace(players=(g.players[0]._replace(repeats=0),)), "repeats=0"),
+        (lambda g: g._replace(ema={"x": 0.9}), "network 'x'"),
+    ],
+)
+def test_a_game_that_contradicts_itself_is_refused(change, text):
+    with pytest.raises(ValueError, match=text):
+        init_state(change(toy.duel()), KEY)
+
+
+def test_an_overflow_is_skipped_without_a_trace_and_the_scale_recovers():
+    tx = precision.dynamic_loss_scale(optax.adam(1e-2), initial=8.0, interval=2)
+    game = toy.regression(tx, scale_loss=True, poison=2)
+    plan = parallel.jit_plan(jax.devices()[:1])
+    states = [run_plan(plan, game, batches(count))[0] for count in (1, 2, 3, 5)]
+    scale = [float(s.opt_state["net"].scale) for s in states]
+    assert scale == [8.0, 16.0, 8.0, 16.0]  # grows after two good steps, halves at the poisoned one, grows again
+    assert not bool(states[2].opt_state["net"].finite)
+    for kept in ("params", "variables"):
+        assert toy.same_bits(getattr(states[1], kept), getattr(states[2], kept))
+    assert toy.same_bits(states[1].opt_state["net"].inner, states[2].opt_state["net"].inner)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(states[3].params))
+
+
+def test_a_scaled_loss_moves_like_an_unscaled_one():
+    plan, indices = parallel.jit_plan(jax.devices()[:1]), batches(4)
+    plain, metrics = run_plan(plan, toy.regression(optax.adam(1e-2)), indices)
+    tx = precision.dynamic_loss_scale(optax.adam(1e-2))
+    scaled, scaled_metrics = run_plan(plan, toy.regression(tx, scale_loss=True), indices)
+    assert toy.worst(plain.params, scaled.params) < 1e-5
+    np.testing.assert_allclose(metrics["net/loss"], scaled_metrics["net/loss"], rtol=1e-4)
+
+
+def test_a_batch_that_devices_cannot_share_is_refused_with_the_nearest_one_that_they_can():
+    with pytest.raises(
+        ValueError, match="batch of 100 cannot be split evenly over 8 device.*multiple of 8, such as 96"
+    ):
+        parallel.check_batch(100, jax.devices()[:8])

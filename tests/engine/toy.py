@@ -1,0 +1,81 @@
+"""Small games on which the engine's promises are checked: a regression with batch statistics, and a two-player game."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from genjax import parallel
+from genjax.data import Arrays
+from genjax.engine import Aux, Game, Player
+from genjax.engine.phases import Feed
+
+
+class Net(nn.Module):
+    """Dense, batch norm (synchronised where devices are mapped), dense."""
+
+    @nn.compact
+    def __call__(self, x, train):
+        x = nn.Dense(8, use_bias=False)(x)
+        x = nn.BatchNorm(use_running_average=not train, axis_name=parallel.bound_axis(), use_fast_variance=False)(x)
+        return nn.Dense(2)(nn.tanh(x))
+
+
+def regression(tx=None, scale_loss=False, poison=None):
+    """One player; `poison`, a step at which the loss becomes infinite."""
+    net = Net()
+
+    def loss(params, state, batch, key):
+        variables = {"params": params["net"], **state.variables["net"]}
+        x = batch["images"].reshape(-1, 3) / 255
+        out, updated = net.apply(variables, x, train=True, mutable=["batch_stats"])
+        value = jnp.mean((out - jnp.stack([x.sum(1), x[:, 0] * x[:, 1]], 1)) ** 2)
+        if poison is not None:
+            value = value * jnp.where(state.step == poison, jnp.inf, 1.0)
+        return value, Aux({"net": updated}, metrics={"out": out.mean()})
+
+    player = Player("net", loss, tx or optax.adam(1e-2), ("net",), scale_loss=scale_loss)
+    return Game((player,), {"net": lambda key: net.init(key, jnp.zeros((1, 3)), train=False)}, ema={"net": 0.9})
+
+
+def duel(critic_steps=3):
+    """Two players that own a number each; the critic moves `critic_steps` times, each on a sub-batch of its own."""
+
+    def number(value):
+        return lambda key: {"params": {"value": jnp.float32(value)}}
+
+    def critic(params, state, batch, key):
+        gap = params["critic"]["value"] - params["generator"]["value"] - batch["images"].mean()
+        return gap**2, Aux(memory={"seen": state.memory["seen"] + 1})
+
+    def generator(params, state, batch, key):
+        return (params["generator"]["value"] - params["critic"]["value"]) ** 2, Aux()
+
+    players = (
+        Player("critic", critic, optax.sgd(0.1), ("critic",), repeats=critic_steps),
+        Player("generator", generator, optax.sgd(0.1), ("generator",)),
+    )
+    return Game(players, {"critic": number(1.0), "generator": number(0.0)}, memory={"seen": jnp.int32(0)})
+
+
+def split(count=64):
+    """Return a split of `genjax.data` with one pixel of three channels an image."""
+    return Arrays({"images": np.random.default_rng(0).integers(0, 256, (count, 1, 1, 3), np.uint8)})
+
+
+def feed(batch_size=16):
+    """Return a feed over `split`."""
+    return Feed(split(), batch_size)
+
+
+def worst(a, b):
+    """Return the largest absolute difference between two pytrees."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return max(float(np.max(np.abs(np.asarray(x, float) - np.asarray(y, float)))) for x, y in pairs)
+
+
+def same_bits(a, b):
+    """Return whether two pytrees hold the same bytes."""
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.asarray(x).tobytes() == np.asarray(y).tobytes() for x, y in pairs)
