@@ -1,0 +1,65 @@
+"""Likelihoods of images given a decoder's outputs: sums over pixels and channels, in nats per image.
+
+Every autoencoder here sums over pixels (and latents) and averages over the batch. Averaging over pixels instead would
+weigh the divergence from the prior several hundred times as much, and the posterior collapses onto it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+_LOG_2PI = math.log(2 * math.pi)
+_IMAGE = (-3, -2, -1)
+MINIMUM_VARIANCE = 1e-4
+"""Added to every variance of a Gaussian decoder, whose likelihood is unbounded where a pixel never changes."""
+
+
+@jax.custom_jvp
+def bernoulli_nll(logits: jax.Array, images: jax.Array) -> jax.Array:
+    """-log p = sum of log(1 + exp(l)) - x l, the cross-entropy of pixels x in [0, 1] with sigmoid(l), from logits l.
+
+    logits, images: float[..., height, width, channels], leading axes broadcast. Returns float[...] in nats. Exact and
+    with a gradient at any logit. For grey x its minimum is not 0 but the entropy of x (45.5 nats on MNIST).
+    """
+    return jnp.sum(jnp.maximum(logits, 0) - images * logits + jnp.log1p(jnp.exp(-jnp.abs(logits))), _IMAGE)
+
+
+@bernoulli_nll.defjvp
+def _bernoulli_nll_jvp(primals, tangents):
+    # The gradient is sigmoid(l) - x. Derived by JAX from the line above it takes half as long again on a CPU.
+    (logits, images), (d_logits, d_images) = primals, tangents
+    change = (jax.nn.sigmoid(logits) - images) * d_logits - logits * d_images
+    return bernoulli_nll(logits, images), jnp.sum(change, _IMAGE)
+
+
+def gaussian_nll(outputs: jax.Array, images: jax.Array) -> jax.Array:
+    """-log p = 1/2 sum of (x - m)^2 / v + log v + log 2 pi, with v = exp(log-variance) + `MINIMUM_VARIANCE`.
+
+    outputs: float[..., height, width, 2 channels], means and then log-variances along the last axis.
+    images: float[..., height, width, channels], any real values. Returns float[...] in nats, of either sign.
+    """
+    mean, log_variance = jnp.split(outputs, 2, axis=-1)
+    variance = jnp.exp(log_variance) + MINIMUM_VARIANCE
+    return 0.5 * jnp.sum((images - mean) ** 2 / variance + jnp.log(variance) + _LOG_2PI, _IMAGE)
+
+
+def _gaussian_mean(outputs: jax.Array) -> jax.Array:
+    return jnp.split(outputs, 2, axis=-1)[0]
+
+
+class Likelihood(NamedTuple):
+    """What a decoder's outputs mean.
+
+    outputs: numbers per pixel and channel.  nll: (outputs, images) -> nats per image.  mean: outputs -> images.
+    """
+
+    outputs: int
+    nll: Callable[[jax.Array, jax.Array], jax.Array]
+    mean: Callable[[jax.Array], jax.Array]
+
+
+BERNOULLI = Likelihood(1, bernoulli_nll, jax.nn.sigmoid)
+GAUSSIAN = Likelihood(2, gaussian_nll, _gaussian_mean)

@@ -1,0 +1,40 @@
+"""Normalisation layers that need no axis name: they find the mapped axis over devices by themselves."""
+
+from typing import Any
+
+import jax
+from flax import linen as nn
+
+from genjax.parallel import bound_axis
+
+
+class BatchNorm(nn.Module):
+    """y = scale (x - mean) / sqrt(variance + epsilon) + bias, per channel (the last axis), over all other axes.
+
+    While training, mean and (biased) variance are those of the batch, of the global one when the batch is split over
+    devices: under `jit` arrays are global, under a map over the axis `genjax.parallel.DATA` both are averaged over it.
+    Running statistics: new = momentum * old + (1 - momentum) * batch, kept in `batch_stats` and used for evaluation.
+    Statistics are float32 whatever `dtype` is, and the variance is the mean square of centred values, which stays right
+    far from zero. PyTorch's `momentum=0.1` is 0.9 here. Source: Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 1.
+    """
+
+    momentum: float = 0.9
+    epsilon: float = 1e-5
+    use_bias: bool = True
+    use_scale: bool = True
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """Return x, float[..., channels], normalised."""
+        norm = nn.BatchNorm(
+            use_running_average=not train,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            use_bias=self.use_bias,
+            use_scale=self.use_scale,
+            dtype=self.dtype,
+            axis_name=bound_axis(),
+            use_fast_variance=False,
+        )
+        return norm(x)
