@@ -1,0 +1,77 @@
+"""Classification as a game with one player, and what follows from a trained network: probabilities and accuracy."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from genjax.engine.game import Aux, Game, Player
+
+
+def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
+    """Return mean_b -sum_c q_bc log softmax(logits_b)_c, q = (1 - s) onehot(label) + s / classes.
+
+    logits: float[B, classes].  labels: int[B].  smoothing: s in [0, 1).  Computed in at least float32.
+    Source of s: Szegedy et al. 2015, arXiv 1512.00567, section 7.
+    """
+    log_p = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    target = jnp.take_along_axis(log_p, labels[:, None], axis=-1)[:, 0]
+    return -jnp.mean((1 - smoothing) * target + smoothing * jnp.mean(log_p, axis=-1))
+
+
+def loss(network: nn.Module, smoothing: float, params, state, batch, key) -> tuple[jax.Array, Aux]:
+    """Return the cross entropy of network "classifier" in training mode on images float[B, H, W, C], labels int[B]."""
+    variables = {**state.variables["classifier"], "params": params["classifier"]}
+    logits, updated = network.apply(
+        variables, batch["images"], train=True, mutable=["batch_stats"], rngs={"dropout": key}
+    )
+    accuracy = jnp.mean(jnp.argmax(logits, axis=-1) == batch["labels"])
+    metrics = {"accuracy": accuracy}
+    return cross_entropy(logits, batch["labels"], smoothing), Aux({"classifier": updated}, metrics=metrics)
+
+
+def game(
+    network: nn.Module,
+    tx: optax.GradientTransformation,
+    image_shape: Sequence[int],
+    smoothing: float = 0.0,
+    ema: float | None = None,
+    scale_loss: bool = False,
+) -> Game:
+    """Return the game of one player that trains `network`, kept under the name "classifier".
+
+    network: images float[B, H, W, C] -> logits, with a `train` flag.  image_shape: (H, W, C).
+    smoothing: label smoothing in [0, 1).  ema: decay of averaged parameters, None for no average.
+    Raises ValueError where `smoothing` is outside [0, 1).
+    """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"label smoothing is {smoothing}; it must be in [0, 1), for example 0.1")
+    player = Player("classifier", functools.partial(loss, network, smoothing), tx, ("classifier",), 1, scale_loss)
+    return Game(
+        players=(player,),
+        networks={"classifier": lambda key: network.init(key, jnp.zeros((1, *image_shape)))},
+        ema={} if ema is None else {"classifier": ema},
+    )
+
+
+def predictor(network: nn.Module, variables: Any) -> Callable[[jax.Array], jax.Array]:
+    """Return the function images float[B, H, W, C] -> softmax probabilities float[B, classes]."""
+
+    def predict(images: jax.Array) -> jax.Array:
+        logits: Any = network.apply(variables, images, train=False)
+        return jax.nn.softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+
+    return predict
+
+
+def accuracy(
+    predict: Callable[[jax.Array], jax.Array], images: jax.Array, labels: jax.Array, batch: int = 256
+) -> float:
+    """Return the share of images whose largest probability is that of their label, `batch` images at a time."""
+    top = jax.jit(lambda x: jnp.argmax(predict(x), axis=-1))
+    hits = sum(int(jnp.sum(top(images[i : i + batch]) == labels[i : i + batch])) for i in range(0, len(images), batch))
+    return hits / len(images)

@@ -1,0 +1,75 @@
+"""VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556, configuration D) as in torchvision: 138,357,544 parameters.
+
+Piecewise linear from every layer on. Layer names: `stage1` ... `stage5` (each a map after its last ReLU and before max
+pooling; `stage5` is the usual target, conv5_3), `fc6`, `fc7`, `fc8`. Input as for ResNet: `resnet.preprocess`.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+def adaptive_mean_pool(x: jax.Array, size: int) -> jax.Array:
+    """Return means over `size` x `size` windows, row i from floor(i n / size) to ceil((i + 1) n / size).
+
+    float[B, H, W, C] -> float[B, size, size, C]; windows overlap, or repeat a pixel, where `size` does not divide n.
+    """
+
+    def windows(n):
+        start = np.arange(size) * n // size
+        stop = -(-(np.arange(size) + 1) * n // size)
+        inside = (np.arange(n) >= start[:, None]) & (np.arange(n) < stop[:, None])
+        return jnp.asarray(inside / inside.sum(1, keepdims=True), x.dtype)
+
+    return jnp.einsum("ih,jw,bhwc->bijc", windows(x.shape[1]), windows(x.shape[2]), x)
+
+
+class Stage(nn.Module):
+    """`depth` times [3x3 convolution, ReLU]: float[B, H, W, C] -> float[B, H, W, features], at least 0."""
+
+    features: int
+    depth: int
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return the activations after the last ReLU."""
+        for i in range(1, self.depth + 1):
+            x = nn.relu(nn.Conv(self.features, (3, 3), kernel_init=INIT, dtype=self.dtype, name=f"conv{i}")(x))
+        return x
+
+
+class VGG16(nn.Module):
+    """float[B, H, W, 3], RGB normalised as in `resnet.preprocess` -> logits float[B, classes].
+
+    features, depths: channels and convolutions of each stage.  hidden: units of fc6 and fc7.  dropout: share of these
+    dropped in training.  dtype: type to compute in, None for that of inputs and parameters.
+    """
+
+    classes: int = 1000
+    features: Sequence[int] = (64, 128, 256, 512, 512)
+    depths: Sequence[int] = (2, 2, 3, 3, 3)
+    hidden: int = 4096
+    dropout: float = 0.5
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+        """Return logits; with `train`, a "dropout" key is needed in `rngs`."""
+        x = images
+        for i, (features, depth) in enumerate(zip(self.features, self.depths, strict=True), 1):
+            x = Stage(features, depth, self.dtype, name=f"stage{i}")(x)
+            x = nn.max_pool(x, (2, 2), (2, 2))
+        if x.shape[1:3] != (7, 7):
+            x = adaptive_mean_pool(x, 7)
+        x = x.reshape(x.shape[0], -1)
+        for name in ("fc6", "fc7"):
+            x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name=name)(x))
+            x = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")(x)
+        return nn.Dense(self.classes, dtype=self.dtype, name="fc8")(x)
