@@ -1,0 +1,57 @@
+"""Exact unmixed first, second and third derivatives of a score for every activation, by the cheapest exact method."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from genjax.saliency.checks import require_class, require_finite
+from genjax.saliency.directional import Derivatives, Head, forward_mode
+from genjax.saliency.scores import Score
+
+
+def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
+    """The cheapest method that is exact for this head and score; the result's `route` says which, and why."""
+    return forward_mode(head, activations, score, class_index, chunk=chunk, why="any head")
+
+
+def diagonal_derivatives(
+    head: Head,
+    activations: jax.Array,
+    score: Score,
+    class_index: jax.Array,
+    order: int = 3,
+    method: Callable[..., Derivatives] = auto,
+    chunk: int = 64,
+) -> Derivatives:
+    """Exact unmixed derivatives of Y = score(head(A), class) along each element of `activations`, up to `order`.
+
+    `head` maps float[..., channels] to logits float[classes]; `method` is one of `forward_mode`, `reverse_mode`,
+    `taylor_mode`, `piecewise_linear`, `pooled`, `per_position`, or `auto` (the default), which picks the cheapest exact
+    one; `chunk` directions are computed at a time, which bounds memory. Orders above `order` come back as None. Raises
+    ValueError or TypeError for bad input, for an unknown class, and for a method whose condition this head does not
+    meet.
+    """
+    require_head(head, activations, class_index)
+    if order not in (1, 2, 3):
+        raise ValueError(f"order is {order}, expected 1, 2 or 3")
+    found = method(head, activations, score, class_index, chunk=chunk)
+    return found._replace(
+        second=found.second if order >= 2 else None,
+        third=found.third if order >= 3 else None,
+        rest=found.rest[:order] + (None,) * (3 - order),
+    )
+
+
+def require_head(head: Head, activations: jax.Array, class_index: Any) -> None:
+    """Raise ValueError or TypeError unless `head` maps these activations to logits that have this class."""
+    if not jnp.issubdtype(jnp.result_type(activations), jnp.floating):
+        raise TypeError(f"activations are {jnp.result_type(activations)}, expected floating point")
+    require_finite("activations", activations)
+    logits = jax.eval_shape(head, jax.ShapeDtypeStruct(jnp.shape(activations), jnp.result_type(activations)))
+    if not hasattr(logits, "shape") or len(logits.shape) != 1 or not jnp.issubdtype(logits.dtype, jnp.floating):
+        raise ValueError(
+            f"the head returns {logits}, expected logits float[classes] of one image (without a batch axis)"
+        )
+    require_class(class_index, logits.shape[0])

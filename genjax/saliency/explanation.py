@@ -1,0 +1,112 @@
+"""What a saliency method returns, how maps are scaled, and how whole batches and several layers are explained."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from genjax.saliency.checks import is_concrete, require_class, require_finite
+from genjax.saliency.directional import Route
+from genjax.saliency.split import Split
+
+
+class AlphaStatistics(NamedTuple):
+    """Summary of Grad-CAM++'s alpha over the positions with a positive first derivative; zeros where there is none."""
+
+    minimum: jax.Array
+    maximum: jax.Array
+    mean: jax.Array
+    negative_share: jax.Array
+    above_half_share: jax.Array
+
+
+class Explanation(NamedTuple):
+    """One map and how it came about.
+
+    `map` float[height, width] in [0, 1]; `raw` float[height, width] the weighted channel sum, before ReLU and scaling;
+    `weights` float[channels] (float[height, width, channels] for LayerCAM and HiResCAM); `alpha` and `guarded` (how
+    many denominators were taken as zero) are Grad-CAM++'s and zero elsewhere; `route` says how the derivatives were
+    computed (`route.name`, `route.reason`).
+    """
+
+    map: jax.Array
+    raw: jax.Array
+    weights: jax.Array
+    alpha: AlphaStatistics
+    guarded: jax.Array
+    route: Route
+
+
+def scale_by_max(values: jax.Array) -> jax.Array:
+    """relu(values) / max, in [0, 1]; a map that is zero everywhere stays zero, and so does its gradient."""
+    values = jax.nn.relu(values)
+    peak = jnp.max(values)
+    return jnp.where(peak > 0, values / jnp.where(peak > 0, peak, 1), 0)
+
+
+def scale_by_range(values: jax.Array) -> jax.Array:
+    """(relu(values) - min) / (max - min), in [0, 1]; a constant map becomes zero."""
+    values = jax.nn.relu(values)
+    low, span = jnp.min(values), jnp.max(values) - jnp.min(values)
+    return jnp.where(span > 0, (values - low) / jnp.where(span > 0, span, 1), 0)
+
+
+def scale_like_pytorch(values: jax.Array) -> jax.Array:
+    """pytorch-grad-cam 1.5.7: v = relu(values) - min(relu(values)); v / (1e-7 + max(v))."""
+    values = jax.nn.relu(values)
+    values = values - jnp.min(values)
+    return values / (1e-7 + jnp.max(values))
+
+
+def no_alpha(dtype: Any) -> AlphaStatistics:
+    """The statistics of a method without alpha: zeros."""
+    return AlphaStatistics(*(jnp.zeros((), dtype) for _ in AlphaStatistics._fields))
+
+
+def resize_map(values: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """Bilinear enlargement, float[height, width] -> float[shape], aligned as OpenCV does (half-pixel centres)."""
+    return jax.image.resize(values, shape, "linear")
+
+
+def pytorch_final_map(raw: jax.Array, shape: tuple[int, int]) -> jax.Array:
+    """The picture that pytorch-grad-cam returns for one layer: scale, enlarge to `shape`, scale again."""
+    return scale_like_pytorch(resize_map(scale_like_pytorch(raw), shape))
+
+
+def explain(
+    method: Callable[..., Explanation],
+    layers: Split | Sequence[Split],
+    images: jax.Array,
+    class_indices: jax.Array,
+) -> Any:
+    """`method(head, activations, class_index)` for every image, at one layer or at several.
+
+    `layers` is a `Split` (or a tuple of them: a tuple of results comes back), `images` float[batch, height, width,
+    channels], `class_indices` int[batch]. Options are bound beforehand: `functools.partial(grad_cam_pp,
+    score=SOFTMAX)`. To be jitted by the caller: `jax.jit(functools.partial(explain, grad_cam, layer))`.
+    """
+    if not isinstance(layers, Split):
+        return tuple(explain(method, layer, images, class_indices) for layer in layers)
+    if jnp.ndim(images) < 2 or not jnp.issubdtype(jnp.result_type(images), jnp.floating):
+        raise ValueError(
+            f"images are {jnp.result_type(images)}{list(jnp.shape(images))}, expected float[batch, height, width, "
+            "channels]: convert 0..255 pixels with the network's own preprocessing first"
+        )
+    if jnp.shape(class_indices) != jnp.shape(images)[:1]:
+        raise ValueError(
+            f"class_indices has shape {list(jnp.shape(class_indices))}, expected one class per image: "
+            f"[{jnp.shape(images)[0]}]"
+        )
+    require_finite("images", images)
+    features, head = layers
+
+    def one(image: jax.Array, class_index: jax.Array) -> Explanation:
+        return method(lambda activations: head(activations, image), features(image), class_index)
+
+    if is_concrete(class_indices):
+        number = jax.eval_shape(lambda x: head(features(x), x), jnp.asarray(images)[0]).shape[-1]
+        for class_index in np.asarray(class_indices):
+            require_class(class_index, number)
+    return jax.vmap(one)(images, class_indices)
