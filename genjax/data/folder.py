@@ -29,7 +29,7 @@ def load(
     split. image_size None needs images of one size; channels None takes those of the first image (1 or 3).
     DataError for a missing or empty folder, an unreadable image, mixed shapes.
     """
-    root = pathlib.Path(directory).expanduser()
+    root = pathlib.Path(directory).expanduser().absolute()
     if not root.is_dir():
         raise DataError(
             f"{root} is not a directory; folder:DIR needs one that holds images or one sub-folder per class"
@@ -45,12 +45,12 @@ def load(
     else:
         names, paths, labels = _scan(root)
         parts = _split(paths, labels)
-    first = read(parts[0][0][0])
+    first = read(paths[0])
     depth = channels or (1 if first.mode == "L" else 3)
     example = fit(first, image_size, depth)
     train, test = (
-        _open(paths, labels, example.shape, parts[0][0][0], image_size, channels, cache_dir, stream)
-        for paths, labels in parts
+        _open(members, numbers, example.shape, paths[0], image_size, channels, cache_dir, stream)
+        for members, numbers in parts
     )
     return Dataset(f"folder:{root.name}", train, test, names)
 
@@ -117,5 +117,5 @@ def _open(paths, labels, shape, first, image_size, channels, cache_dir, stream) 
     files = Files(decode, len(paths), shape, labels)
     if stream:
         return files
-    stamps = [(os.path.abspath(path), os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in paths]
+    stamps = [(path, info.st_size, info.st_mtime_ns) for path in paths for info in [os.stat(path)]]
     return memory_map(files, ("folder", 1, stamps, shape, image_size, channels), cache_dir)

@@ -27,7 +27,7 @@ def load(path: str | os.PathLike, image_size: int | None = None, channels: int |
     if not path.is_file():
         raise DataError(f"{path} does not exist; give the path of an .npz file with {_KEYS}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             content = {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(

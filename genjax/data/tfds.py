@@ -75,6 +75,7 @@ def _builder(name):
             builder = tfds.builder_from_directory(str(path))
         else:
             builder = tfds.builder(name, file_format="array_record")
+        prepared = builder.is_prepared()
     except tfds.core.DatasetNotFoundError:
         close = difflib.get_close_matches(name, tfds.list_builders(with_community_datasets=False), 3, 0.5)
         hint = f"did you mean {' or '.join(close)}?" if close else "see tensorflow.org/datasets/catalog for the names"
@@ -83,7 +84,7 @@ def _builder(name):
         raise DataError(f"tfds:{name} cannot be opened: {str(error).splitlines()[0]}") from error
     finally:
         logging.set_verbosity(level)
-    if not builder.is_prepared():
+    if not prepared:
         raise DataError(
             f"tfds:{name} is not prepared under {builder.data_path}. Once, on a machine with a network, run:  "
             'pip install tensorflow && python -c "import tensorflow_datasets as t; '
@@ -104,7 +105,7 @@ def _labels(builder, source, split, names):
 
     if not names:
         return None
-    bare = builder.as_data_source(split=split, decoders=tfds.decode.PartialDecoding({"label": True}))
+    bare = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     labels = np.array([bare[row]["label"] for row in range(len(source))])
     return check_labels(labels, len(source), len(names), f"tfds:{builder.info.full_name} {split}")
 

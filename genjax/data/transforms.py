@@ -33,7 +33,7 @@ def flip(batch: Batch, key: jax.Array) -> Batch:
 
 
 def dequantize(batch: Batch, key: jax.Array) -> Batch:
-    """(x + u) / 256 with u ~ U[0, 1): uint8 images to float32 in [0, 1) with a density (Theis et al., 1511.01844)."""
+    """(x + u) / 256 with u ~ U[0, 1): uint8 images to float32 in [0, 1] with a density (Theis et al., 1511.01844)."""
     images = batch["images"]
     noise = jax.random.uniform(key, images.shape)
     return {**batch, "images": (images.astype(jnp.float32) + noise) / 256.0}

@@ -1,0 +1,81 @@
+"""Grids, strips and animations of images."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genjax.viz.grid import grid, save_gif, save_grid, save_strip, to_uint8
+
+
+def read(path):
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def test_to_uint8():
+    given = np.array([-1.5, -1.0, 0.0, 1.0, 2.0])
+    assert to_uint8(given, low=-1.0).tolist() == [0, 0, 128, 255, 255]
+    assert to_uint8(np.array([0.0, 0.2, 1.0])).tolist() == [0, 51, 255]
+    np.testing.assert_array_equal(to_uint8(np.arange(256, dtype=np.uint8)), np.arange(256))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("save", [save_grid, save_strip, lambda path, images: save_gif(path, images)])
+def test_no_picture_of_nan(tmp_path, bad, save):
+    images = np.zeros((2, 4, 4, 1))
+    images[1, 2, 3] = bad
+    with pytest.raises(ValueError, match=r"1 of \d+ pixels are NaN or infinite; the model has diverged"):
+        save(tmp_path / "picture.png", images)
+    assert not list(tmp_path.iterdir())
+
+
+def test_grid_places_every_image():
+    images = np.arange(1, 6, dtype=np.uint8).reshape(5, 1, 1, 1) * np.ones((5, 3, 4, 1), np.uint8)
+    page = grid(images, 3, zoom=2)
+    assert page.shape == (2 * (6 + 2) + 2, 3 * (8 + 2) + 2, 3) and page.dtype == np.uint8
+    for number in range(5):
+        top, left = number // 3 * 8 + 2, number % 3 * 10 + 2
+        assert (page[top : top + 6, left : left + 8] == number + 1).all()
+    page[2:8, 2:10] = page[2:8, 12:20] = page[2:8, 22:30] = page[10:16, 2:10] = page[10:16, 12:20] = 255
+    assert (page == 255).all()  # gaps and the empty place are white
+
+
+def test_colour_and_range(tmp_path):
+    images = np.zeros((1, 64, 64, 3), np.float32)
+    images[..., 0], images[..., 1], images[..., 2] = 1.0, 0.0, -1.0
+    save_grid(tmp_path / "deep" / "colour.png", images, low=-1.0)
+    assert read(tmp_path / "deep" / "colour.png")[10, 10].tolist() == [255, 128, 0]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["colour.png"]
+
+
+def test_row_labels_widen_the_picture(tmp_path):
+    images = np.zeros((6, 8, 8, 1), np.uint8)
+    save_grid(tmp_path / "plain.png", images, 3)
+    save_grid(tmp_path / "labels.png", images, 3, row_labels=["original", "VAE"])
+    plain, labelled = read(tmp_path / "plain.png"), read(tmp_path / "labels.png")
+    margin = labelled.shape[1] - plain.shape[1]
+    assert margin > 30 and (labelled[:, margin:] == plain).all()
+    text = (labelled[:, :margin] < 128).any((1, 2))
+    assert text[: len(text) // 2].any() and text[len(text) // 2 :].any()
+    with pytest.raises(ValueError, match="1 row labels for 2 rows"):
+        save_grid(tmp_path / "labels.png", images, 3, row_labels=["original"])
+
+
+def test_strip_and_gif(tmp_path):
+    images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 50, 50, 1))
+    save_strip(tmp_path / "strip.png", images)
+    assert read(tmp_path / "strip.png").shape == (54, 5 * 52 + 2, 3)
+    save_gif(tmp_path / "walk.gif", images, fps=20)
+    with Image.open(tmp_path / "walk.gif") as picture:
+        assert (picture.n_frames, picture.info["duration"], picture.info["loop"]) == (5, 50, 0)
+        picture.seek(4)
+        assert np.array(picture.convert("L"))[25, 25] == 255
+    save_gif(tmp_path / "grids.gif", np.zeros((2, 4, 8, 8, 1), np.uint8))
+    with pytest.raises(ValueError, match="at least one frame"):
+        save_gif(tmp_path / "none.gif", [])
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4, 2), (0, 4, 4, 1)])
+def test_wrong_shapes(shape):
+    with pytest.raises(ValueError, match=r"expected images \[count, height, width, 1 or 3\], not"):
+        grid(np.zeros(shape))
