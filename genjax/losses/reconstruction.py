@@ -12,9 +12,12 @@ import jax
 import jax.numpy as jnp
 
 _LOG_2PI = math.log(2 * math.pi)
-_IMAGE = (-3, -2, -1)
 MINIMUM_VARIANCE = 1e-4
 """Added to every variance of a Gaussian decoder, whose likelihood is unbounded where a pixel never changes."""
+
+
+def _flat(images: jax.Array) -> jax.Array:
+    return images.reshape(*images.shape[:-3], math.prod(images.shape[-3:]))
 
 
 @jax.custom_jvp
@@ -24,15 +27,17 @@ def bernoulli_nll(logits: jax.Array, images: jax.Array) -> jax.Array:
     logits, images: float[..., height, width, channels], leading axes broadcast. Returns float[...] in nats. Exact and
     with a gradient at any logit. For grey x its minimum is not 0 but the entropy of x (45.5 nats on MNIST).
     """
-    return jnp.sum(jnp.maximum(logits, 0) - images * logits + jnp.log1p(jnp.exp(-jnp.abs(logits))), _IMAGE)
+    logits, images = _flat(logits), _flat(images)
+    pixels = jnp.maximum(logits, 0) - images * logits + jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    # Fused into the sum, the logarithm runs one element at a time on CPUs: 20 ms instead of 0.9 for 1000 x 784 pixels.
+    return jnp.sum(jax.lax.optimization_barrier(pixels), -1)
 
 
 @bernoulli_nll.defjvp
 def _bernoulli_nll_jvp(primals, tangents):
-    # The gradient is sigmoid(l) - x. Derived by JAX from the line above it takes half as long again on a CPU.
     (logits, images), (d_logits, d_images) = primals, tangents
     change = (jax.nn.sigmoid(logits) - images) * d_logits - logits * d_images
-    return bernoulli_nll(logits, images), jnp.sum(change, _IMAGE)
+    return bernoulli_nll(logits, images), jnp.sum(_flat(change), -1)
 
 
 def gaussian_nll(outputs: jax.Array, images: jax.Array) -> jax.Array:
@@ -43,7 +48,7 @@ def gaussian_nll(outputs: jax.Array, images: jax.Array) -> jax.Array:
     """
     mean, log_variance = jnp.split(outputs, 2, axis=-1)
     variance = jnp.exp(log_variance) + MINIMUM_VARIANCE
-    return 0.5 * jnp.sum((images - mean) ** 2 / variance + jnp.log(variance) + _LOG_2PI, _IMAGE)
+    return 0.5 * jnp.sum(_flat((images - mean) ** 2 / variance + jnp.log(variance) + _LOG_2PI), -1)
 
 
 def _gaussian_mean(outputs: jax.Array) -> jax.Array:

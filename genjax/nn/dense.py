@@ -32,9 +32,9 @@ class ConcatDense(nn.Module):
         fan_in = sum(part.shape[-1] for part in parts)
         kernel = self.param("kernel", self.initializer.kernel, (fan_in, self.features), jnp.float32)
         bias = self.param("bias", self.initializer.bias(fan_in), (self.features,), jnp.float32)
-        *parts, kernel, bias = nn.dtypes.promote_dtype(*parts, kernel, bias, dtype=self.dtype)
-        start, total = 0, bias.reshape((1,) * (parts[0].ndim - 1) + (-1,))
-        for part in parts:
+        *inputs, kernel, bias = nn.dtypes.promote_dtype(*parts, kernel, bias, dtype=self.dtype)
+        start, total = 0, bias.reshape((1,) * (inputs[0].ndim - 1) + (-1,))
+        for part in inputs:
             total = total + part @ kernel[start : start + part.shape[-1]]
             start += part.shape[-1]
         return total
