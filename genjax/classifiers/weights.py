@@ -1,0 +1,193 @@
+"""Variables of the classifiers from and to files: `.npz`, `.safetensors`, and PyTorch's `.pth` or `.pt`.
+
+Two naming schemes are read, in any of the formats. The library's own: the path of a variable, joined by dots
+("fire2.squeeze1x1.kernel", "layer1.block0.bn1.mean"). And torchvision's for ResNet and VGG, where that last one is
+"layer1.0.bn1.running_mean": convolutions are stored OIHW, dense layers out x in, and VGG's first dense layer reads a map
+flattened as CHW.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from genjax import files
+from genjax.classifiers.resnet import ResNet
+from genjax.classifiers.vgg import VGG16
+
+
+class Source(NamedTuple):
+    """Where a variable comes from: the tensor's name in the file, its shape there, and how it becomes the variable."""
+
+    name: str
+    shape: tuple[int, ...]
+    convert: Callable[[np.ndarray], np.ndarray] = lambda tensor: tensor
+
+
+Naming = Callable[[tuple[str, ...], tuple[int, ...]], Source]
+"""(path of a variable without its collection, its shape) -> Source."""
+
+
+def own_names(path: tuple[str, ...], shape: tuple[int, ...]) -> Source:
+    """Return the library's own name of a variable: its path joined by dots."""
+    return Source(".".join(path), shape)
+
+
+def _torch(prefix: str, kind: str, shape: tuple[int, ...]) -> Source:
+    kinds = {"kernel": "weight", "scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+    name = f"{prefix}.{kinds[kind]}"
+    if len(shape) == 4:
+        return Source(name, (shape[3], shape[2], shape[0], shape[1]), lambda t: t.transpose(2, 3, 1, 0))
+    if len(shape) == 2:
+        return Source(name, shape[::-1], lambda t: t.T)
+    return Source(name, shape)
+
+
+def torchvision_resnet_names(path: tuple[str, ...], shape: tuple[int, ...]) -> Source:
+    """Return torchvision's name of a `ResNet` variable: layer1/block0/bn1/mean is layer1.0.bn1.running_mean."""
+    *parts, kind = path
+    renamed = {"downsample_conv": "downsample.0", "downsample_bn": "downsample.1"}
+    return _torch(".".join(renamed.get(part, part.removeprefix("block")) for part in parts), kind, shape)
+
+
+def torchvision_vgg_names(depths: Sequence[int]) -> Naming:
+    """Return torchvision's names for a `VGG16` with these `depths`: stage2/conv1 is features.5, fc6 is classifier.0."""
+
+    def names(path, shape):
+        *parts, kind = path
+        if parts[0].startswith("fc"):
+            source = _torch(f"classifier.{ {'fc6': 0, 'fc7': 3, 'fc8': 6}[parts[0]] }", kind, shape)
+            if path == ("fc6", "kernel"):
+                channels, units = shape[0] // 49, shape[1]
+                return source._replace(
+                    convert=lambda t: t.reshape(units, channels, 7, 7).transpose(2, 3, 1, 0).reshape(shape)
+                )
+            return source
+        stage, conv = (int(part[-1]) for part in parts)
+        # A convolution and its ReLU take two places in the sequence, the pooling after a stage one.
+        return _torch(f"features.{sum(2 * d + 1 for d in depths[: stage - 1]) + 2 * (conv - 1)}", kind, shape)
+
+    return names
+
+
+def naming_of(network: nn.Module, tensors: Mapping[str, np.ndarray]) -> Naming:
+    """Return the naming scheme of a file with these tensors: torchvision's where one ends in ".weight", else our own.
+
+    Raises ValueError where torchvision's names are found and the network is neither a `ResNet` nor a `VGG16`.
+    """
+    if not any(name.endswith(".weight") for name in tensors):
+        return own_names
+    if isinstance(network, ResNet):
+        return torchvision_resnet_names
+    if isinstance(network, VGG16):
+        return torchvision_vgg_names(network.depths)
+    raise ValueError(
+        f"the file names its tensors as PyTorch does, which is understood for ResNet and VGG16, not for "
+        f"{type(network).__name__}; store its variables under their own names, as genjax.classifiers.weights.save does"
+    )
+
+
+def read(path: Path | str) -> dict[str, np.ndarray]:
+    """Return `{name: array}` of a `.npz`, `.safetensors`, `.pth` or `.pt` file; the last two need torch.
+
+    Pickled code is never run. Raises FileNotFoundError, ModuleNotFoundError for a missing reader, and ValueError for
+    another suffix or a file that is not what its suffix says.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}; expected a .npz, .safetensors, .pth or .pt file")
+    readers = {".npz": _read_npz, ".safetensors": _read_safetensors, ".pth": _read_torch, ".pt": _read_torch}
+    if path.suffix not in readers:
+        raise ValueError(f"weights in {path.name!r}: expected one of the suffixes {', '.join(readers)}")
+    try:
+        return readers[path.suffix](path)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"{path.name!r} needs the package {error.name}: install it, or convert the file to .npz"
+        ) from error
+    except Exception as error:
+        raise ValueError(f"{path.name!r} cannot be read as {path.suffix}: {error}") from error
+
+
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(path)
+
+
+def _read_torch(path: Path) -> dict[str, np.ndarray]:
+    import torch
+
+    tensors = torch.load(path, map_location="cpu", weights_only=True)
+    return {name: tensor.detach().float().numpy() for name, tensor in tensors.items()}
+
+
+def _listing(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def restore(variables: Any, tensors: Mapping[str, np.ndarray], naming: Naming = own_names) -> dict[str, Any]:
+    """Return `variables` (arrays or their shapes, as from `jax.eval_shape`) filled from `tensors`, in their dtype.
+
+    Counters of training steps that batch norm keeps in PyTorch ("num_batches_tracked") are passed over. Raises
+    ValueError that lists missing and unexpected tensors, or names each tensor of a wrong shape and the one expected.
+    """
+
+    def source(path, leaf):
+        # The wrapped layer inside `genjax.nn.normalization.BatchNorm` adds a level that no file format has.
+        names = tuple(key.key for key in path[1:] if key.key != "BatchNorm_0")
+        return naming(names, leaf.shape)
+
+    sources = jax.tree_util.tree_map_with_path(source, variables)
+    wanted = jax.tree.leaves(sources, is_leaf=lambda node: isinstance(node, Source))
+    missing = [s.name for s in wanted if s.name not in tensors]
+    known = {s.name for s in wanted}
+    unexpected = [name for name in tensors if name not in known and not name.endswith("num_batches_tracked")]
+    if missing or unexpected:
+        parts = [f"{len(missing)} tensors are missing ({_listing(missing)})"] if missing else []
+        parts += [f"{len(unexpected)} are not expected ({_listing(unexpected)})"] if unexpected else []
+        raise ValueError(f"these are weights of another network: {'; '.join(parts)}")
+    wrong = [
+        f"{s.name!r} has shape {tuple(tensors[s.name].shape)}, expected {s.shape}"
+        for s in wanted
+        if tuple(tensors[s.name].shape) != s.shape
+    ]
+    if wrong:
+        raise ValueError(f"these are weights of another network, or for other classes: {_listing(wrong)}")
+    return jax.tree.map(
+        lambda leaf, s: jnp.asarray(s.convert(np.asarray(tensors[s.name])), leaf.dtype), variables, sources
+    )
+
+
+def load(network: nn.Module, path: Path | str, image_shape: Sequence[int], dtype: Any = jnp.float32) -> dict[str, Any]:
+    """Return the flax variables of `network` for images (H, W, C) from the file at `path`, in `dtype`.
+
+    The naming scheme is found by `naming_of`. Raises what `read`, `naming_of` and `restore` raise.
+    """
+    tensors = read(path)
+    images = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+    template = jax.eval_shape(network.init, jax.random.key(0), images)
+    template = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, dtype), template)
+    return restore(template, tensors, naming_of(network, tensors))
+
+
+def save(path: Path | str, variables: Any) -> None:
+    """Write variables to a `.npz` file under the library's own names, whole or not at all; `load` reads them back."""
+    tensors = {}
+    for keys, leaf in jax.tree_util.tree_leaves_with_path(variables):
+        tensors[own_names(tuple(k.key for k in keys[1:] if k.key != "BatchNorm_0"), leaf.shape).name] = np.asarray(leaf)
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise ValueError(f"weights are saved as .npz, not as {path.name!r}")
+    with files.atomic(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **tensors)
