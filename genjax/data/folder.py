@@ -118,4 +118,4 @@ def _open(paths, labels, shape, first, image_size, channels, cache_dir, stream) 
     if stream:
         return files
     stamps = [(path, info.st_size, info.st_mtime_ns) for path in paths for info in [os.stat(path)]]
-    return memory_map(files, ("folder", 1, stamps, shape, image_size, channels), cache_dir)
+    return memory_map(files, ("folder", 1, stamps, shape), cache_dir)

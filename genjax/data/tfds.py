@@ -58,8 +58,8 @@ def load(
             shape,
             None if labels[split] is None else labels[split][rows[split]],
         )
-        key = ("tfds", 1, str(builder.data_path), builder.info.full_name, split, len(rows[split]), shape, image_size)
-        splits[split] = files if stream else memory_map(files, (*key, channels, _stamps(builder)), cache_dir)
+        key = ("tfds", 1, str(builder.data_path), builder.info.full_name, split, shape, _stamps(builder))
+        splits[split] = files if stream else memory_map(files, key, cache_dir)
     return Dataset(f"tfds:{builder.info.full_name}", splits["train"], splits["test"], names)
 
 

@@ -206,6 +206,12 @@ def test_cache_that_was_cut_short_is_made_again(classes, tmp_path):
     np.testing.assert_array_equal(get(root, tmp_path / "cache").train.arrays["images"], whole)
 
 
+def test_cache_of_another_shape_is_made_again(tmp_path):
+    for shape in ((2, 2, 1), (3, 2, 1)):
+        files = Files(lambda index, shape=shape: np.full(shape, index, np.uint8), 5, shape)
+        assert memory_map(files, "key", tmp_path).shape == shape
+
+
 def test_cache_appears_whole_or_not_at_all(tmp_path):
     seen = []
 

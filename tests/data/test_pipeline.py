@@ -166,6 +166,23 @@ def test_closing_ends_the_threads(request, kind):
     assert not own_threads()
 
 
+def test_nothing_is_read_after_closing(resident):
+    begun = []
+
+    def put(batch):
+        begun.append(1)
+        time.sleep(0.05)
+        return batch
+
+    iterator = chunks(resident, batch_size=10, seed=0, stop=1000, put=put, depth=5)
+    next(iterator)
+    iterator.close()
+    count = len(begun)
+    assert count <= 3  # what waited was dropped, not worked off
+    time.sleep(0.2)
+    assert len(begun) == count
+
+
 def test_an_error_while_decoding_reaches_the_caller(resident):
     def decode(index):
         raise DataError(f"picture-{index}.png is not a readable image")

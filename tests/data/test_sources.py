@@ -305,6 +305,7 @@ def test_the_official_mnist_file_is_read_byte_for_byte(reference_data, tmp_path)
             "label 10 of image 4 is out of range",
         ),
     ],
+    ids=["missing", "no gzip", "other bytes", "short", "cut", "too few", "label"],
 )
 def test_idx_errors(idx_dir, name, content, message):
     root, _ = idx_dir
