@@ -7,13 +7,28 @@ import jax
 import jax.numpy as jnp
 
 from genjax.saliency.checks import require_class, require_finite
-from genjax.saliency.directional import Derivatives, Head, forward_mode
+from genjax.saliency.closed_form import has_closed_form, linear_route, pooled_route, position_route
+from genjax.saliency.directional import Derivatives, Head, forward_mode, reverse_mode
+from genjax.saliency.proof import prove_piecewise_linear
 from genjax.saliency.scores import Score
+from genjax.saliency.structure import flatten, read_structure
 
 
 def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
     """The cheapest method that is exact for this head and score; the result's `route` says which, and why."""
-    return forward_mode(head, activations, score, class_index, chunk=chunk, why="any head")
+    proof = prove_piecewise_linear(head, activations)
+    if proof.obstacle == "custom_vjp":
+        return reverse_mode(head, activations, score, class_index, chunk=chunk, why="the head forbids forward mode")
+    flat = flatten(head, activations)
+    structure = read_structure(flat, activations)
+    if proof.piecewise_linear and has_closed_form(score):
+        return linear_route(flat.call, structure, activations, score, class_index, chunk)
+    if structure is not None and structure.uniform:
+        return pooled_route(structure, activations, score, class_index, chunk)
+    if structure is not None:
+        return position_route(structure, activations, score, class_index, chunk)
+    why = f"not piecewise linear ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
+    return forward_mode(flat.call, activations, score, class_index, chunk=chunk, why=why)
 
 
 def diagonal_derivatives(

@@ -1,0 +1,295 @@
+"""Derivatives from the structure of a head: piecewise linear, or a function of sums over positions.
+
+For a head proved piecewise linear, with d_q = dS_q/dA along one activation, Y = exp(S_c) has the derivatives d_c, d_c^2
+and d_c^3 (divided by Y). For the probability p_c = 1 / f, f = sum_q exp(S_q - S_c), the derivatives of f are class
+moments, E_n = sum_q p_q (d_q - d_c)^n, and
+
+    p'/p = -E_1,   p''/p = 2 E_1^2 - E_2,   p'''/p = -6 E_1^3 + 6 E_1 E_2 - E_3.
+
+The class itself contributes nothing to E_n: it is left out, so that no digits are lost as p approaches 1.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from genjax.saliency.directional import (
+    Derivatives,
+    Head,
+    Route,
+    as_pairs,
+    assemble,
+    curve3,
+    one_hot,
+    powers,
+    score_value,
+    stream,
+    taylor3,
+    through_score,
+)
+from genjax.saliency.double import in_double
+from genjax.saliency.proof import prove_piecewise_linear
+from genjax.saliency.scores import Score, class_log_probability, class_logit
+from genjax.saliency.structure import PooledHead, flatten, read_structure
+
+
+def piecewise_linear(
+    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
+) -> Derivatives:
+    """Closed form for a head that is proved piecewise linear, and the scores `EXP`, `SOFTMAX` and `LOGIT`.
+
+    EXP and LOGIT need one gradient. SOFTMAX needs the class moments: from one matrix for heads with a spatial mean,
+    otherwise streamed over the classes, `chunk` gradients at a time. Raises ValueError for other heads (naming what is
+    in the way) and scores.
+    """
+    proof = prove_piecewise_linear(head, activations)
+    if not proof.piecewise_linear:
+        raise ValueError(
+            f"the head is not piecewise linear (its jaxpr has {proof.obstacle}), so the closed form would be wrong: use auto"
+        )
+    if not has_closed_form(score):
+        raise ValueError(
+            "the closed form knows the scores EXP, SOFTMAX and LOGIT: use forward_mode or auto for your own"
+        )
+    flat = flatten(head, activations)
+    structure = read_structure(flat, activations)
+    return linear_route(flat.call, structure, activations, score, class_index, chunk)
+
+
+def has_closed_form(score: Score) -> bool:
+    """Whether a piecewise linear head needs no higher derivative rule for this score."""
+    return score.function is class_logit or (score.function is class_log_probability and score.exponentiated)
+
+
+def linear_route(
+    head: Head,
+    structure: PooledHead | None,
+    activations: jax.Array,
+    score: Score,
+    class_index: jax.Array,
+    chunk: int,
+) -> Derivatives:
+    """`piecewise_linear` without the proof, for a head whose structure has been read."""
+    if score.function is class_logit:
+        value, gradient = jax.value_and_grad(lambda a: head(a)[class_index])(activations)
+        found = powers(gradient, value, Route("powers of the gradient", "the head is proved piecewise linear"))
+        if score.exponentiated:
+            return found
+        nothing = jnp.zeros_like(gradient)
+        return found._replace(second=nothing, third=nothing, rest=(found.rest[0], nothing, nothing))
+    if structure is not None and structure.uniform:
+        return _moments_of_pooled(structure, activations, score, class_index, chunk)
+    if structure is not None and structure.kernel is not None and structure.tail_is_diagonal:
+        return _moments_of_masked(structure, activations, score, class_index, chunk)
+    return _moments_streamed(head, activations, score, class_index, chunk)
+
+
+def pooled(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
+    """One direction per channel, for a head that A enters through its spatial mean only; any score.
+
+    All positions of a channel then have the same derivatives. Raises ValueError where the head's jaxpr does not show
+    this form.
+    """
+    structure = read_structure(flatten(head, activations), activations)
+    if structure is None or not structure.uniform:
+        raise ValueError(
+            "the activations do not enter this head through their spatial mean alone: use auto or forward_mode"
+        )
+    return pooled_route(structure, activations, score, class_index, chunk)
+
+
+def per_position(
+    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
+) -> Derivatives:
+    """All positions probed at once, for a head that treats each position alone and then sums; any score.
+
+    The part before the sum is run once per channel instead of once per element. Raises ValueError where the head's
+    jaxpr does not show this form.
+    """
+    structure = read_structure(flatten(head, activations), activations)
+    if structure is None:
+        raise ValueError("the head does not treat positions alone before a spatial sum: use auto or forward_mode")
+    return position_route(structure, activations, score, class_index, chunk)
+
+
+def pooled_route(
+    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+) -> Derivatives:
+    """`pooled` for a structure that has been read."""
+    kernels = _kernels(structure.local, activations, chunk)
+    logits, channels = structure.tail(*structure.sums), activations.shape[-1]
+
+    def derivatives(k):
+        def curve(t):
+            return structure.tail(*(v + t * w[k] for v, w in zip(structure.sums, kernels, strict=True)))
+
+        return through_score(score, logits, class_index, curve3(curve, activations.dtype))
+
+    pairs = stream(derivatives, channels, chunk)
+    route = Route("one direction per channel", f"A enters through its spatial mean only: {channels} directions")
+    return _spread(pairs, activations, score_value(score, logits, class_index), route)
+
+
+def position_route(
+    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+) -> Derivatives:
+    """`per_position` for a structure that has been read."""
+    logits, channels = structure.tail(*structure.sums), activations.shape[-1]
+    positions = activations.size // channels
+
+    def channel(k):
+        direction = jnp.broadcast_to(one_hot(k, activations.reshape(positions, channels)[0]), activations.shape)
+        along = taylor3(structure.local, activations, direction)
+
+        def position(d1, d2, d3):
+            def curve(t):
+                moved = zip(structure.sums, d1, d2, d3, strict=True)
+                return structure.tail(*(v + t * (a + t * (b / 2 + t * (c / 6))) for v, a, b, c in moved))
+
+            return through_score(score, logits, class_index, curve3(curve, activations.dtype))
+
+        return jax.vmap(position)(*along)
+
+    pairs = stream(channel, channels, max(1, chunk // positions))
+    pairs = jax.tree.map(lambda v: v.T, pairs)
+    route = Route("all positions at once", f"positions stay apart until a spatial sum: {channels} probes")
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+
+
+def _moments_of_pooled(
+    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+) -> Derivatives:
+    logits, channels = structure.tail(*structure.sums), activations.shape[-1]
+    if structure.kernel_is_diagonal and len(structure.sums) == 1 and logits.size < channels:
+        ones = jnp.ones_like(activations)
+        scale = jax.jvp(structure.local, (activations,), (ones,))[1][0][0]
+        pullback = jax.vjp(structure.tail, *structure.sums)[1]
+        jacobian = stream(lambda q: pullback(one_hot(q, logits))[0] * scale, logits.size, chunk)
+    else:
+        kernels = _kernels(structure.local, activations, chunk)
+        push = jax.linearize(structure.tail, *structure.sums)[1]
+        jacobian = stream(lambda k: push(*(w[k] for w in kernels)), channels, chunk).T
+
+    def wide(logits, class_index, jacobian):
+        others, _ = _probabilities(logits, class_index)
+        d = jacobian.astype(jnp.float64)
+        sums = [jnp.sum(others)] + [others @ d**n for n in (1, 2, 3)]
+        return as_pairs(_from_raw_moments(sums, d[class_index]), jacobian.dtype)
+
+    pairs = in_double(wide, logits, class_index, jacobian)
+    route = Route(
+        "class moments, one matrix",
+        f"the head is proved piecewise linear and A enters through its spatial mean only: {logits.size} x {channels} Jacobian",
+    )
+    return _spread(pairs, activations, score_value(score, logits, class_index), route)
+
+
+def _moments_of_masked(
+    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+) -> Derivatives:
+    """dS_q/dA_ijk = slope_ijq W_kq, so that the moments over classes are three matrix products."""
+    assert structure.kernel is not None and structure.elementwise is not None
+    logits = structure.tail(*structure.sums)
+    kernel = _kernels(lambda a: [structure.kernel(a)], activations, chunk)[0]
+    before = structure.kernel(activations)
+    slope = jax.jvp(structure.elementwise, (before,), (jnp.ones_like(before),))[1]
+    outer = jax.jvp(structure.tail, structure.sums, [jnp.ones_like(structure.sums[0])])[1]
+
+    def wide(logits, class_index, kernel, slope, outer):
+        others, _ = _probabilities(logits, class_index)
+        w, g = kernel.astype(jnp.float64), slope.astype(jnp.float64) * outer.astype(jnp.float64)[None]
+        sums = [jnp.sum(others)] + [(others[None] * g**n) @ (w**n).T for n in (1, 2, 3)]
+        own = g[:, class_index][:, None] * w[:, class_index][None]
+        return as_pairs(_from_raw_moments(sums, own), kernel.dtype)
+
+    pairs = in_double(wide, logits, class_index, kernel, slope, outer)
+    route = Route(
+        "class moments, matrix products",
+        "the head is proved piecewise linear, and is a uniform kernel, a function entry by entry and a spatial mean",
+    )
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+
+
+def _moments_streamed(
+    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+) -> Derivatives:
+    logits, pullback = jax.vjp(head, activations)
+    own = pullback(one_hot(class_index, logits))[0]
+    classes, dtype = logits.size, activations.dtype
+    chunk = min(chunk, classes)
+
+    def wide(high, low, logits, class_index, members, gradients, own):
+        _, probabilities = _probabilities(logits, class_index)
+        weights = jnp.where(members < classes, probabilities[jnp.minimum(members, classes - 1)], 0)
+        x = gradients.astype(jnp.float64) - own.astype(jnp.float64)[None]
+        total = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))
+        return as_pairs(
+            tuple(t + jnp.tensordot(weights, x**n, 1) for n, t in zip((1, 2, 3), total, strict=True)), dtype
+        )
+
+    def add(moments, members):
+        gradients = jax.vmap(lambda q: pullback(one_hot(q, logits))[0])(members)
+        return in_double(wide, *moments, logits, class_index, members, gradients, own), None
+
+    blocks = -(-classes // chunk)
+    members = jnp.arange(blocks * chunk, dtype=jnp.int32).reshape(blocks, chunk)
+    zeros = (jnp.zeros_like(activations),) * 3
+    moments, _ = jax.lax.scan(add, (zeros, zeros), members)
+
+    def finish(high, low):
+        e1, e2, e3 = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))
+        return as_pairs(_from_moments(e1, e2, e3), dtype)
+
+    pairs = in_double(finish, *moments)
+    route = Route(
+        "class moments, streamed", f"the head is proved piecewise linear: {classes} gradients, {chunk} at a time"
+    )
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+
+
+def _probabilities(logits: jax.Array, class_index: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Float64 class probabilities: with the explained class set to zero, and all of them."""
+    probabilities = jax.nn.softmax(logits.astype(jnp.float64))
+    others = jnp.where(jnp.arange(logits.shape[0], dtype=jnp.int32) == class_index, 0, probabilities)
+    return others, probabilities
+
+
+def _from_raw_moments(sums: list[jax.Array], own: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """From M_n = sum_{q != c} p_q d_q^n (n = 0 to 3) and d_c."""
+    m0, m1, m2, m3 = sums
+    e1 = m1 - m0 * own
+    e2 = m2 - 2 * own * m1 + m0 * own**2
+    e3 = m3 - 3 * own * m2 + 3 * own**2 * m1 - m0 * own**3
+    return _from_moments(e1, e2, e3)
+
+
+def _from_moments(e1: jax.Array, e2: jax.Array, e3: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return -e1, 2 * e1**2 - e2, -6 * e1**3 + 6 * e1 * e2 - e3
+
+
+def _kernels(local: Callable[[jax.Array], list[jax.Array]], activations: jax.Array, chunk: int) -> list[jax.Array]:
+    """The matrices float[channels, entries] of uniform local maps.
+
+    Positions do not mix and are all alike, so each position of one probe carries another channel.
+    """
+    channels = activations.shape[-1]
+    positions = activations.size // channels
+    push = jax.linearize(local, activations)[1]
+
+    def probe(m):
+        row = jnp.arange(positions, dtype=jnp.int32)[:, None] + m * positions
+        direction = row == jnp.arange(channels, dtype=jnp.int32)[None]
+        return push(direction.astype(activations.dtype).reshape(activations.shape))
+
+    probes = -(-channels // positions)
+    found = stream(probe, probes, max(1, chunk // positions))
+    return [v.reshape(probes * positions, -1)[:channels] for v in found]
+
+
+def _spread(pairs: Any, activations: jax.Array, log_score: jax.Array, route: Route) -> Derivatives:
+    """The derivatives of each channel, repeated at all its positions."""
+    line = (1,) * (activations.ndim - 1) + (activations.shape[-1],)
+    pairs = jax.tree.map(lambda v: jnp.broadcast_to(v.reshape(line), activations.shape), pairs)
+    return assemble(pairs, activations.shape, log_score, route)

@@ -1,0 +1,211 @@
+"""Which operations keep positions apart: the rules behind `structure`, one equation at a time."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax.extend.core as jex
+
+from genjax.saliency.proof import CALLS, call_jaxpr
+
+ELEMENTWISE = frozenset(
+    ["add", "sub", "mul", "div", "rem", "max", "min", "pow", "neg", "exp", "exp2", "log", "log1p", "expm1", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "logistic", "erf", "erfc", "erf_inv", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "abs", "sign", "floor", "ceil", "round", "is_finite", "select_n", "clamp", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "not", "convert_element_type", "reduce_precision", "copy", "copy_p", "stop_gradient", "nextafter"]
+)
+REDUCTIONS = frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"])
+
+
+class Local(NamedTuple):
+    """A value whose entry at position ij depends on A at ij alone: `axes[n]` of it is the n-th spatial axis of A.
+
+    `uniform`: affine in A with the same linear part everywhere. `base`: a uniform variable of which the value is a
+    function entry by entry, up to a reshape (None if there is none).
+    """
+
+    axes: tuple[int, ...]
+    uniform: bool
+    base: Any
+
+
+class Pooled(NamedTuple):
+    """A value that depends on A only through sums over all positions."""
+
+
+class NotLocalError(Exception):
+    """An equation that mixes positions in another way."""
+
+
+def place(equation: Any, places: dict[Any, Any], constants: dict[Any, frozenset[int]], pools: list[Any]) -> None:
+    """Enter the outputs of `equation` into `places`, and the equation into `pools` if it sums over all positions.
+
+    `constants` lists the variables that do not depend on A, with the axes along which they repeat. Raises
+    NotLocalError.
+    """
+    found = [places.get(v) if not isinstance(v, jex.Literal) else None for v in equation.invars]
+    local = [p for p in found if isinstance(p, Local)]
+    if not local:
+        places.update(dict.fromkeys(equation.outvars, Pooled()))
+        return
+    if any(isinstance(p, Pooled) for p in found) or any(p.axes != local[0].axes for p in local):
+        raise NotLocalError
+    name, axes = equation.primitive.name, local[0].axes
+    if name in CALLS:
+        results = _place_call(equation, found, constants)
+    elif name in ELEMENTWISE:
+        results = [_elementwise(equation, found, constants)]
+    elif _sums_positions(equation, axes):
+        pools.append(equation)
+        places[equation.outvars[0]] = Pooled()
+        return
+    else:
+        axes = _moved_axes(equation, found)
+        uniform = name in UNIFORM and all(p.uniform for p in local)
+        kept = local[0].base if keeps_entries(equation, [equation.invars[0]]) else None
+        results = [Local(axes, uniform, kept if kept is not None or not uniform else v) for v in equation.outvars]
+    places.update(zip(equation.outvars, results, strict=True))
+
+
+def keeps_entries(equation: Any, moving: list[Any]) -> bool:
+    """Whether the n-th entry (in row-major order) of the output depends on the n-th entries of `moving` alone."""
+    out = equation.outvars[0].aval
+    if any(math.prod(v.aval.shape) != math.prod(out.shape) for v in moving):
+        return False
+    name = equation.primitive.name
+    if name in ELEMENTWISE:
+        return all(v.aval.shape == out.shape for v in moving)
+    if name == "reshape":
+        return equation.params["dimensions"] is None
+    if name in CALLS:
+        inner, _ = call_jaxpr(equation)
+        kept = {a for a, b in zip(inner.invars, equation.invars, strict=True) if b in moving}
+        for inside in inner.eqns:
+            inputs = [v for v in inside.invars if not isinstance(v, jex.Literal) and v in kept]
+            if inputs and keeps_entries(inside, inputs):
+                kept.update(inside.outvars)
+        return inner.outvars[0] in kept
+    return name in ("squeeze", "expand_dims", "broadcast_in_dim")
+
+
+def _elementwise(equation: Any, found: list[Any], constants: dict[Any, frozenset[int]]) -> Local:
+    name, out = equation.primitive.name, equation.outvars[0]
+    local = [p for p in found if isinstance(p, Local)]
+    axes = local[0].axes
+    for atom, p in zip(equation.invars, found, strict=True):
+        if p is not None and atom.aval.shape != out.aval.shape:
+            raise NotLocalError
+
+    def repeats(atom):
+        return isinstance(atom, jex.Literal) or not atom.aval.shape or set(axes) <= constants.get(atom, frozenset())
+
+    uniform = all(p.uniform for p in local)
+    if name in ("mul", "div"):
+        uniform &= isinstance(found[0], Local) != isinstance(found[1], Local)
+        uniform &= name == "mul" or isinstance(found[0], Local)
+        uniform &= all(repeats(atom) for atom, p in zip(equation.invars, found, strict=True) if p is None)
+    elif name == "convert_element_type":
+        uniform &= str(equation.params["new_dtype"]).startswith(("float", "bfloat"))
+    else:
+        uniform &= name in ("add", "sub", "neg", "copy", "copy_p")
+    bases = {p.base for p in local}
+    base = bases.pop() if len(bases) == 1 else None
+    return Local(axes, uniform, out if uniform and base is None else base)
+
+
+def _place_call(equation: Any, found: list[Any], constants: dict[Any, frozenset[int]]) -> list[Local]:
+    """A function with its own derivative, by its contents; it is not taken for affine, whatever it contains."""
+    inner, _ = call_jaxpr(equation)
+    places = {v: p for v, p in zip(inner.invars, found, strict=True) if p is not None}
+    inside = dict.fromkeys(inner.constvars, frozenset()) | {
+        v: constants.get(outer, frozenset())
+        for v, outer, p in zip(inner.invars, equation.invars, found, strict=True)
+        if p is None and not isinstance(outer, jex.Literal)
+    }
+    pools: list[Any] = []
+    for step in inner.eqns:
+        if any(not isinstance(v, jex.Literal) and v in places for v in step.invars):
+            place(step, places, inside, pools)
+    outputs = [None if isinstance(v, jex.Literal) else places.get(v) for v in inner.outvars]
+    if pools or not all(isinstance(p, Local) for p in outputs):
+        raise NotLocalError
+    bases = {p.base for p in found if isinstance(p, Local)}
+    return [Local(p.axes, False, p.base if p.base in bases else None) for p in outputs]
+
+
+def _sums_positions(equation: Any, axes: tuple[int, ...]) -> bool:
+    parameters, name = equation.params, equation.primitive.name
+    if name == "reduce_sum":
+        return set(axes) <= set(parameters["axes"])
+    if name == "reduce_window_sum":
+        shape = equation.invars[0].aval.shape
+        window = tuple(size if n in axes else 1 for n, size in enumerate(shape))
+        plain = all(d == 1 for key in ("base_dilation", "window_dilation") for d in parameters[key])
+        return parameters["window_dimensions"] == window and plain and not any(map(any, parameters["padding"]))
+    return False
+
+
+# Affine operations that treat every position alike.
+UNIFORM = frozenset(
+    ["reshape", "squeeze", "expand_dims", "broadcast_in_dim", "transpose", "dot_general", "conv_general_dilated", "reduce_sum", "concatenate", "slice", "pad", "rev"]
+)
+
+
+def _moved_axes(equation: Any, found: list[Any]) -> tuple[int, ...]:
+    """Where the spatial axes are after an operation that is not elementwise. Raises NotLocalError if it mixes
+    positions.
+    """
+    name, parameters = equation.primitive.name, equation.params
+    which = next(n for n, p in enumerate(found) if isinstance(p, Local))
+    axes, shape = found[which].axes, equation.invars[which].aval.shape
+    out = equation.outvars[0].aval.shape
+    if sum(p is not None for p in found) > 1 and name != "concatenate":
+        raise NotLocalError
+    moved: dict[int, int] = {}
+    if name == "reshape" and parameters["dimensions"] is None:
+        for a in axes:
+            # The index along axis a is found again where as many entries precede, and the size is the same.
+            fits = (b for b in range(len(out)) if out[b] == shape[a] and math.prod(out[:b]) == math.prod(shape[:a]))
+            moved.update({a: b for b in list(fits)[:1] if b not in moved.values()})
+    elif name == "squeeze":
+        kept = [n for n in range(len(shape)) if n not in parameters["dimensions"]]
+        moved = {a: b for b, a in enumerate(kept)}
+    elif name == "broadcast_in_dim":
+        moved = {a: b for a, b in enumerate(parameters["broadcast_dimensions"]) if out[b] == shape[a]}
+    elif name == "transpose":
+        moved = {a: b for b, a in enumerate(parameters["permutation"])}
+    elif name == "dot_general":
+        contracted, batch = parameters["dimension_numbers"]
+        if not any(batch):
+            free = [n for n in range(len(shape)) if n not in contracted[which]]
+            first = 0 if which == 0 else len(out) - len(free)
+            moved = {a: first + b for b, a in enumerate(free)}
+    elif name == "conv_general_dilated" and which == 0 and parameters["batch_group_count"] == 1:
+        moved = _through_convolution(equation)
+    elif name in REDUCTIONS:
+        kept = [n for n in range(len(shape)) if n not in parameters["axes"]]
+        moved = {a: b for b, a in enumerate(kept)}
+    elif name == "concatenate":
+        moved = {a: a for a in range(len(shape)) if a != parameters["dimension"]}
+    elif name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp") or name == "split":
+        moved = {a: a for a in range(len(shape)) if a != parameters["axis"]}
+    elif name == "slice":
+        moved = {a: a for a in range(len(shape)) if out[a] == shape[a]}
+    elif name == "pad":
+        moved = {a: a for a, config in enumerate(parameters["padding_config"]) if not any(config)}
+    elif name == "rev":
+        moved = {a: a for a in range(len(shape)) if a not in parameters["dimensions"]}
+    if not all(a in moved for a in axes):
+        raise NotLocalError
+    return tuple(moved[a] for a in axes)
+
+
+def _through_convolution(equation: Any) -> dict[int, int]:
+    """Axes that a convolution leaves alone: the batch, and spatial ones with a kernel of 1, stride 1 and no padding."""
+    parameters = equation.params
+    numbers = parameters["dimension_numbers"]
+    kernel = equation.invars[1].aval.shape
+    moved = {numbers.lhs_spec[0]: numbers.out_spec[0]}
+    for n, (source, taps, target) in enumerate(
+        zip(numbers.lhs_spec[2:], numbers.rhs_spec[2:], numbers.out_spec[2:], strict=True)
+    ):
+        plain = parameters["window_strides"][n] == 1 and parameters["lhs_dilation"][n] == 1
+        if kernel[taps] == 1 and plain and not any(parameters["padding"][n]):
+            moved[source] = target
+    return moved

@@ -1,0 +1,189 @@
+"""Proof, from its jaxpr, that a head is piecewise linear in its activations.
+
+The tangent program (A, T) -> dS = J(A) T is traced and walked. Every value in it is either constant in A, a *step*
+function of A (constant on pieces: comparisons, signs, roundings, orderings, and anything computed from steps), or it
+varies. When dS, with T held fixed, is at most a step function, then J is constant on pieces: all second and higher
+derivatives vanish almost everywhere, and they do so for automatic differentiation as well, whatever derivative rules
+the head's functions bring along. Whatever is not recognised counts as varying, so an unknown operation can only turn a
+"yes" into a "no".
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.extend.core as jex
+
+CONSTANT, STEP, VARIES = 0, 1, 2
+
+# Results of these are constant on pieces whatever goes in.
+STEPPING = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to", "sign", "floor", "ceil", "round", "is_finite", "argmax", "argmin"])
+# One sub-program with the same inputs and outputs as the call.
+CALLS = frozenset(["jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call"])
+
+
+class Proof(NamedTuple):
+    """`affine` implies `piecewise_linear`; `obstacle` names the first operation that is neither (empty if none)."""
+
+    piecewise_linear: bool
+    affine: bool
+    obstacle: str
+
+
+def prove_piecewise_linear(head: Callable[[jax.Array], jax.Array], activations: Any) -> Proof:
+    """Whether `head` is piecewise linear, or even affine, in its argument (an array or `jax.ShapeDtypeStruct`).
+
+    A head that forbids forward mode (a `custom_vjp`) cannot be proved, and "no" is the answer.
+    """
+    spec = jax.ShapeDtypeStruct(activations.shape, activations.dtype)
+    try:
+        dependence = _tangent_dependence(head, [spec])
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        return Proof(False, False, "custom_vjp")
+    if dependence <= STEP:
+        return Proof(True, dependence == CONSTANT, "")
+    return Proof(False, False, _obstacle(jax.make_jaxpr(head)(spec).jaxpr) or "a combination of operations")
+
+
+def call_jaxpr(equation: Any) -> Any:
+    """The sub-program of a call equation (one of `CALLS`), as (jaxpr, constants)."""
+    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+        if key in equation.params:
+            inner = equation.params[key]
+            return (inner.jaxpr, inner.consts) if isinstance(inner, jex.ClosedJaxpr) else (inner, ())
+    raise KeyError(f"{equation.primitive.name} has no sub-program")
+
+
+def apply_equation(equation: Any, jaxpr: Any) -> tuple[Callable[..., list[jax.Array]], list[Any], list[Any]]:
+    """One equation of `jaxpr` as (function, its variable inputs, its used outputs)."""
+    inputs = list(dict.fromkeys(v for v in equation.invars if not isinstance(v, jex.Literal)))
+    outputs = [v for v in equation.outvars if not isinstance(v, jex.DropVar)]
+    return program(jaxpr, inputs, outputs, [equation]), inputs, outputs
+
+
+def program(jaxpr: Any, inputs: Sequence[Any], outputs: Sequence[Any], equations: Sequence[Any]) -> Callable[..., Any]:
+    """Some `equations` of `jaxpr` as a function of `inputs` with the list of `outputs` as its result."""
+    part = jaxpr.replace(
+        constvars=[], invars=list(inputs), outvars=list(outputs), eqns=list(equations), debug_info=jaxpr.debug_info
+    )
+    return jex.jaxpr_as_fun(jex.ClosedJaxpr(part, []))
+
+
+def _tangent_dependence(function: Callable[..., Any], moving: Sequence[Any], fixed: Sequence[Any] = ()) -> int:
+    """How the tangents of `function(*moving, *fixed)`, along fixed tangents of `moving`, depend on `moving`."""
+
+    def tangent(moving, fixed, tangents):
+        return jax.jvp(lambda *inputs: function(*inputs, *fixed), moving, tangents)[1]
+
+    jaxpr = jax.make_jaxpr(tangent)(tuple(moving), tuple(fixed), tuple(moving)).jaxpr
+    return max(_walk(jaxpr, [VARIES] * len(moving) + [CONSTANT] * (len(fixed) + len(moving))), default=CONSTANT)
+
+
+def _walk(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
+    """Dependence of the outputs of `jaxpr`, given that of its inputs; its constants do not depend on A."""
+    known = dict(zip(jaxpr.invars, inputs, strict=True))
+
+    def read(atom):
+        return CONSTANT if isinstance(atom, jex.Literal) else known.get(atom, CONSTANT)
+
+    for equation in jaxpr.eqns:
+        outputs = _transfer(equation, [read(atom) for atom in equation.invars])
+        known.update(zip(equation.outvars, outputs, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _transfer(equation: Any, inputs: list[int]) -> list[int]:
+    name, count, parameters = equation.primitive.name, len(equation.outvars), equation.params
+    worst = max(inputs, default=CONSTANT)
+    if worst <= STEP:  # a function of steps is a step, whichever function it is
+        return [worst] * count
+    if name in STEPPING:
+        return [STEP] * count
+    if name == "convert_element_type":
+        floating = jax.numpy.issubdtype(parameters["new_dtype"], jax.numpy.inexact)
+        return [worst if floating else STEP]
+    if name == "sort":  # every operand is put into an order, which is a step function
+        return [max(i, STEP) for i in inputs]
+    if name == "top_k":
+        return [worst, STEP]
+    if name in (
+        "select_and_gather_add",
+        "select_and_scatter_add",
+    ):  # the first operand, picked where the second is largest
+        return [max(inputs[0], STEP)]
+    if name in CALLS:
+        inner, _ = call_jaxpr(equation)
+        outputs = _walk(inner, inputs)
+        # A function with its own derivative rule may step in value and yet have a slope.
+        return [max(o, worst) for o in outputs] if name.startswith("custom") else outputs
+    if name == "cond":
+        branches = [_walk(branch.jaxpr, inputs[1:]) for branch in parameters["branches"]]
+        return [max(inputs[0], *outs) for outs in zip(*branches, strict=True)]
+    if name == "scan":
+        return _scan(parameters, inputs)
+    if name == "while":
+        return _while(parameters, inputs)
+    return [worst] * count
+
+
+def _scan(parameters: Any, inputs: list[int]) -> list[int]:
+    consts, carries = parameters["num_consts"], parameters["num_carry"]
+    carry = inputs[consts : consts + carries]
+    while True:
+        outputs = _walk(parameters["jaxpr"].jaxpr, inputs[:consts] + carry + inputs[consts + carries :])
+        grown = [max(a, b) for a, b in zip(carry, outputs[:carries], strict=True)]
+        if grown == carry:
+            return carry + outputs[carries:]
+        carry = grown
+
+
+def _while(parameters: Any, inputs: list[int]) -> list[int]:
+    condition_consts, body_consts = parameters["cond_nconsts"], parameters["body_nconsts"]
+    first = condition_consts + body_consts
+    carry = inputs[first:]
+    while True:
+        condition = _walk(parameters["cond_jaxpr"].jaxpr, inputs[:condition_consts] + carry)[0]
+        outputs = _walk(parameters["body_jaxpr"].jaxpr, inputs[condition_consts:first] + carry)
+        grown = [max(a, b, condition) for a, b in zip(carry, outputs, strict=True)]
+        if grown == carry:
+            return carry
+        carry = grown
+
+
+def _obstacle(jaxpr: Any, moving: Sequence[Any] | None = None) -> str:
+    """Name of the first operation of `jaxpr` that is not piecewise linear in what depends on `moving` (all inputs)."""
+    depends = set(jaxpr.invars if moving is None else moving)
+    for equation in jaxpr.eqns:
+        if not any(not isinstance(v, jex.Literal) and v in depends for v in equation.invars):
+            continue
+        depends.update(equation.outvars)
+        name = equation.primitive.name
+        if name in CALLS and not name.startswith("custom"):
+            inner, _ = call_jaxpr(equation)
+            inside = [
+                a
+                for a, b in zip(inner.invars, equation.invars, strict=True)
+                if not isinstance(b, jex.Literal) and b in depends
+            ]
+            found = _obstacle(inner, inside)
+        else:
+            found = "" if _is_piecewise_linear(equation, jaxpr, depends) else str(equation.params.get("name", name))
+        if found:
+            return found
+    return ""
+
+
+def _is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
+    function, inputs, _ = apply_equation(equation, jaxpr)
+    inexact = [v for v in inputs if v in depends and jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
+    fixed = [v for v in inputs if v not in inexact]
+    order = [(inexact + fixed).index(v) for v in inputs]
+
+    def inexact_outputs(*values):
+        outputs = function(*(values[n] for n in order))
+        return [v for v in outputs if jax.numpy.issubdtype(v.dtype, jax.numpy.inexact)]
+
+    specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in inexact + fixed]
+    return _tangent_dependence(inexact_outputs, specs[: len(inexact)], specs[len(inexact) :]) <= STEP

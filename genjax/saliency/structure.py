@@ -1,0 +1,192 @@
+"""Structure of a head, read off its jaxpr: where the positions of A stop mattering one by one.
+
+A value is *local* while its entry at position ij depends on A at ij alone (1x1 convolutions, dense layers on channels,
+activations, norms over channels). A sum over all positions ends that. When A reaches the logits only through such sums,
+
+    logits = tail(sum_ij local(A_ij)),
+
+one perturbation of a channel at all positions at once serves every position. A local map that is affine and the same
+everywhere is *uniform*: then A enters through its spatial mean only, and all positions of a channel share their
+derivatives.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.extend.core as jex
+import jax.numpy as jnp
+
+from genjax.saliency.locality import Local, NotLocalError, Pooled, keeps_entries, place
+from genjax.saliency.proof import CALLS, apply_equation, call_jaxpr, program
+
+
+class PooledHead(NamedTuple):
+    """logits = tail(*sums(local(A))), as functions.
+
+    `local(A)` gives the summed values, each as float[positions, entries]; `sums` what the tail starts from, likewise
+    float[entries] each; `tail(*sums)` the logits. `uniform`: A enters through its spatial mean only. `kernel(A)` and
+    `elementwise(u)`: for a single local value that is `elementwise(kernel(A))` with a uniform kernel, both
+    float[positions, entries]; None otherwise. `kernel_is_diagonal`: entry k of each local value is a multiple of
+    channel k, plus a constant. `tail_is_diagonal`: logit q is a function of the q-th entry of a single sum.
+    """
+
+    local: Callable[[jax.Array], list[jax.Array]]
+    sums: list[jax.Array]
+    tail: Callable[..., jax.Array]
+    uniform: bool
+    kernel: Callable[[jax.Array], jax.Array] | None
+    elementwise: Callable[[jax.Array], jax.Array] | None
+    kernel_is_diagonal: bool
+    tail_is_diagonal: bool
+
+
+class Flat(NamedTuple):
+    """A head without calls: the equations that depend on A and reach the logits, and the values of everything else."""
+
+    jaxpr: Any
+    equations: list[Any]
+    values: dict[Any, jax.Array]
+
+    def call(self, activations: jax.Array) -> jax.Array:
+        """The logits."""
+        return self.function(self.jaxpr.invars, self.jaxpr.outvars)(activations)[0]
+
+    def function(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Callable[..., list[jax.Array]]:
+        """The part of the program between two sets of variables."""
+        needed, equations = set(outputs), []
+        for equation in reversed(self.equations):
+            if any(v in needed for v in equation.outvars) and not all(v in inputs for v in equation.outvars):
+                equations.append(equation)
+                needed.update(v for v in equation.invars if not isinstance(v, jex.Literal))
+        constants = [v for v in self.values if v in needed and v not in inputs]
+        run = program(self.jaxpr, [*constants, *inputs], outputs, equations[::-1])
+        return lambda *values: run(*(self.values[v] for v in constants), *values)
+
+
+def flatten(head: Callable[[jax.Array], jax.Array], activations: jax.Array) -> Flat:
+    """Inline the calls of `head`, evaluate once what does not depend on A, and drop what does not reach the logits."""
+    spec = jax.ShapeDtypeStruct(activations.shape, activations.dtype)
+    inner = jax.make_jaxpr(head)(spec)
+    closed = jax.make_jaxpr(lambda a: _run_inlined(inner.jaxpr, inner.consts, [a]))(spec)
+    jaxpr = closed.jaxpr
+    depends, live = set(jaxpr.invars), {v for v in jaxpr.outvars if not isinstance(v, jex.Literal)}
+    for equation in jaxpr.eqns:
+        if any(not isinstance(v, jex.Literal) and v in depends for v in equation.invars):
+            depends.update(equation.outvars)
+    alive = []
+    for equation in reversed(jaxpr.eqns):
+        if any(v in live for v in equation.outvars):
+            alive.append(equation)
+            live.update(v for v in equation.invars if not isinstance(v, jex.Literal))
+    moving = [e for e in alive[::-1] if any(v in depends for v in e.outvars)]
+    still = [e for e in alive[::-1] if not any(v in depends for v in e.outvars)]
+    values = dict(zip(jaxpr.constvars, closed.consts, strict=True))
+    found = list(dict.fromkeys(v for e in still for v in e.outvars if v in live))
+    if found:
+        used = [v for v in values if v in live]
+        evaluated = jax.jit(program(jaxpr, used, found, still))(*(values[v] for v in used))
+        values.update(zip(found, evaluated, strict=True))
+    return Flat(jaxpr, moving, values)
+
+
+def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
+    """The head as a function of sums over positions, or None where its jaxpr does not show that it is one."""
+    if activations.ndim < 2:
+        return None
+    source = flat.jaxpr.invars[0]
+    spatial = tuple(range(activations.ndim - 1))
+    producers = {v: equation for equation in flat.jaxpr.eqns for v in equation.outvars}
+    constants = {v: _constant_axes(v, producers.get(v)) for v in flat.values}
+    places: dict[Any, Any] = {source: Local(spatial, True, source)}
+    pools: list[Any] = []
+    try:
+        for equation in flat.equations:
+            place(equation, places, constants, pools)
+    except NotLocalError:
+        return None
+    if not pools or not isinstance(places.get(flat.jaxpr.outvars[0]), Pooled):
+        return None
+    summed = list(dict.fromkeys(equation.invars[0] for equation in pools))
+    pooled = [equation.outvars[0] for equation in pools]
+
+    def spread(values, variables):
+        return [_by_position(v, places[name].axes) for v, name in zip(values, variables, strict=True)]
+
+    local_part = flat.function([source], [equation.invars[0] for equation in pools])
+    tail_part = flat.function(pooled, flat.jaxpr.outvars)
+    shapes = [v.aval.shape for v in pooled]
+    pool_part = flat.function([source], pooled)
+    kernel = elementwise = None
+    base = places[summed[0]].base
+    if len(pools) == 1 and base is not None:
+        kernel_part = flat.function([source], [base])
+        elementwise_part = flat.function([base], summed)
+        shape, base_axes, axes = base.aval.shape, places[base].axes, places[summed[0]].axes
+
+        def kernel(a):
+            return _by_position(kernel_part(a)[0], base_axes)
+
+        def elementwise(u):
+            return _by_position(elementwise_part(_from_position(u, shape, base_axes))[0], axes)
+
+    return PooledHead(
+        lambda a: spread(local_part(a), [equation.invars[0] for equation in pools]),
+        [v.reshape(-1) for v in pool_part(activations)],
+        lambda *sums: tail_part(*(v.reshape(s) for v, s in zip(sums, shapes, strict=True)))[0],
+        all(places[name].uniform for name in summed),
+        kernel,
+        elementwise,
+        all(places[name].uniform and places[name].base is source for name in summed),
+        len(pools) == 1 and _is_diagonal(flat, pooled[0]),
+    )
+
+
+def _by_position(values: jax.Array, axes: tuple[int, ...]) -> jax.Array:
+    moved = jnp.moveaxis(values, axes, range(len(axes)))
+    return moved.reshape(math.prod(moved.shape[: len(axes)]), -1)
+
+
+def _from_position(values: jax.Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> jax.Array:
+    rest = [n for n in range(len(shape)) if n not in axes]
+    moved = values.reshape([shape[n] for n in (*axes, *rest)])
+    return jnp.moveaxis(moved, range(len(axes)), axes)
+
+
+def _run_inlined(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
+    """Evaluate a jaxpr with its calls replaced by their contents; functions with their own derivative stay whole."""
+    values = dict(zip(jaxpr.constvars, constants, strict=True)) | dict(zip(jaxpr.invars, inputs, strict=True))
+
+    def read(atom):
+        return atom.val if isinstance(atom, jex.Literal) else values[atom]
+
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in CALLS and not equation.primitive.name.startswith("custom"):
+            inner, constants = call_jaxpr(equation)
+            outputs = _run_inlined(inner, constants, [read(v) for v in equation.invars])
+            values.update(zip(equation.outvars, outputs, strict=True))
+        else:
+            function, sources, targets = apply_equation(equation, jaxpr)
+            values.update(zip(targets, function(*(read(v) for v in sources)), strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _constant_axes(variable: Any, producer: Any) -> frozenset[int]:
+    """Axes along which a value that does not depend on A is known to repeat."""
+    shape = variable.aval.shape
+    if producer is None or producer.primitive.name != "broadcast_in_dim":
+        return frozenset(n for n, size in enumerate(shape) if size == 1)
+    source = producer.invars[0].aval.shape
+    kept = {d for d, n in zip(producer.params["broadcast_dimensions"], source, strict=True) if n != 1}
+    return frozenset(range(len(shape))) - kept
+
+
+def _is_diagonal(flat: Flat, pooled: Any) -> bool:
+    """Whether logit q is a function of the q-th entry of `pooled` alone."""
+    kept = {pooled}
+    for equation in flat.equations:
+        moving = [v for v in equation.invars if not isinstance(v, jex.Literal) and v in kept]
+        if moving and keeps_entries(equation, moving):
+            kept.update(equation.outvars)
+    return flat.jaxpr.outvars[0] in kept
