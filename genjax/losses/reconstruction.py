@@ -28,13 +28,15 @@ def bernoulli_nll(logits: jax.Array, images: jax.Array) -> jax.Array:
     with a gradient at any logit. For grey x its minimum is not 0 but the entropy of x (45.5 nats on MNIST).
     """
     logits, images = _flat(logits), _flat(images)
-    pixels = jnp.maximum(logits, 0) - images * logits + jnp.log1p(jnp.exp(-jnp.abs(logits)))
-    # Fused into the sum, the logarithm runs one element at a time on CPUs: 20 ms instead of 0.9 for 1000 x 784 pixels.
-    return jnp.sum(jax.lax.optimization_barrier(pixels), -1)
+    log1p = jnp.log1p(jnp.exp(-jnp.abs(logits)))
+    # The logarithm inside a `where`: XLA for CPUs would else fuse it with the sum into a loop without vector
+    # instructions, 20 ms instead of 1 for 1000 x 784 pixels (an optimization barrier does not always prevent it).
+    return jnp.sum(jnp.where(logits > 0, (1 - images) * logits + log1p, log1p - images * logits), -1)
 
 
 @bernoulli_nll.defjvp
 def _bernoulli_nll_jvp(primals, tangents):
+    # sigmoid(l) - x, also where l = 0: derived by JAX, |l| would have the slope 0 there.
     (logits, images), (d_logits, d_images) = primals, tangents
     change = (jax.nn.sigmoid(logits) - images) * d_logits - logits * d_images
     return bernoulli_nll(logits, images), jnp.sum(_flat(change), -1)
