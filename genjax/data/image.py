@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def read(path: str | os.PathLike) -> Image:
-    """The image file upright, as a Pillow image of mode L (grey) or RGB. DataError if it cannot be decoded."""
+def read(file: str | os.PathLike | IO[bytes], name: object = None) -> Image:
+    """The image file upright, as a Pillow image of mode L (grey) or RGB. DataError with its name if it is broken."""
     from PIL import Image as pillow
     from PIL import ImageOps
 
     try:
-        with pillow.open(path) as picture:
+        with pillow.open(file) as picture:
             return plain(ImageOps.exif_transpose(picture))
     # Pillow raises SyntaxError for broken PNG chunks, and its own error for absurd sizes.
     except (OSError, SyntaxError, ValueError, EOFError, pillow.DecompressionBombError) as error:
-        raise DataError(f"{path} is not a readable image ({error}); repair or delete the file") from error
+        raise DataError(f"{name or file} is not a readable image ({error}); repair or delete it") from error
 
 
 def plain(picture: Image) -> Image:

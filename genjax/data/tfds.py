@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import pathlib
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from genjax.data.cache import memory_map
 from genjax.data.dataset import Arrays, DataError, Dataset, Files, check_labels
-from genjax.data.image import fit, plain
+from genjax.data.image import fit, read
 from genjax.data.split import held_out
 
 
@@ -30,37 +31,27 @@ def load(
     """
     builder = _builder(name)
     features, given = builder.info.features, builder.info.splits
-    if "image" not in features or "train" not in given:
+    if "image" not in features or features["image"].np_dtype != np.uint8 or "train" not in given:
+        found = ", ".join(f"{key} ({feature.np_dtype})" for key, feature in features.items())
         raise DataError(
-            f"tfds:{name} has the features {', '.join(features)} and the splits {', '.join(given)}; "
-            'expected a feature "image" and a split "train"'
+            f"tfds:{name} has the features {found} and the splits {', '.join(given)}; "
+            'expected a feature "image" of uint8 and a split "train"'
         )
-    classes = features["label"] if "label" in features and hasattr(features["label"], "names") else None
-    names = tuple(classes.names) if classes is not None else ()
-    test = next((split for split in ("test", "validation") if split in given), None)
-    sources = {"train": builder.as_data_source(split="train")}
-    labels = {"train": _labels(builder, sources["train"], "train", names)}
-    rows = {"train": np.arange(len(sources["train"]))}
-    if test is None:
-        sources["test"] = sources["train"]
-        rows["train"], rows["test"] = held_out(len(sources["train"]), labels["train"])
-        labels["test"] = labels["train"]
+    names = tuple(getattr(dict(features).get("label"), "names", None) or ())
+    second = next((split for split in ("test", "validation") if split in given), None)
+    train, labels = _source(builder, "train", names)
+    if second is not None:
+        test, test_labels = _source(builder, second, names)
+        parts = [(train, np.arange(len(train)), labels), (test, np.arange(len(test)), test_labels)]
     else:
-        sources["test"] = builder.as_data_source(split=test)
-        labels["test"] = _labels(builder, sources["test"], test, names)
-        rows["test"] = np.arange(len(sources["test"]))
-    shape = _fit(sources["train"][0]["image"], image_size, channels).shape
-    splits: dict[str, Arrays | Files] = {}
-    for split in ("train", "test"):
-        files = Files(
-            _decoder(sources[split], rows[split], shape, f"tfds:{name} {split}", image_size, channels),
-            len(rows[split]),
-            shape,
-            None if labels[split] is None else labels[split][rows[split]],
-        )
-        key = ("tfds", 1, str(builder.data_path), builder.info.full_name, split, shape, _stamps(builder))
-        splits[split] = files if stream else memory_map(files, key, cache_dir)
-    return Dataset(f"tfds:{builder.info.full_name}", splits["train"], splits["test"], names)
+        parts = [(train, rows, None if labels is None else labels[rows]) for rows in held_out(len(train), labels)]
+    shape = fit(_read(train, 0, name), image_size, channels).shape
+    splits: list[Arrays | Files] = []
+    for number, (source, rows, numbers) in enumerate(parts):
+        files = Files(_decoder(source, rows, shape, name, image_size, channels), len(rows), shape, numbers)
+        key = ("tfds", 1, str(builder.data_path), builder.info.full_name, number, shape, _stamps(builder))
+        splits.append(files if stream else memory_map(files, key, cache_dir))
+    return Dataset(f"tfds:{builder.info.full_name}", splits[0], splits[1], names)
 
 
 def _builder(name):
@@ -99,36 +90,32 @@ def _builder(name):
     return builder
 
 
-def _labels(builder, source, split, names):
-    """int32 labels of a split, without decoding its images; None where the set has no classes."""
+def _source(builder, split, names):
+    """The split's examples with images still encoded, and its int32 labels (None where the set has no classes)."""
     import tensorflow_datasets as tfds
 
+    source = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
     if not names:
-        return None
-    bare = builder.as_data_source(split=split, decoders={"image": tfds.decode.SkipDecoding()})
-    labels = np.array([bare[row]["label"] for row in range(len(source))])
-    return check_labels(labels, len(source), len(names), f"tfds:{builder.info.full_name} {split}")
+        return source, None
+    labels = np.array([source[row]["label"] for row in range(len(source))])
+    return source, check_labels(labels, len(source), len(names), f"tfds:{builder.info.full_name} {split}")
 
 
 def _stamps(builder):
     return sorted((path.name, path.stat().st_mtime_ns) for path in pathlib.Path(builder.data_path).iterdir())
 
 
-def _fit(image, image_size, channels):
-    from PIL import Image
-
-    if image.dtype != np.uint8:
-        raise DataError(f"the data set holds {image.dtype} images; only uint8 ones can be used")
-    return fit(plain(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)), image_size, channels)
+def _read(source, row, name):
+    return read(io.BytesIO(source[row]["image"]), f"tfds:{name}, example {row}")
 
 
-def _decoder(source, rows, shape, where, image_size, channels):
+def _decoder(source, rows, shape, name, image_size, channels):
     def decode(index: int) -> np.ndarray:
-        image = _fit(source[int(rows[index])]["image"], image_size, channels)
+        image = fit(_read(source, int(rows[index]), name), image_size, channels)
         if image.shape != shape:
             raise DataError(
-                f"{where}: image {rows[index]} is {list(image.shape)} but the first is {list(shape)}; pass image_size "
-                "(and channels) to bring them to one shape"
+                f"tfds:{name}: image {rows[index]} is {list(image.shape)} but the first is {list(shape)}; pass "
+                "image_size (and channels) to bring them to one shape"
             )
         return image
 

@@ -126,7 +126,7 @@ def test_a_bad_image_is_named(classes, tmp_path, content, stream):
     root, _ = classes
     bad = root / "bee" / "03.png"
     bad.write_bytes(bad.read_bytes()[:100] if content == "cut" else content)
-    with pytest.raises(DataError, match=r"bee/03.png is not a readable image .*repair or delete the file"):
+    with pytest.raises(DataError, match=r"bee/03.png is not a readable image .*repair or delete it"):
         data = get(root, tmp_path / "cache", stream=stream)
         for split in (data.train, data.test):
             split.take(np.arange(len(split)))

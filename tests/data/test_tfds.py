@@ -100,6 +100,21 @@ def run(code, data_dir, home):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
 
 
+def test_without_a_test_part(prepared, tmp_path):
+    path, image = prepared
+    copy = tmp_path / "tiny_shapes" / "1.0.0"
+    shutil.copytree(path, copy)
+    info = json.loads((copy / "dataset_info.json").read_text())
+    info["splits"] = [split for split in info["splits"] if split["name"] == "train"]
+    (copy / "dataset_info.json").write_text(json.dumps(info))
+    data = load(f"tfds:{copy}", cache_dir=tmp_path / "cache")
+    assert (len(data.train), len(data.test)) == (16, 4) and np.bincount(data.test.arrays["labels"]).tolist() == [2, 2]
+    numbers = {image(number).tobytes(): number for number in range(20)}
+    for split in (data.train, data.test):
+        found = [numbers[picture.tobytes()] % 2 for picture in split.arrays["images"]]
+        assert found == split.arrays["labels"].tolist()
+
+
 def test_found_by_name_in_the_data_directory(prepared, tmp_path):
     # A set that was prepared elsewhere and copied is found by the name of its folder.
     path, _ = prepared
@@ -153,5 +168,7 @@ def test_other_formats_and_features_are_refused(prepared, tmp_path):
     fields["picture"] = fields.pop("image")
     (copy / "dataset_info.json").write_text(json.dumps(info))
     (copy / "features.json").write_text(json.dumps(features))
-    with pytest.raises(DataError, match=r'has the features .*picture.* expected a feature "image" and a split "train"'):
+    with pytest.raises(
+        DataError, match=r'has the features .*picture.* expected a feature "image" of uint8 and a split "train"'
+    ):
         load(f"tfds:{copy}")
