@@ -34,9 +34,10 @@ class Arrays:
         return len(self.arrays["images"])
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every image."""
-        return self.arrays["images"].shape[1:]
+        height, width, channels = self.arrays["images"].shape[1:]
+        return height, width, channels
 
     @property
     def labelled(self) -> bool:
@@ -62,7 +63,7 @@ class Files:
 
     decode: Callable[[int], np.ndarray]
     count: int
-    shape: tuple[int, ...]
+    shape: tuple[int, int, int]
     labels: np.ndarray | None = None
 
     def __len__(self) -> int:
@@ -101,9 +102,9 @@ class Dataset:
             )
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every image."""
-        return tuple(self.train.shape)
+        return self.train.shape
 
     @property
     def num_classes(self) -> int:

@@ -1,0 +1,79 @@
+"""What benchmarks share: timing in turns, tables, and result files with device, date and versions."""
+
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from genjax.files import write_text
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def in_turns(tasks: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+    """Return seconds of each task, `repeats` times each, one after the other in rounds.
+
+    Tasks share whatever else the machine does, so that ratios hold where single times do not.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
+    for _ in range(repeats):
+        for name, task in tasks.items():
+            start = time.perf_counter()
+            task()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return "median (lowest - highest)" of a list of numbers."""
+    return f"{statistics.median(values):.3g} ({min(values):.3g} - {max(values):.3g})"
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows of equal keys as a Markdown table."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([str(row[name]) for name in names] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
+    )
+
+
+def environment() -> dict[str, Any]:
+    """Return device, processor, date and versions, to stand beside every number."""
+    versions = {"python": platform.python_version()}
+    for package in ("jax", "flax", "optax", "numpy", "torch"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    device = jax.devices()[0]
+    return {
+        "device": f"{len(jax.devices())} x {device.device_kind} ({device.platform})",
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "date": time.strftime("%Y-%m-%d"),
+        "versions": versions,
+    }
+
+
+def report(name: str, title: str, protocol: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the table and write benchmarks/results/<name>.json, which `python -m benchmarks.report` renders."""
+    result = {"name": name, "title": title, "protocol": protocol, "environment": environment(), "rows": list(rows)}
+    suffix = "" if jax.devices()[0].platform == "cpu" else f"-{jax.devices()[0].platform}"
+    write_text(RESULTS / f"{name}{suffix}.json", json.dumps(result, indent=2) + "\n")
+    print(f"{title}\n{protocol}\n{result['environment']['device']}, {result['environment']['processor']}\n")
+    print(table(rows))
