@@ -2,8 +2,8 @@
 
 Two naming schemes are read, in any of the formats. The library's own: the path of a variable, joined by dots
 ("fire2.squeeze1x1.kernel", "layer1.block0.bn1.mean"). And torchvision's for ResNet and VGG, where that last one is
-"layer1.0.bn1.running_mean": convolutions are stored OIHW, dense layers out x in, and VGG's first dense layer reads a map
-flattened as CHW.
+"layer1.0.bn1.running_mean": convolutions are stored OIHW, dense layers out x in, and VGG's first dense layer reads a
+map flattened as CHW.
 """
 
 from collections.abc import Callable, Mapping, Sequence

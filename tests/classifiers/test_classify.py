@@ -40,8 +40,8 @@ def digits():
 @pytest.mark.parametrize(
     ("network", "rate", "least"),
     [
-        (convnet.ConvNet(), 3e-3, 0.9),
-        (convnext.tiny(features=(8, 16)), 1e-2, 0.6),
+        (convnet.ConvNet(), 3e-3, 0.8),
+        (convnext.tiny(features=(8, 16)), 1e-2, 0.5),
         (vit.ViT(depth=1), 5e-3, 0.5),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_small_network_learns_digits(digits, network, rate, least):
         classify.predictor(network, state.variables_of("classifier")), held_images, held_labels
     )
     for i in range(60):
-        rows = (np.arange(64) + 64 * i) % 1500
+        rows = (np.arange(32) + 32 * i) % 1500
         batch = {"images": images[rows][None], "labels": labels[rows][None]}
         state, metrics = step(state, batch, jax.random.key(1))
     assert set(metrics) == {"classifier/loss", "classifier/accuracy"}
