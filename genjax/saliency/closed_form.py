@@ -19,7 +19,6 @@ from genjax.saliency.directional import (
     Derivatives,
     Head,
     Route,
-    as_pairs,
     assemble,
     curve3,
     one_hot,
@@ -29,10 +28,11 @@ from genjax.saliency.directional import (
     taylor3,
     through_score,
 )
-from genjax.saliency.double import in_double
+from genjax.saliency.double import Pair, as_pairs, from_pair, in_double
 from genjax.saliency.proof import prove_piecewise_linear
 from genjax.saliency.scores import Score, class_log_probability, class_logit
 from genjax.saliency.structure import PooledHead, flatten, read_structure
+from genjax.saliency.widen import wide_logits
 
 
 def piecewise_linear(
@@ -47,7 +47,7 @@ def piecewise_linear(
     proof = prove_piecewise_linear(head, activations)
     if not proof.piecewise_linear:
         raise ValueError(
-            f"the head is not piecewise linear (its jaxpr has {proof.obstacle}), so the closed form would be wrong: use auto"
+            f"the closed form needs a piecewise linear head, and this one has {proof.obstacle} in its jaxpr: use auto"
         )
     if not has_closed_form(score):
         raise ValueError(
@@ -80,9 +80,9 @@ def linear_route(
         nothing = jnp.zeros_like(gradient)
         return found._replace(second=nothing, third=nothing, rest=(found.rest[0], nothing, nothing))
     if structure is not None and structure.uniform:
-        return _moments_of_pooled(structure, activations, score, class_index, chunk)
+        return _moments_of_pooled(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     if structure is not None and structure.kernel is not None and structure.tail_is_diagonal:
-        return _moments_of_masked(structure, activations, score, class_index, chunk)
+        return _moments_of_masked(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     return _moments_streamed(head, activations, score, class_index, chunk)
 
 
@@ -97,7 +97,7 @@ def pooled(head: Head, activations: jax.Array, score: Score, class_index: jax.Ar
         raise ValueError(
             "the activations do not enter this head through their spatial mean alone: use auto or forward_mode"
         )
-    return pooled_route(structure, activations, score, class_index, chunk)
+    return pooled_route(structure, activations, wide_logits(head, activations), score, class_index, chunk)
 
 
 def per_position(
@@ -111,15 +111,15 @@ def per_position(
     structure = read_structure(flatten(head, activations), activations)
     if structure is None:
         raise ValueError("the head does not treat positions alone before a spatial sum: use auto or forward_mode")
-    return position_route(structure, activations, score, class_index, chunk)
+    return position_route(structure, activations, wide_logits(head, activations), score, class_index, chunk)
 
 
 def pooled_route(
-    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+    structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
     """`pooled` for a structure that has been read."""
     kernels = _kernels(structure.local, activations, chunk)
-    logits, channels = structure.tail(*structure.sums), activations.shape[-1]
+    channels = activations.shape[-1]
 
     def derivatives(k):
         def curve(t):
@@ -133,10 +133,10 @@ def pooled_route(
 
 
 def position_route(
-    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+    structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
     """`per_position` for a structure that has been read."""
-    logits, channels = structure.tail(*structure.sums), activations.shape[-1]
+    channels = activations.shape[-1]
     positions = activations.size // channels
 
     def channel(k):
@@ -159,14 +159,14 @@ def position_route(
 
 
 def _moments_of_pooled(
-    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+    structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
-    logits, channels = structure.tail(*structure.sums), activations.shape[-1]
-    if structure.kernel_is_diagonal and len(structure.sums) == 1 and logits.size < channels:
+    classes, channels = logits[0].size, activations.shape[-1]
+    if structure.kernel_is_diagonal and len(structure.sums) == 1 and classes < channels:
         ones = jnp.ones_like(activations)
         scale = jax.jvp(structure.local, (activations,), (ones,))[1][0][0]
         pullback = jax.vjp(structure.tail, *structure.sums)[1]
-        jacobian = stream(lambda q: pullback(one_hot(q, logits))[0] * scale, logits.size, chunk)
+        jacobian = stream(lambda q: pullback(one_hot(q, logits[0]))[0] * scale, classes, chunk)
     else:
         kernels = _kernels(structure.local, activations, chunk)
         push = jax.linearize(structure.tail, *structure.sums)[1]
@@ -181,19 +181,18 @@ def _moments_of_pooled(
     pairs = in_double(wide, logits, class_index, jacobian)
     route = Route(
         "class moments, one matrix",
-        f"the head is proved piecewise linear and A enters through its spatial mean only: {logits.size} x {channels} Jacobian",
+        f"the head is proved piecewise linear, and A enters through its mean: a {classes} x {channels} Jacobian",
     )
     return _spread(pairs, activations, score_value(score, logits, class_index), route)
 
 
 def _moments_of_masked(
-    structure: PooledHead, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
+    structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
     """dS_q/dA_ijk = slope_ijq W_kq, so that the moments over classes are three matrix products."""
     assert structure.kernel is not None and structure.elementwise is not None
-    logits = structure.tail(*structure.sums)
-    kernel = _kernels(lambda a: [structure.kernel(a)], activations, chunk)[0]
-    before = structure.kernel(activations)
+    uniform = structure.kernel
+    kernel, before = _kernels(lambda a: [uniform(a)], activations, chunk)[0], uniform(activations)
     slope = jax.jvp(structure.elementwise, (before,), (jnp.ones_like(before),))[1]
     outer = jax.jvp(structure.tail, structure.sums, [jnp.ones_like(structure.sums[0])])[1]
 
@@ -215,9 +214,9 @@ def _moments_of_masked(
 def _moments_streamed(
     head: Head, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
-    logits, pullback = jax.vjp(head, activations)
-    own = pullback(one_hot(class_index, logits))[0]
-    classes, dtype = logits.size, activations.dtype
+    logits, pullback = wide_logits(head, activations), jax.vjp(head, activations)[1]
+    own = pullback(one_hot(class_index, logits[0]))[0]
+    classes, dtype = logits[0].size, activations.dtype
     chunk = min(chunk, classes)
 
     def wide(high, low, logits, class_index, members, gradients, own):
@@ -230,7 +229,7 @@ def _moments_streamed(
         )
 
     def add(moments, members):
-        gradients = jax.vmap(lambda q: pullback(one_hot(q, logits))[0])(members)
+        gradients = jax.vmap(lambda q: pullback(one_hot(q, logits[0]))[0])(members)
         return in_double(wide, *moments, logits, class_index, members, gradients, own), None
 
     blocks = -(-classes // chunk)
@@ -249,10 +248,10 @@ def _moments_streamed(
     return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
 
 
-def _probabilities(logits: jax.Array, class_index: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _probabilities(logits: Pair, class_index: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Float64 class probabilities: with the explained class set to zero, and all of them."""
-    probabilities = jax.nn.softmax(logits.astype(jnp.float64))
-    others = jnp.where(jnp.arange(logits.shape[0], dtype=jnp.int32) == class_index, 0, probabilities)
+    probabilities = jax.nn.softmax(from_pair(logits))
+    others = jnp.where(jnp.arange(probabilities.size, dtype=jnp.int32) == class_index, 0, probabilities)
     return others, probabilities
 
 

@@ -12,6 +12,7 @@ from genjax.saliency.directional import Derivatives, Head, forward_mode, reverse
 from genjax.saliency.proof import prove_piecewise_linear
 from genjax.saliency.scores import Score
 from genjax.saliency.structure import flatten, read_structure
+from genjax.saliency.widen import wide_logits
 
 
 def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
@@ -24,9 +25,9 @@ def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Arra
     if proof.piecewise_linear and has_closed_form(score):
         return linear_route(flat.call, structure, activations, score, class_index, chunk)
     if structure is not None and structure.uniform:
-        return pooled_route(structure, activations, score, class_index, chunk)
+        return pooled_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)
     if structure is not None:
-        return position_route(structure, activations, score, class_index, chunk)
+        return position_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)
     why = f"not piecewise linear ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
     return forward_mode(flat.call, activations, score, class_index, chunk=chunk, why=why)
 
@@ -51,6 +52,10 @@ def diagonal_derivatives(
     require_head(head, activations, class_index)
     if order not in (1, 2, 3):
         raise ValueError(f"order is {order}, expected 1, 2 or 3")
+    if activations.dtype in (jnp.bfloat16, jnp.float16):
+        # The head keeps its own precision; the derivatives of its result do not fit into 8 or 11 bits.
+        narrow, dtype = head, activations.dtype
+        head, activations = lambda a: narrow(a.astype(dtype)).astype(jnp.float32), activations.astype(jnp.float32)
     found = method(head, activations, score, class_index, chunk=chunk)
     return found._replace(
         second=found.second if order >= 2 else None,

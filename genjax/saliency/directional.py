@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.double import in_double
+from genjax.saliency.double import Pair, as_pairs, from_pair, in_double
 from genjax.saliency.scores import Score
+from genjax.saliency.widen import wide_logits
 
 Head = Callable[[jax.Array], jax.Array]
 
@@ -69,40 +70,28 @@ def of_exponential(u1: jax.Array, u2: jax.Array, u3: jax.Array) -> tuple[jax.Arr
     return u1, u1**2 + u2, u1**3 + 3 * u1 * u2 + u3
 
 
-def as_pair(values: jax.Array, dtype: Any) -> tuple[jax.Array, jax.Array]:
-    """A float64 array as the sum of two arrays of `dtype`: 48 bits of mantissa when that is float32."""
-    high = values.astype(dtype)
-    return high, (values - high.astype(values.dtype)).astype(dtype)
+def through_score(score: Score, logits: Pair, class_index: jax.Array, along: tuple[jax.Array, ...]) -> Any:
+    """Derivatives of Y along a curve of logits with derivatives `along` (three arrays float[classes]), in float64.
 
-
-def as_pairs(values: tuple[jax.Array, ...], dtype: Any) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-    """`as_pair` of each, as (all high parts, all low parts)."""
-    high, low = zip(*(as_pair(v, dtype) for v in values), strict=True)
-    return high, low
-
-
-def through_score(score: Score, logits: jax.Array, class_index: jax.Array, along: tuple[jax.Array, ...]) -> Any:
-    """Derivatives of Y along a curve of logits with derivatives `along` (three arrays float[classes]), computed in
-    float64.
-
-    Returns pairs ((d1, d2, d3), (their rests)) in the logits' dtype; divided by Y for an exponentiated score.
+    `logits` are the sum of a pair (`wide_logits`). Returns pairs ((d1, d2, d3), (their rests)) in the dtype of the
+    curve; divided by Y for an exponentiated score.
     """
 
     def wide(logits, class_index, s1, s2, s3):
-        s0, s1, s2, s3 = (v.astype(jnp.float64) for v in (logits, s1, s2, s3))
+        s0, s1, s2, s3 = (v.astype(jnp.float64) for v in (from_pair(logits), s1, s2, s3))
 
         def curve(t):
             return score.function(s0 + t * (s1 + t * (s2 / 2 + t * (s3 / 6))), class_index)
 
         derivatives = curve3(curve, jnp.float64)
-        return as_pairs(of_exponential(*derivatives) if score.exponentiated else derivatives, logits.dtype)
+        return as_pairs(of_exponential(*derivatives) if score.exponentiated else derivatives, along[0].dtype)
 
     return in_double(wide, logits, class_index, *along)
 
 
-def score_value(score: Score, logits: jax.Array, class_index: jax.Array) -> jax.Array:
+def score_value(score: Score, logits: Pair, class_index: jax.Array) -> jax.Array:
     """`score.function(logits, class_index)`, computed in float64."""
-    return in_double(lambda s, c: score.function(s.astype(jnp.float64), c).astype(s.dtype), logits, class_index)
+    return in_double(lambda s, c: score.function(from_pair(s), c).astype(s[0].dtype), logits, class_index)
 
 
 def stream(function: Callable[[jax.Array], Any], count: int, chunk: int) -> Any:
@@ -131,7 +120,7 @@ def forward_mode(
     why: str = "chosen by the caller",
 ) -> Derivatives:
     """Nested forward mode along every element: exact for any head, one pass of about two forwards per element."""
-    logits = head(activations)
+    logits = wide_logits(head, activations)
     pairs = stream(
         lambda n: through_score(score, logits, class_index, taylor3(head, activations, one_hot(n, activations))),
         activations.size,
@@ -187,7 +176,7 @@ def taylor_mode(
     """
     from jax.experimental import jet
 
-    logits = head(activations)
+    logits = wide_logits(head, activations)
 
     def derivatives(n):
         zeros = jnp.zeros_like(activations)

@@ -60,6 +60,27 @@ def in_double(function: Callable[..., Any], *arguments: Any) -> Any:
     return call(*leaves)
 
 
+Pair = tuple[jax.Array, jax.Array]
+
+
+def from_pair(pair: Pair) -> jax.Array:
+    """The float64 sum of a pair."""
+    high, low = pair
+    return high.astype(jnp.float64) + low
+
+
+def as_pair(values: jax.Array, dtype: Any) -> Pair:
+    """A float64 array as the sum of two arrays of `dtype`: 48 bits of mantissa when that is float32."""
+    high = values.astype(dtype)
+    return high, (values - high.astype(values.dtype)).astype(dtype)
+
+
+def as_pairs(values: tuple[jax.Array, ...], dtype: Any) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+    """`as_pair` of each, as (all high parts, all low parts)."""
+    high, low = zip(*(as_pair(v, dtype) for v in values), strict=True)
+    return high, low
+
+
 def _batchable(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` traced with x64 on, whose batching rule also is."""
 

@@ -13,6 +13,8 @@ from genjax.saliency.checks import require_spatial
 from genjax.saliency.derivatives import require_head
 from genjax.saliency.directional import Head, Route
 from genjax.saliency.explanation import Explanation, no_alpha, scale_by_max
+from genjax.saliency.proof import prove_piecewise_linear
+from genjax.saliency.structure import flatten, read_structure
 
 Scale = Callable[[jax.Array], jax.Array]
 GRADIENT = Route("gradient", "the method needs the first derivative only")
@@ -21,8 +23,9 @@ GRADIENT = Route("gradient", "the method needs the first derivative only")
 def cam_from_weights(
     weights: jax.Array, activations: jax.Array, class_index: jax.Array, *, scale: Scale = scale_by_max
 ) -> Explanation:
-    """CAM, L = sum_k W[k, c] A_k, with the classifier's weights float[channels, classes] (Zhou et al. 2016,
-    arXiv:1512.04150, equation 2).
+    """CAM, L = sum_k W[k, c] A_k, with the classifier's own `weights` float[channels, classes].
+
+    Zhou et al. 2016, arXiv:1512.04150, equation 2; the bias plays no part. Raises ValueError for other shapes.
     """
     require_spatial(activations)
     if jnp.ndim(weights) != 2 or weights.shape[0] != activations.shape[-1]:
@@ -39,6 +42,12 @@ def cam(head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Sc
     this form.
     """
     gradient = _gradient(head, activations, class_index)
+    structure = read_structure(flatten(head, activations), activations)
+    if structure is None or not structure.uniform or not prove_piecewise_linear(head, activations).affine:
+        raise ValueError(
+            "CAM needs a head that is a spatial mean and a dense layer, and this one is not: give the classifier's weights to "
+            "cam_from_weights, or use grad_cam"
+        )
     weights = jnp.sum(gradient, (0, 1))
     return _weighted(
         activations, weights, scale, Route("weights", "gradient of a head that is affine after a spatial mean")
@@ -46,8 +55,9 @@ def cam(head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Sc
 
 
 def grad_cam(head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Scale = scale_by_max) -> Explanation:
-    """Grad-CAM: w_k = mean_ij dS_c/dA_ijk, L = relu(sum_k w_k A_k) (Selvaraju et al. 2017, arXiv:1610.02391, equations
-    1 and 2).
+    """Grad-CAM: w_k = mean_ij dS_c/dA_ijk, L = relu(sum_k w_k A_k).
+
+    Selvaraju et al. 2017, arXiv:1610.02391, equations 1 and 2.
     """
     weights = jnp.mean(_gradient(head, activations, class_index), (0, 1))
     return _weighted(activations, weights, scale, GRADIENT)
@@ -64,8 +74,9 @@ def grad_cam_plus(
 def layer_cam(
     head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Scale = scale_by_max
 ) -> Explanation:
-    """LayerCAM: L = relu(sum_k relu(dS_c/dA_ijk) A_ijk) (Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equations 6
-    to 8).
+    """LayerCAM: L = relu(sum_k relu(dS_c/dA_ijk) A_ijk).
+
+    Jiang et al. 2021, doi:10.1109/TIP.2021.3089943, equations 6 to 8.
     """
     weights = jax.nn.relu(_gradient(head, activations, class_index))
     return _weighted(activations, weights, scale, GRADIENT)

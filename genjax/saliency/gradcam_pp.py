@@ -38,8 +38,7 @@ def exact_alpha(
 def official_alpha(
     first: jax.Array, second: jax.Array, third: jax.Array, total: jax.Array, guard: float
 ) -> tuple[jax.Array, jax.Array]:
-    """`exact_alpha` divided per channel by its sum over the positions with Y1 > 0: what the authors' code adds to
-    equation 9.
+    """`exact_alpha` divided per channel by its sum over the positions with Y1 > 0, as the authors' code does.
 
     After a spatial mean alpha and Y1 are the same wherever Y1 > 0, alpha cancels, and Grad-CAM+ remains.
     """
@@ -51,7 +50,7 @@ def official_alpha(
 def pytorch_alpha(
     first: jax.Array, second: jax.Array, third: jax.Array, total: jax.Array, guard: float
 ) -> tuple[jax.Array, jax.Array]:
-    """pytorch-grad-cam 1.5.7: Y2 / (2 Y2 + total Y3 + 1e-6), and 0 where Y1 is 0. Use it with `exp_trick` and no guard."""
+    """pytorch-grad-cam 1.5.7: Y2 / (2 Y2 + total Y3 + 1e-6), and 0 where Y1 is 0. To be used with `exp_trick`."""
     del guard
     denominator = 2 * second + total * third + 1e-6
     unused = (first == 0) | (denominator == 0)

@@ -8,9 +8,18 @@ import jax.extend.core as jex
 from genjax.saliency.proof import CALLS, call_jaxpr
 
 ELEMENTWISE = frozenset(
-    ["add", "sub", "mul", "div", "rem", "max", "min", "pow", "neg", "exp", "exp2", "log", "log1p", "expm1", "sin", "cos", "tan", "tanh", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh", "atan2", "logistic", "erf", "erfc", "erf_inv", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "abs", "sign", "floor", "ceil", "round", "is_finite", "select_n", "clamp", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "xor", "not", "convert_element_type", "reduce_precision", "copy", "copy_p", "stop_gradient", "nextafter"]
+    """
+    add sub mul div rem max min pow neg exp exp2 log log1p expm1 sin cos tan tanh sinh cosh asin acos atan asinh
+    acosh atanh atan2 logistic erf erfc erf_inv sqrt rsqrt cbrt square integer_pow abs sign floor ceil round
+    is_finite select_n clamp eq ne lt le gt ge and or xor not convert_element_type reduce_precision copy copy_p
+    stop_gradient nextafter
+    """.split()  # noqa: SIM905
 )
-REDUCTIONS = frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"])
+REDUCTIONS = frozenset(
+    """
+    reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin
+    """.split()  # noqa: SIM905
+)
 
 
 class Local(NamedTuple):
@@ -113,7 +122,7 @@ def _place_call(equation: Any, found: list[Any], constants: dict[Any, frozenset[
     """A function with its own derivative, by its contents; it is not taken for affine, whatever it contains."""
     inner, _ = call_jaxpr(equation)
     places = {v: p for v, p in zip(inner.invars, found, strict=True) if p is not None}
-    inside = dict.fromkeys(inner.constvars, frozenset()) | {
+    inside: dict[Any, frozenset[int]] = {
         v: constants.get(outer, frozenset())
         for v, outer, p in zip(inner.invars, equation.invars, found, strict=True)
         if p is None and not isinstance(outer, jex.Literal)
@@ -122,7 +131,7 @@ def _place_call(equation: Any, found: list[Any], constants: dict[Any, frozenset[
     for step in inner.eqns:
         if any(not isinstance(v, jex.Literal) and v in places for v in step.invars):
             place(step, places, inside, pools)
-    outputs = [None if isinstance(v, jex.Literal) else places.get(v) for v in inner.outvars]
+    outputs: list[Any] = [None if isinstance(v, jex.Literal) else places.get(v) for v in inner.outvars]
     if pools or not all(isinstance(p, Local) for p in outputs):
         raise NotLocalError
     bases = {p.base for p in found if isinstance(p, Local)}
@@ -143,14 +152,15 @@ def _sums_positions(equation: Any, axes: tuple[int, ...]) -> bool:
 
 # Affine operations that treat every position alike.
 UNIFORM = frozenset(
-    ["reshape", "squeeze", "expand_dims", "broadcast_in_dim", "transpose", "dot_general", "conv_general_dilated", "reduce_sum", "concatenate", "slice", "pad", "rev"]
+    """
+    reshape squeeze expand_dims broadcast_in_dim transpose dot_general conv_general_dilated reduce_sum concatenate
+    slice pad rev
+    """.split()  # noqa: SIM905
 )
 
 
 def _moved_axes(equation: Any, found: list[Any]) -> tuple[int, ...]:
-    """Where the spatial axes are after an operation that is not elementwise. Raises NotLocalError if it mixes
-    positions.
-    """
+    """Where the spatial axes are after an operation that is not elementwise; NotLocalError if it mixes positions."""
     name, parameters = equation.primitive.name, equation.params
     which = next(n for n, p in enumerate(found) if isinstance(p, Local))
     axes, shape = found[which].axes, equation.invars[which].aval.shape
@@ -161,8 +171,10 @@ def _moved_axes(equation: Any, found: list[Any]) -> tuple[int, ...]:
     if name == "reshape" and parameters["dimensions"] is None:
         for a in axes:
             # The index along axis a is found again where as many entries precede, and the size is the same.
-            fits = (b for b in range(len(out)) if out[b] == shape[a] and math.prod(out[:b]) == math.prod(shape[:a]))
-            moved.update({a: b for b in list(fits)[:1] if b not in moved.values()})
+            for b in range(len(out)):
+                same = out[b] == shape[a] and math.prod(out[:b]) == math.prod(shape[:a])
+                if same and a not in moved and b not in moved.values():
+                    moved[a] = b
     elif name == "squeeze":
         kept = [n for n in range(len(shape)) if n not in parameters["dimensions"]]
         moved = {a: b for b, a in enumerate(kept)}

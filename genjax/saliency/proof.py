@@ -17,9 +17,17 @@ import jax.extend.core as jex
 CONSTANT, STEP, VARIES = 0, 1, 2
 
 # Results of these are constant on pieces whatever goes in.
-STEPPING = frozenset(["eq", "ne", "lt", "le", "gt", "ge", "eq_to", "lt_to", "le_to", "sign", "floor", "ceil", "round", "is_finite", "argmax", "argmin"])
+STEPPING = frozenset(
+    """
+    eq ne lt le gt ge eq_to lt_to le_to sign floor ceil round is_finite argmax argmin
+    """.split()  # noqa: SIM905
+)
 # One sub-program with the same inputs and outputs as the call.
-CALLS = frozenset(["jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint", "custom_jvp_call", "custom_vjp_call"])
+CALLS = frozenset(
+    """
+    jit pjit closed_call core_call remat remat2 checkpoint custom_jvp_call custom_vjp_call
+    """.split()  # noqa: SIM905
+)
 
 
 class Proof(NamedTuple):

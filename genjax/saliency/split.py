@@ -88,9 +88,7 @@ def split(
 
 
 def layer_shapes(module: Any, variables: Any, image: Any, *arguments: Any, **keywords: Any) -> dict[str, list[Any]]:
-    """Path of every submodule -> output shapes of its calls (with a batch axis of one), in calling order. Nothing is
-    computed.
-    """
+    """Path of every submodule -> output shapes of its calls (batch of one), in calling order. Nothing is computed."""
     from flax import linen as nn
 
     shapes: dict[str, list[Any]] = {}
