@@ -1,8 +1,7 @@
-"""Convolutional encoder and decoder, and a transposed convolution whose gradient is fast."""
+"""Strided and transposed convolutions whose derivatives are fast, and convolutional encoder and decoder."""
 
 import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -14,37 +13,90 @@ from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_Padding = tuple[int, int]
 
 
-def _same_padding(kernel: int, stride: int) -> tuple[int, int]:
-    total = kernel + stride - 2
-    before = kernel - 1 if stride > kernel - 1 else -(-total // 2)
-    return before, total - before
+def _convolve(x: jax.Array, kernel: jax.Array, rows: _Padding, columns: _Padding) -> jax.Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), (rows, columns), dimension_numbers=_LAYOUT)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """`lax.conv_transpose` with "SAME" padding: float[batch, h, w, i] -> float[batch, stride h, stride w, o].
+def conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """`lax.conv` with "SAME" padding, as a sum over the stride^2 sub-lattices of x, each convolved with stride 1.
 
-    kernel: float[k, k, i, o]. The gradient is the same numbers by strided convolutions: that of the dilated convolution
-    to its kernel falls on a path of XLA that takes ten times as long. Reverse mode only, to any order.
+    y[u] = sum_p sum_j x_p[u + q_p + j] w_p[j] with x_p = x[p::stride], w_p = the taps that fall on that sub-lattice.
+    x: float[batch, h, w, i].  kernel: float[k, k, i, o].  Returns float[batch, ceil(h / stride), ceil(w / stride), o].
+    The same multiplications as the strided convolution, but no derivative of any order contains a dilated one, whose
+    gradient to the kernel falls on a path of XLA that takes ten times as long: a gradient penalty needs just that.
     """
-    return lax.conv_transpose(x, kernel, (stride, stride), "SAME")
+    if stride == 1:
+        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT)
+
+    def taps(size: int, taken: int, phase: int) -> tuple[int, _Padding] | None:
+        out = -(-size // stride)
+        before = max((out - 1) * stride + taken - size, 0) // 2
+        first = (phase + before) % stride
+        count, offset = len(range(first, taken, stride)), (first - before - phase) // stride
+        length = len(range(phase, size, stride))
+        return (first, (-offset, out - length + offset + count - 1)) if count and length else None
+
+    height, width = (
+        [(phase, taps(size, taken, phase)) for phase in range(stride)]
+        for size, taken in zip(x.shape[1:3], kernel.shape[:2], strict=True)
+    )
+    parts = [
+        _convolve(x[:, row::stride, column::stride], kernel[down[0] :: stride, across[0] :: stride], down[1], across[1])
+        for row, down in height
+        for column, across in width
+        if down and across
+    ]
+    return sum(parts[1:], parts[0])
 
 
-def _adjoint(g, kernel, stride):
-    padding = [tuple(k - 1 - side for side in _same_padding(k, stride)) for k in kernel.shape[:2]]
-    flipped = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-    return lax.conv_general_dilated(g, flipped, (stride, stride), padding, dimension_numbers=_LAYOUT)
+def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """`lax.conv_transpose` with "SAME" padding, as stride^2 convolutions whose outputs interlace.
+
+    Output row stride u + p takes part only in every stride-th tap: y_p[u] = sum_j x[u + d_p - j] w_p[j].
+    x: float[batch, h, w, i].  kernel: float[k, k, i, o].  Returns float[batch, stride h, stride w, o].
+    The same multiplications, and plain convolutions in every derivative of any order and mode: see `conv`. Source of
+    the sub-pixel form: Shi et al. 2016, Is the deconvolution layer the same as a convolutional layer?, 1609.07009.
+    """
+    if stride == 1:
+        return lax.conv_transpose(x, kernel, (1, 1), "SAME")
+    (batch, height, width, _), features = x.shape, kernel.shape[-1]
+    scattered = jnp.flip(kernel, (0, 1))
+
+    def taps(taken: int, phase: int) -> tuple[int, _Padding] | None:
+        before = taken - 1 if stride > taken - 1 else -(-(taken + stride - 2) // 2)  # what lax pads
+        shift = phase + taken - 1 - before
+        first, offset = shift % stride, shift // stride
+        count = len(range(first, taken, stride))
+        return (first, (count - 1 - offset, offset)) if count else None
+
+    def part(down: tuple[int, _Padding] | None, across: tuple[int, _Padding] | None) -> jax.Array:
+        if down is None or across is None:  # a stride above the kernel's size leaves gaps
+            return jnp.zeros((batch, height, width, features), x.dtype)
+        own = jnp.flip(scattered[down[0] :: stride, across[0] :: stride], (0, 1))
+        return _convolve(x, own, down[1], across[1])
+
+    rows, columns = ([taps(taken, phase) for phase in range(stride)] for taken in kernel.shape[:2])
+    y = jnp.stack([jnp.stack([part(down, across) for across in columns], 3) for down in rows], 2)
+    return y.reshape(batch, stride * height, stride * width, features)
 
 
-def _backward(stride, residuals, g):
-    x, kernel = residuals
-    dx, to_kernel = jax.vjp(lambda kernel: _adjoint(g, kernel, stride), kernel)
-    return dx, to_kernel(x)[0]
+class Conv(nn.Module):
+    """Strided convolution, "SAME" padding, for networks that stand under a gradient penalty: see `conv`."""
 
+    features: int
+    kernel_size: int = 4
+    stride: int = 2
+    use_bias: bool = True
+    initializer: Initializer = GLOROT
+    dtype: Any = None
 
-conv_transpose.defvjp(lambda x, kernel, stride: (conv_transpose(x, kernel, stride), (x, kernel)), _backward)
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return float[batch, height / stride, width / stride, features], rounded up."""
+        return _layer(self, conv, x)
 
 
 class ConvTranspose(nn.Module):
@@ -60,14 +112,18 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return float[batch, stride height, stride width, features]."""
-        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", self.initializer.kernel, shape, jnp.float32)
-        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
-        y = conv_transpose(x, kernel, self.stride)
-        if self.use_bias:
-            bias = self.param("bias", self.initializer.bias(math.prod(shape[:3])), (self.features,), jnp.float32)
-            y = y + bias.astype(y.dtype).reshape(1, 1, 1, -1)
-        return y
+        return _layer(self, conv_transpose, x)
+
+
+def _layer(module: Conv | ConvTranspose, function: Callable[..., jax.Array], x: jax.Array) -> jax.Array:
+    shape = (module.kernel_size, module.kernel_size, x.shape[-1], module.features)
+    kernel = module.param("kernel", module.initializer.kernel, shape, jnp.float32)
+    x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=module.dtype)
+    y = function(x, kernel, module.stride)
+    if module.use_bias:
+        bias = module.param("bias", module.initializer.bias(math.prod(shape[:3])), (module.features,), jnp.float32)
+        y = y + bias.astype(y.dtype).reshape(1, 1, 1, -1)
+    return y
 
 
 class ConvEncoder(nn.Module):

@@ -1,0 +1,82 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from genjax.nn.conv import Conv, ConvTranspose, conv, conv_transpose
+from tests.engine.toy import worst
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+
+
+def reference_conv(x, kernel, stride):
+    return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=LAYOUT)
+
+
+def reference_transpose(x, kernel, stride):
+    return lax.conv_transpose(x, kernel, (stride, stride), "SAME")
+
+
+PAIRS = {"conv": (conv, reference_conv), "transpose": (conv_transpose, reference_transpose)}
+over_pairs = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+
+
+def draw(k, size=(5, 6)):
+    keys = jax.random.split(jax.random.key(k), 4)
+    x, kernel = jax.random.normal(keys[0], (2, *size, 3)), jax.random.normal(keys[1], (k, k, 3, 4))
+    return x, kernel, jax.random.normal(keys[2], x.shape), jax.random.normal(keys[3], kernel.shape)
+
+
+def second_order(function, stride):
+    """Gradient to the kernel of the squared norm of the gradient to x: what a gradient penalty needs."""
+
+    def penalty(kernel, x):
+        return jnp.sum(jax.grad(lambda x: jnp.sum(jnp.tanh(function(x, kernel, stride))))(x) ** 2)
+
+    return jax.grad(penalty)
+
+
+@over_pairs
+@pytest.mark.parametrize("shape", [(3, 1), (3, 2), (4, 2), (5, 2), (2, 3)], ids=lambda shape: f"k{shape[0]}s{shape[1]}")
+def test_values_and_derivatives_of_every_mode_are_those_of_the_direct_form(pair, shape):
+    k, stride = shape
+    arguments = draw(k)
+
+    def everything(function, x, kernel, dx, dkernel):
+        direct = lambda x, kernel: function(x, kernel, stride)  # noqa: E731
+        y, tangent = jax.jvp(direct, (x, kernel), (dx, dkernel))
+        twice = second_order(function, stride)(kernel, x) if k == 4 else ()
+        return y, tangent, jax.vjp(direct, x, kernel)[1](jnp.cos(y)), twice
+
+    ours, reference = (jax.jit(everything, static_argnums=0)(function, *arguments) for function in pair)
+    for one, other in zip(jax.tree.leaves(ours), jax.tree.leaves(reference), strict=True):
+        assert one.shape == other.shape
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4 * float(jnp.max(jnp.abs(other))))
+
+
+@over_pairs
+def test_no_derivative_contains_a_dilated_or_strided_convolution(pair):
+    x, kernel, *_ = draw(4, (6, 6))
+    for function, expected in zip(pair, (False, True), strict=True):
+        text = str(jax.make_jaxpr(second_order(function, 2))(kernel, x))
+        assert ("lhs_dilation=(2, 2)" in text) is expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (7, 2)])
+def test_sizes_of_one_pixel_work(size):
+    x, kernel, *_ = draw(4, size)
+    for ours, reference in PAIRS.values():
+        assert worst(ours(x, kernel, 2), reference(x, kernel, 2)) < 1e-4
+
+
+@pytest.mark.parametrize(("layer", "size"), [(Conv, 4), (ConvTranspose, 16)])
+def test_layers_compute_in_the_type_asked_for_and_keep_float32_parameters(layer, size):
+    module = layer(5, dtype=jnp.bfloat16)
+    x = jnp.ones((2, 8, 8, 3))
+    variables = module.init(jax.random.key(0), x)
+    y = module.apply(variables, x)
+    assert y.shape == (2, size, size, 5)
+    assert y.dtype == jnp.bfloat16
+    assert variables["params"]["kernel"].dtype == jnp.float32
+    assert variables["params"]["bias"].shape == (5,)
