@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from genjax.classifiers import convnet, convnext, resnet, squeezenet, vgg, vit
+from genjax.saliency import prove_piecewise_linear, split
 
 TINY_RESNET = resnet.ResNet(resnet.Bottleneck, (1, 1, 1, 1), classes=5, width=4)
 SMALL = {
@@ -70,6 +71,15 @@ def test_relu_networks_keep_their_target_layer_non_negative(name):
     network, variables, images, layer = small(name)
     _, activations = capture(network, variables, images, layer)
     assert float(jnp.min(activations)) >= 0
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_heads_can_be_cut_off_and_relu_heads_are_proved_piecewise_linear(name):
+    network, variables, images, layer = small(name)
+    features, head = split(network, variables, layer, images[0], train=False)
+    activations = jax.eval_shape(features, images[0])
+    proof = prove_piecewise_linear(lambda a: head(a, images[0]), jnp.zeros(activations.shape))
+    assert proof.piecewise_linear == (name not in ("convnext", "vit"))
 
 
 @pytest.mark.parametrize("name", SMALL)
