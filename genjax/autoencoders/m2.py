@@ -15,6 +15,7 @@ M2 on pixels. images: float[batch, height, width, channels] in [0, 1].
 
 import math
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -143,7 +144,8 @@ def loss(m2: M2, alpha: float, beta: Weight, params, state, batch, key) -> tuple
 
 def accuracy(m2: M2, variables, images: jax.Array, labels: jax.Array) -> jax.Array:
     """Return the share of images, float[], whose most probable label under q(y|x) is the given one."""
-    return jnp.mean(jnp.argmax(m2.apply(variables, images, method="classify"), -1) == labels)
+    log_q: Any = m2.apply(variables, images, method="classify")
+    return jnp.mean(jnp.argmax(log_q, -1) == labels)
 
 
 def game(m2: M2, tx: optax.GradientTransformation, *, alpha: float = 0.1, beta: Weight = 1.0) -> Game:
