@@ -120,15 +120,15 @@ def _fixed_binarization(split: Arrays, name: str) -> Arrays:
 def prepare_data(hyper: Hyper, dataset: Dataset) -> tuple[Any, Any, Callable]:
     """Return training split, test split and the step's `prepare`, as the options say."""
     train, test = dataset.train, dataset.test
-    changed = hyper.train_images is not None or hyper.binarize == "fixed"
-    if changed and not (isinstance(train, Arrays) and isinstance(test, Arrays)):
-        raise ValueError("--train-images and --binarize fixed need the images in memory; leave out --stream")
-    if hyper.train_images is not None:
-        if not 1 <= hyper.train_images <= len(train):
-            raise ValueError(f"--train-images {hyper.train_images}: the training split has {len(train)} images")
-        train = Arrays({name: x[: hyper.train_images] for name, x in train.arrays.items()})
-    if hyper.binarize == "fixed" and train.arrays["images"].strides[0]:  # (a placeholder has no pixels to draw from)
-        train, test = _fixed_binarization(train, "train"), _fixed_binarization(test, "test")
+    if hyper.train_images is not None or hyper.binarize == "fixed":
+        if not (isinstance(train, Arrays) and isinstance(test, Arrays)):
+            raise ValueError("--train-images and --binarize fixed need the images in memory; leave out --stream")
+        if hyper.train_images is not None:
+            if not 1 <= hyper.train_images <= len(train):
+                raise ValueError(f"--train-images {hyper.train_images}: the training split has {len(train)} images")
+            train = Arrays({name: x[: hyper.train_images] for name, x in train.arrays.items()})
+        if hyper.binarize == "fixed" and not hyper.describe:
+            train, test = _fixed_binarization(train, "train"), _fixed_binarization(test, "test")
     return train, test, transforms.binarize if hyper.binarize == "dynamic" else transforms.scale
 
 
