@@ -9,7 +9,7 @@ A method maps one image's `(head, activations[height, width, channels], class_in
 their options are Python objects. `diagonal_derivatives` gives the derivatives alone.
 """
 
-from genjax.saliency.closed_form import per_position, piecewise_linear, pooled
+from genjax.saliency.closed_form import piecewise_linear
 from genjax.saliency.derivatives import auto, diagonal_derivatives
 from genjax.saliency.directional import (
     Derivatives,
@@ -31,6 +31,7 @@ from genjax.saliency.explanation import (
 )
 from genjax.saliency.gradcam import cam, cam_from_weights, grad_cam, grad_cam_plus, hires_cam, layer_cam
 from genjax.saliency.gradcam_pp import exact_alpha, grad_cam_pp, official_alpha, pytorch_alpha
+from genjax.saliency.pooling import per_position, pooled
 from genjax.saliency.proof import Proof, prove_piecewise_linear
 from genjax.saliency.scores import EXP, LOGIT, SOFTMAX, Score, class_log_probability, class_logit, class_probability
 from genjax.saliency.split import Split, layer_names, split

@@ -1,4 +1,4 @@
-"""Derivatives from the structure of a head: piecewise linear, or a function of sums over positions.
+"""Derivatives in closed form, for heads that are proved piecewise linear.
 
 For a head proved piecewise linear, with d_q = dS_q/dA along one activation, Y = exp(S_c) has the derivatives d_c, d_c^2
 and d_c^3 (divided by Y). For the probability p_c = 1 / f, f = sum_q exp(S_q - S_c), the derivatives of f are class
@@ -9,26 +9,12 @@ moments, E_n = sum_q p_q (d_q - d_c)^n, and
 The class itself contributes nothing to E_n: it is left out, so that no digits are lost as p approaches 1.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.directional import (
-    Derivatives,
-    Head,
-    Route,
-    assemble,
-    curve3,
-    one_hot,
-    powers,
-    score_value,
-    stream,
-    taylor3,
-    through_score,
-)
+from genjax.saliency.directional import Derivatives, Head, Route, assemble, one_hot, powers, score_value, stream
 from genjax.saliency.double import Pair, as_pairs, from_pair, in_double
+from genjax.saliency.pooling import kernels, spread
 from genjax.saliency.proof import prove_piecewise_linear
 from genjax.saliency.scores import Score, class_log_probability, class_logit
 from genjax.saliency.structure import PooledHead, flatten, read_structure
@@ -54,7 +40,7 @@ def piecewise_linear(
             "the closed form knows the scores EXP, SOFTMAX and LOGIT: use forward_mode or auto for your own"
         )
     flat = flatten(head, activations)
-    structure = read_structure(flat, activations)
+    structure = None if proof.reverse_only else read_structure(flat, activations)
     return linear_route(flat.call, structure, activations, score, class_index, chunk)
 
 
@@ -86,78 +72,6 @@ def linear_route(
     return _moments_streamed(head, activations, score, class_index, chunk)
 
 
-def pooled(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
-    """One direction per channel, for a head that A enters through its spatial mean only; any score.
-
-    All positions of a channel then have the same derivatives. Raises ValueError where the head's jaxpr does not show
-    this form.
-    """
-    structure = read_structure(flatten(head, activations), activations)
-    if structure is None or not structure.uniform:
-        raise ValueError(
-            "the activations do not enter this head through their spatial mean alone: use auto or forward_mode"
-        )
-    return pooled_route(structure, activations, wide_logits(head, activations), score, class_index, chunk)
-
-
-def per_position(
-    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
-) -> Derivatives:
-    """All positions probed at once, for a head that treats each position alone and then sums; any score.
-
-    The part before the sum is run once per channel instead of once per element. Raises ValueError where the head's
-    jaxpr does not show this form.
-    """
-    structure = read_structure(flatten(head, activations), activations)
-    if structure is None:
-        raise ValueError("the head does not treat positions alone before a spatial sum: use auto or forward_mode")
-    return position_route(structure, activations, wide_logits(head, activations), score, class_index, chunk)
-
-
-def pooled_route(
-    structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
-) -> Derivatives:
-    """`pooled` for a structure that has been read."""
-    kernels = _kernels(structure.local, activations, chunk)
-    channels = activations.shape[-1]
-
-    def derivatives(k):
-        def curve(t):
-            return structure.tail(*(v + t * w[k] for v, w in zip(structure.sums, kernels, strict=True)))
-
-        return through_score(score, logits, class_index, curve3(curve, activations.dtype))
-
-    pairs = stream(derivatives, channels, chunk)
-    route = Route("one direction per channel", f"A enters through its spatial mean only: {channels} directions")
-    return _spread(pairs, activations, score_value(score, logits, class_index), route)
-
-
-def position_route(
-    structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
-) -> Derivatives:
-    """`per_position` for a structure that has been read."""
-    channels = activations.shape[-1]
-    positions = activations.size // channels
-
-    def channel(k):
-        direction = jnp.broadcast_to(one_hot(k, activations.reshape(positions, channels)[0]), activations.shape)
-        along = taylor3(structure.local, activations, direction)
-
-        def position(d1, d2, d3):
-            def curve(t):
-                moved = zip(structure.sums, d1, d2, d3, strict=True)
-                return structure.tail(*(v + t * (a + t * (b / 2 + t * (c / 6))) for v, a, b, c in moved))
-
-            return through_score(score, logits, class_index, curve3(curve, activations.dtype))
-
-        return jax.vmap(position)(*along)
-
-    pairs = stream(channel, channels, max(1, chunk // positions))
-    pairs = jax.tree.map(lambda v: v.T, pairs)
-    route = Route("all positions at once", f"positions stay apart until a spatial sum: {channels} probes")
-    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
-
-
 def _moments_of_pooled(
     structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
@@ -168,9 +82,9 @@ def _moments_of_pooled(
         pullback = jax.vjp(structure.tail, *structure.sums)[1]
         jacobian = stream(lambda q: pullback(one_hot(q, logits[0]))[0] * scale, classes, chunk)
     else:
-        kernels = _kernels(structure.local, activations, chunk)
+        matrices = kernels(structure.local, activations, chunk)
         push = jax.linearize(structure.tail, *structure.sums)[1]
-        jacobian = stream(lambda k: push(*(w[k] for w in kernels)), channels, chunk).T
+        jacobian = stream(lambda k: push(*(w[k] for w in matrices)), channels, chunk).T
 
     def wide(logits, class_index, jacobian):
         others, _ = _probabilities(logits, class_index)
@@ -183,7 +97,7 @@ def _moments_of_pooled(
         "class moments, one matrix",
         f"the head is proved piecewise linear, and A enters through its mean: a {classes} x {channels} Jacobian",
     )
-    return _spread(pairs, activations, score_value(score, logits, class_index), route)
+    return spread(pairs, activations, score_value(score, logits, class_index), route)
 
 
 def _moments_of_masked(
@@ -192,7 +106,7 @@ def _moments_of_masked(
     """dS_q/dA_ijk = slope_ijq W_kq, so that the moments over classes are three matrix products."""
     assert structure.kernel is not None and structure.elementwise is not None
     uniform = structure.kernel
-    kernel, before = _kernels(lambda a: [uniform(a)], activations, chunk)[0], uniform(activations)
+    kernel, before = kernels(lambda a: [uniform(a)], activations, chunk)[0], uniform(activations)
     slope = jax.jvp(structure.elementwise, (before,), (jnp.ones_like(before),))[1]
     outer = jax.jvp(structure.tail, structure.sums, [jnp.ones_like(structure.sums[0])])[1]
 
@@ -266,29 +180,3 @@ def _from_raw_moments(sums: list[jax.Array], own: jax.Array) -> tuple[jax.Array,
 
 def _from_moments(e1: jax.Array, e2: jax.Array, e3: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     return -e1, 2 * e1**2 - e2, -6 * e1**3 + 6 * e1 * e2 - e3
-
-
-def _kernels(local: Callable[[jax.Array], list[jax.Array]], activations: jax.Array, chunk: int) -> list[jax.Array]:
-    """The matrices float[channels, entries] of uniform local maps.
-
-    Positions do not mix and are all alike, so each position of one probe carries another channel.
-    """
-    channels = activations.shape[-1]
-    positions = activations.size // channels
-    push = jax.linearize(local, activations)[1]
-
-    def probe(m):
-        row = jnp.arange(positions, dtype=jnp.int32)[:, None] + m * positions
-        direction = row == jnp.arange(channels, dtype=jnp.int32)[None]
-        return push(direction.astype(activations.dtype).reshape(activations.shape))
-
-    probes = -(-channels // positions)
-    found = stream(probe, probes, max(1, chunk // positions))
-    return [v.reshape(probes * positions, -1)[:channels] for v in found]
-
-
-def _spread(pairs: Any, activations: jax.Array, log_score: jax.Array, route: Route) -> Derivatives:
-    """The derivatives of each channel, repeated at all its positions."""
-    line = (1,) * (activations.ndim - 1) + (activations.shape[-1],)
-    pairs = jax.tree.map(lambda v: jnp.broadcast_to(v.reshape(line), activations.shape), pairs)
-    return assemble(pairs, activations.shape, log_score, route)

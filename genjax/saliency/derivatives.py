@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from genjax.saliency.checks import require_class, require_finite
-from genjax.saliency.closed_form import has_closed_form, linear_route, pooled_route, position_route
+from genjax.saliency.closed_form import has_closed_form, linear_route
 from genjax.saliency.directional import Derivatives, Head, forward_mode, reverse_mode
+from genjax.saliency.pooling import pooled_route, position_route
 from genjax.saliency.proof import prove_piecewise_linear
 from genjax.saliency.scores import Score
 from genjax.saliency.structure import flatten, read_structure
@@ -18,11 +19,13 @@ from genjax.saliency.widen import wide_logits
 def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
     """The cheapest method that is exact for this head and score; the result's `route` says which, and why."""
     proof = prove_piecewise_linear(head, activations)
-    if proof.obstacle == "custom_vjp":
-        return reverse_mode(head, activations, score, class_index, chunk=chunk, why="the head forbids forward mode")
+    closed = proof.piecewise_linear and has_closed_form(score)
+    if proof.reverse_only and not closed:
+        why = "the head has a custom_vjp, which forbids forward mode"
+        return reverse_mode(head, activations, score, class_index, chunk=chunk, why=why)
     flat = flatten(head, activations)
-    structure = read_structure(flat, activations)
-    if proof.piecewise_linear and has_closed_form(score):
+    structure = None if proof.reverse_only else read_structure(flat, activations)
+    if closed:
         return linear_route(flat.call, structure, activations, score, class_index, chunk)
     if structure is not None and structure.uniform:
         return pooled_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)

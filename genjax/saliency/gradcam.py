@@ -45,8 +45,8 @@ def cam(head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Sc
     structure = read_structure(flatten(head, activations), activations)
     if structure is None or not structure.uniform or not prove_piecewise_linear(head, activations).affine:
         raise ValueError(
-            "CAM needs a head that is a spatial mean and a dense layer, and this one is not: give the classifier's weights to "
-            "cam_from_weights, or use grad_cam"
+            "CAM needs a head that is a spatial mean and a dense layer, and this one is not: "
+            "give the classifier's weights to cam_from_weights, or use grad_cam"
         )
     weights = jnp.sum(gradient, (0, 1))
     return _weighted(

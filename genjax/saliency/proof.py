@@ -31,28 +31,26 @@ CALLS = frozenset(
 
 
 class Proof(NamedTuple):
-    """`affine` implies `piecewise_linear`; `obstacle` names the first operation that is neither (empty if none)."""
+    """`affine` implies `piecewise_linear`; `obstacle` names the first operation that is neither (empty if none).
+
+    `reverse_only`: the head has a `jax.custom_vjp`, which forbids forward mode; its gradient program is read instead.
+    """
 
     piecewise_linear: bool
     affine: bool
     obstacle: str
+    reverse_only: bool
 
 
 def prove_piecewise_linear(head: Callable[[jax.Array], jax.Array], activations: Any) -> Proof:
-    """Whether `head` is piecewise linear, or even affine, in its argument (an array or `jax.ShapeDtypeStruct`).
-
-    A head that forbids forward mode (a `custom_vjp`) cannot be proved, and "no" is the answer.
-    """
+    """Whether `head` is piecewise linear, or even affine, in its argument (an array or `jax.ShapeDtypeStruct`)."""
     spec = jax.ShapeDtypeStruct(activations.shape, activations.dtype)
-    try:
-        dependence = _tangent_dependence(head, [spec])
-    except TypeError as error:
-        if "custom_vjp" not in str(error):
-            raise
-        return Proof(False, False, "custom_vjp")
+    jaxpr = jax.make_jaxpr(head)(spec).jaxpr
+    reverse_only = _contains(jaxpr, "custom_vjp_call")
+    dependence = _gradient_dependence(head, spec) if reverse_only else _tangent_dependence(head, [spec])
     if dependence <= STEP:
-        return Proof(True, dependence == CONSTANT, "")
-    return Proof(False, False, _obstacle(jax.make_jaxpr(head)(spec).jaxpr) or "a combination of operations")
+        return Proof(True, dependence == CONSTANT, "", reverse_only)
+    return Proof(False, False, _obstacle(jaxpr) or "a combination of operations", reverse_only)
 
 
 def call_jaxpr(equation: Any) -> Any:
@@ -87,6 +85,22 @@ def _tangent_dependence(function: Callable[..., Any], moving: Sequence[Any], fix
 
     jaxpr = jax.make_jaxpr(tangent)(tuple(moving), tuple(fixed), tuple(moving)).jaxpr
     return max(_walk(jaxpr, [VARIES] * len(moving) + [CONSTANT] * (len(fixed) + len(moving))), default=CONSTANT)
+
+
+def _gradient_dependence(head: Callable[[jax.Array], jax.Array], spec: Any) -> int:
+    """How the gradients of `head`, for fixed cotangents, depend on its input."""
+    cotangents = jax.eval_shape(head, spec)
+    closed = jax.make_jaxpr(lambda a, c: jax.vjp(head, a)[1](c))(spec, cotangents)
+    return max(_walk(closed.jaxpr, [VARIES] + [CONSTANT] * (len(closed.jaxpr.invars) - 1)), default=CONSTANT)
+
+
+def _contains(jaxpr: Any, name: str) -> bool:
+    """Whether an operation occurs in `jaxpr` or in what it calls."""
+    return any(
+        equation.primitive.name == name
+        or any(_contains(inner, name) for inner in jex.jaxprs_in_params(equation.params))
+        for equation in jaxpr.eqns
+    )
 
 
 def _walk(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
@@ -177,7 +191,8 @@ def _obstacle(jaxpr: Any, moving: Sequence[Any] | None = None) -> str:
             ]
             found = _obstacle(inner, inside)
         else:
-            found = "" if _is_piecewise_linear(equation, jaxpr, depends) else str(equation.params.get("name", name))
+            linear = name != "custom_vjp_call" and _is_piecewise_linear(equation, jaxpr, depends)
+            found = "" if linear else name
         if found:
             return found
     return ""

@@ -26,7 +26,7 @@ def wide_logits(head: Callable[[jax.Array], jax.Array], activations: jax.Array) 
     say) runs in its own precision; so does everything that the head computes in bfloat16 or float16.
     """
     inner = jax.make_jaxpr(head)(jax.ShapeDtypeStruct(activations.shape, activations.dtype))
-    dtype = jax.eval_shape(head, activations).dtype
+    dtype: Any = jax.eval_shape(head, activations).dtype
 
     def wide(constants, activations):
         logits = _run(inner.jaxpr, constants, [activations])[0]
@@ -44,10 +44,11 @@ def _run(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) -> list[An
     values = dict(zip(jaxpr.constvars, map(_widened, constants), strict=True))
     values |= dict(zip(jaxpr.invars, map(_widened, inputs), strict=True))
 
-    def read(atom):
+    def read(atom: Any) -> Any:
         if not isinstance(atom, jex.Literal):
             return values[atom]
-        return _widened(np.asarray(atom.val, atom.aval.dtype))
+        aval: Any = atom.aval
+        return _widened(np.asarray(atom.val, aval.dtype))
 
     for equation in _live(jaxpr):
         if equation.primitive.name in CALLS:
@@ -71,13 +72,8 @@ def _try_wide(equation: Any, jaxpr: Any, arguments: Sequence[jax.Array]) -> list
         k: np.dtype(np.float64) if isinstance(v, np.dtype) and v == np.float32 else v
         for k, v in equation.params.items()
     }
-    literals = [
-        jex.Literal(np.asarray(v.val, np.float64), jax.typeof(np.asarray(v.val, np.float64)))
-        if isinstance(v, jex.Literal) and v.aval.dtype == np.float32
-        else v
-        for v in equation.invars
-    ]
-    function, _, targets = apply_equation(equation.replace(params=parameters, invars=literals), jaxpr)
+    inputs = [_wide_literal(v) for v in equation.invars]
+    function, _, targets = apply_equation(equation.replace(params=parameters, invars=inputs), jaxpr)
     try:
         outputs = function(*arguments)
     except Exception:  # whatever it is, the equation can still run in its own precision
@@ -87,6 +83,13 @@ def _try_wide(equation: Any, jaxpr: Any, arguments: Sequence[jax.Array]) -> list
         if value.shape != target.aval.shape or value.dtype != expected:
             return None
     return outputs
+
+
+def _wide_literal(atom: Any) -> Any:
+    if not isinstance(atom, jex.Literal) or str(jax.typeof(atom.val).dtype) != "float32":
+        return atom
+    value = np.asarray(atom.val, np.float64)
+    return jex.Literal(value, jax.typeof(value))
 
 
 def _live(jaxpr: Any) -> list[Any]:
