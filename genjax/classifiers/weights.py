@@ -128,6 +128,8 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
     import torch
 
     tensors = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(tensors, dict) or not all(torch.is_tensor(tensor) for tensor in tensors.values()):
+        raise ValueError("it holds something else than a state_dict of tensors; save model.state_dict() alone")
     return {name: tensor.detach().float().numpy() for name, tensor in tensors.items()}
 
 

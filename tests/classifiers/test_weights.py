@@ -168,6 +168,9 @@ def test_resnet_equals_pytorch(tmp_path):
     with torch.no_grad():
         expected = reference(torch.from_numpy(images.transpose(0, 3, 1, 2))).numpy()
     np.testing.assert_allclose(jax.jit(network.apply)(variables, images), expected, rtol=1e-4, atol=1e-4)
+    torch.save({"model": reference.state_dict(), "step": 3}, tmp_path / "checkpoint.pth")
+    with pytest.raises(ValueError, match=r"something else than a state_dict of tensors; save model.state_dict\(\)"):
+        weights.read(tmp_path / "checkpoint.pth")
     # The same names in .npz, without torch at load time.
     np.savez(tmp_path / "resnet18.npz", **{k: v.numpy() for k, v in reference.state_dict().items()})
     equal(weights.load(network, tmp_path / "resnet18.npz", (96, 80, 3)), variables)
