@@ -1,0 +1,166 @@
+"""DCGAN: convolutional architectures with which adversarial training works.
+
+Radford, Metz & Chintala 2016, Unsupervised Representation Learning with Deep Convolutional GANs, arXiv 1511.06434.
+No pooling, no hidden dense layers; batch norm everywhere but at the generator's output and the discriminator's input;
+ReLU and tanh in the generator, leaky ReLU 0.2 in the discriminator; weights N(0, 0.02), Adam 2e-4 with beta1 0.5.
+As in every reference code, real and generated images go through the discriminator in separate batches, each normalised
+by its own statistics, and batch norm's scale starts from N(1, 0.02), which the text does not say. The authors use
+each batch of images for one of the players only and add an L2 penalty of 1e-5; here both use it and there is none.
+
+images: float[batch, size, size, channels] in [-1, 1], size = 4 * 2^stages.
+Configurations at 64 pixels
+    authors  width 128, 5x5 kernels, first norm per unit of the flat vector (`flat_norm`), latent U(-1, 1)
+    Torch    width 64, 4x4 kernels, latent N(0, 1)
+Padding of 5x5 kernels is (3, 2) here and symmetric in the authors' code: a shift by one pixel.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from genjax.engine.game import Aux, Game, Player
+from genjax.losses import adversarial
+from genjax.nn.conv import ConvTranspose
+from genjax.nn.forward import forward
+from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.normalization import BatchNorm
+
+Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
+NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
+
+
+def stages(size: int) -> int:
+    """Return how often 4 pixels double to `size`; ValueError unless they do."""
+    count = round(math.log2(max(size, 1) / 4))
+    if count < 1 or 4 * 2**count != size:
+        raise ValueError(
+            f"DCGAN draws squares of 8, 16, 32, 64 ... pixels, not {size}; give --image-size 32, for example"
+        )
+    return count
+
+
+class Norm(nn.Module):
+    """Batch norm whose scale starts from N(1, 0.02)."""
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """Return x, float[..., channels], normalised, scaled and shifted."""
+        y = BatchNorm(use_bias=False, use_scale=False, dtype=self.dtype)(x, train)
+        shape = (1,) * (x.ndim - 1) + x.shape[-1:]
+        scale = self.param("scale", lambda key: 1 + 0.02 * jax.random.normal(key, x.shape[-1:]))
+        bias = self.param("bias", nn.initializers.zeros_init(), x.shape[-1:])
+        return y * scale.reshape(shape).astype(y.dtype) + bias.reshape(shape).astype(y.dtype)
+
+
+class Generator(nn.Module):
+    """Latent -> 4x4 -> transposed convolutions, each doubling the size and halving the channels, down to `width`."""
+
+    size: int = 64
+    channels: int = 3
+    width: int = 64
+    kernel_size: int = 4
+    flat_norm: bool = False
+    initializer: Initializer = NORMAL
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
+        count = stages(self.size)
+        features = self.width * 2 ** (count - 1)
+        x = nn.Dense(16 * features, use_bias=False, kernel_init=self.initializer.kernel, dtype=self.dtype)(latent)
+        if self.flat_norm:
+            x = Norm(self.dtype)(x, train).reshape(-1, 4, 4, features)
+        else:
+            x = Norm(self.dtype)(x.reshape(-1, 4, 4, features), train)
+        x = nn.relu(x)
+        make = partial(
+            ConvTranspose, kernel_size=self.kernel_size, use_bias=False, initializer=self.initializer, dtype=self.dtype
+        )
+        for stage in reversed(range(count - 1)):
+            x = nn.relu(Norm(self.dtype)(make(self.width * 2**stage)(x), train))
+        return nn.tanh(make(self.channels)(x).astype(jnp.float32))
+
+
+class Discriminator(nn.Module):
+    """Strided convolutions, each halving the size and doubling the channels from `width`, then a linear unit."""
+
+    size: int = 64
+    width: int = 64
+    kernel_size: int = 4
+    initializer: Initializer = NORMAL
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return logits float32[batch]; `labels` is not used: one signature."""
+        x, kernel = images, (self.kernel_size, self.kernel_size)
+        for stage in range(stages(self.size)):
+            x = nn.Conv(
+                self.width * 2**stage, kernel, (2, 2), use_bias=False, kernel_init=self.initializer.kernel,
+                dtype=self.dtype,
+            )(x)  # fmt: skip
+            x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage else x, 0.2)
+        x = x.reshape(x.shape[0], -1)
+        x = nn.Dense(1, use_bias=False, kernel_init=self.initializer.kernel, dtype=self.dtype)(x)
+        return x.astype(jnp.float32)[:, 0]
+
+
+def discriminator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+    """L = E softplus(-D(x)) + E softplus(D(G(z))), images and samples in a batch each."""
+    images, own, variables = batch["images"], params["discriminator"], state.variables
+    fake, _ = forward(generator, params["generator"], variables["generator"], draw(key, images.shape[0]))
+    real, after = forward(discriminator, own, variables["discriminator"], images, own=True)
+    fake, after = forward(discriminator, own, after, fake, own=True)
+    metrics = {"real": jnp.mean(jax.nn.sigmoid(real)), "fake": jnp.mean(jax.nn.sigmoid(fake))}
+    return adversarial.discriminator(real, fake), Aux({"discriminator": after}, metrics=metrics)
+
+
+def generator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+    """L = E softplus(-D(G(z)))."""
+    latent, variables = draw(key, batch["images"].shape[0]), state.variables
+    fake, after = forward(generator, params["generator"], variables["generator"], latent, own=True)
+    logits, _ = forward(discriminator, params["discriminator"], variables["discriminator"], fake)
+    return adversarial.non_saturating_generator(logits), Aux({"generator": after})
+
+
+def game(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    generator_tx: optax.GradientTransformation,
+    discriminator_tx: optax.GradientTransformation,
+    image_shape: tuple[int, int, int],
+    latent: int = 100,
+    prior: Prior = jax.random.normal,
+    ema: float | None = None,
+    scale_loss: bool = False,
+) -> Game:
+    """Return the game of "discriminator" and "generator", moving in turn.
+
+    prior: `(key, shape) -> latent`.  ema: decay of the generator's average, None for none.
+    """
+
+    def draw(key, count):
+        return prior(key, (count, latent))
+
+    first = partial(discriminator_loss, generator, discriminator, draw)
+    second = partial(generator_loss, generator, discriminator, draw)
+    return Game(
+        players=(
+            Player("discriminator", first, discriminator_tx, ("discriminator",), scale_loss=scale_loss),
+            Player("generator", second, generator_tx, ("generator",), scale_loss=scale_loss),
+        ),
+        networks={
+            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
+            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape))),
+        },
+        ema={} if ema is None else {"generator": ema},
+    )

@@ -1,0 +1,226 @@
+"""SNGAN: every weight of the discriminator is divided by its largest singular value; and the projection discriminator.
+
+Miyato, Kataoka, Koyama & Yoshida 2018, Spectral Normalization for GANs, arXiv 1802.05957.
+Miyato & Koyama 2018, cGANs with Projection Discriminator, arXiv 1802.05637: with `classes`, D(x, y) = w h + V_y h for
+h = features of x summed over pixels, and batch norm with a scale and a bias per class in the generator.
+    L_D = E max(0, 1 - D(x)) + E max(0, 1 + D(G(z))),  L_G = -E D(G(z))                          (equations 16 and 17)
+The plain networks' published scores are with cross entropy instead, one discriminator step, Adam (2e-4, 0.5, 0.999).
+
+The power iteration moves on once in each of the discriminator's moves, in which images and samples are one batch, and
+stands still in the generator's; the authors' code advances it at every evaluation. Their generator moves first, here
+second, on a batch of `generator_batch` times the discriminator's (they: 2). Samples get uniform labels.
+Configurations
+    ResNet 32   ResNetGenerator(), ResNetDiscriminator(), latent 128, five steps, Adam (2e-4, 0, 0.9) decaying to 0
+    plain 32    PlainGenerator(), PlainDiscriminator(); widths and biases of the authors' plain-GAN library
+images: float[batch, height, width, channels] in [-1, 1].
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from genjax.engine.game import Aux, Game, Player
+from genjax.losses import adversarial
+from genjax.nn.conv import Conv, ConvTranspose
+from genjax.nn.forward import forward
+from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.normalization import BatchNorm
+from genjax.nn.residual import DownBlock, UpBlock, doublings
+from genjax.nn.spectral import SpectralConv, SpectralDense, SpectralEmbed
+
+Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
+NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
+
+
+class ResNetGenerator(nn.Module):
+    """Dense to the smallest square, a residual block per doubling, batch norm, ReLU, 3x3 convolution, tanh.
+
+    32 pixels: widths (256, 256, 256).  48: (256, 128, 64), first 512.  128: (1024, 512, 256, 128, 64), first 1024.
+    """
+
+    size: int = 32
+    channels: int = 3
+    widths: Sequence[int] = (256, 256, 256)
+    first: int = 256
+    classes: int = 0
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return float32[batch, size, size, channels]; labels: int[batch] where there are classes."""
+        start = doublings(self.size, len(self.widths))
+        x = nn.Dense(start * start * self.first, kernel_init=GLOROT.kernel, dtype=self.dtype)(latent)
+        x = x.reshape(-1, start, start, self.first)
+        for features in self.widths:
+            x = UpBlock(features, self.classes, 2e-5, self.dtype)(x, labels, train)
+        x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train))
+        return nn.tanh(Conv(self.channels, 3, 1, dtype=self.dtype)(x).astype(jnp.float32))
+
+
+class ResNetDiscriminator(nn.Module):
+    """Residual blocks, the first `halvings` of which halve the size, ReLU, sum over pixels, a linear unit, projection.
+
+    32 pixels: widths (128,) * 4, 2 halvings, no last bias.  64 and above: (64, 128, 256, 512, 1024 ...), 5 halvings.
+    """
+
+    widths: Sequence[int] = (128, 128, 128, 128)
+    halvings: int = 2
+    classes: int = 0
+    last_bias: bool = False
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return scores float32[batch]; labels: int[batch] where there are classes."""
+        x = images
+        for block, features in enumerate(self.widths):
+            x = DownBlock(features, SpectralConv, block < self.halvings, block == 0, self.dtype)(x)
+        x = jnp.sum(nn.relu(x), (1, 2))
+        score = SpectralDense(1, self.last_bias, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+        if self.classes:
+            rows = SpectralEmbed(self.classes, x.shape[-1], dtype=self.dtype)(labels)
+            score = score + jnp.sum((rows * x).astype(jnp.float32), -1)
+        return score
+
+
+class PlainGenerator(nn.Module):
+    """Dense to the smallest square, transposed 4x4 convolutions with batch norm and ReLU, 3x3 convolution, tanh."""
+
+    size: int = 32
+    channels: int = 3
+    width: int = 512
+    doublings: int = 3
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
+        start = doublings(self.size, self.doublings)
+        x = nn.Dense(start * start * self.width, kernel_init=NORMAL.kernel, dtype=self.dtype)(latent)
+        x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train)).reshape(-1, start, start, self.width)
+        for stage in range(1, self.doublings + 1):
+            x = ConvTranspose(self.width // 2**stage, initializer=NORMAL, dtype=self.dtype)(x)
+            x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train))
+        return nn.tanh(Conv(self.channels, 3, 1, initializer=NORMAL, dtype=self.dtype)(x).astype(jnp.float32))
+
+
+class PlainDiscriminator(nn.Module):
+    """Pairs of a 3x3 and a strided 4x4 convolution, leaky ReLU, a last 3x3 convolution, and a linear unit.
+
+    pairs: their channels.  slope: of the leaky ReLU.  The paper's table 3 has pairs (64, 64), (128, 128), (256, 256), a
+    last convolution of 512 channels and slope 0.1.
+    """
+
+    pairs: Sequence[tuple[int, int]] = ((64, 128), (128, 256), (256, 512))
+    last: int = 512
+    slope: float = 0.2
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return logits float32[batch]; `labels` is not used: one signature."""
+        x, make = images, partial(SpectralConv, initializer=NORMAL, dtype=self.dtype)
+        for flat, halving in self.pairs:
+            x = nn.leaky_relu(make(flat, 3, 1)(x), self.slope)
+            x = nn.leaky_relu(make(halving, 4, 2)(x), self.slope)
+        x = nn.leaky_relu(make(self.last, 3, 1)(x), self.slope).reshape(images.shape[0], -1)
+        return SpectralDense(1, initializer=NORMAL, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+
+
+class DenseDiscriminator(nn.Module):
+    """Spectrally normalised dense layers with ReLU, for points in the plane."""
+
+    hidden: Sequence[int] = (64, 64)
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return scores float32[batch]; `labels` is not used: one signature."""
+        x = images.reshape(images.shape[0], -1)
+        for features in self.hidden:
+            x = nn.relu(SpectralDense(features, dtype=self.dtype)(x))
+        return SpectralDense(1, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+
+
+class Objective(NamedTuple):
+    """discriminator: (real, fake) scores -> loss.  generator: fake scores -> loss."""
+
+    discriminator: Callable[[jax.Array, jax.Array], jax.Array]
+    generator: Callable[[jax.Array], jax.Array]
+
+
+HINGE = Objective(adversarial.hinge_discriminator, adversarial.score_generator)
+CROSS_ENTROPY = Objective(adversarial.discriminator, adversarial.non_saturating_generator)
+
+
+def discriminator_loss(generator, discriminator, draw, objective, params, state, batch, key) -> tuple[jax.Array, Aux]:
+    """Objective of images and samples, which pass the discriminator as one batch: one step of the power iteration."""
+    images, variables = batch["images"], state.variables
+    latent, labels = draw(key, images.shape[0])
+    fake, _ = forward(generator, params["generator"], variables["generator"], latent, labels)
+    both = jnp.concatenate([images, fake])
+    all_labels = None if labels is None else jnp.concatenate([batch["labels"], labels])
+    scores, after = forward(
+        discriminator, params["discriminator"], variables["discriminator"], both, all_labels, own=True
+    )
+    real, fake = jnp.split(scores, 2)
+    metrics = {"real": jnp.mean(real), "fake": jnp.mean(fake)}
+    return objective.discriminator(real, fake), Aux({"discriminator": after}, metrics=metrics)
+
+
+def generator_loss(
+    generator, discriminator, draw, objective, multiple, params, state, batch, key
+) -> tuple[jax.Array, Aux]:
+    """Objective of samples; the discriminator's power iteration stands still."""
+    latent, labels = draw(key, multiple * batch["images"].shape[0])
+    variables = state.variables
+    fake, after = forward(generator, params["generator"], variables["generator"], latent, labels, own=True)
+    scores, _ = forward(discriminator, params["discriminator"], variables["discriminator"], fake, labels)
+    return objective.generator(scores), Aux({"generator": after})
+
+
+def game(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    generator_tx: optax.GradientTransformation,
+    discriminator_tx: optax.GradientTransformation,
+    image_shape: tuple[int, int, int],
+    latent: int = 128,
+    classes: int = 0,
+    discriminator_steps: int = 5,
+    objective: Objective = HINGE,
+    generator_batch: int = 1,
+    prior: Prior = jax.random.normal,
+    ema: float | None = None,
+) -> Game:
+    """Return the game of "discriminator", `discriminator_steps` moves a step, and "generator".
+
+    classes: of the batch's "labels", 0 for an unconditional model.  objective: `HINGE` or `CROSS_ENTROPY`.
+    generator_batch: samples in a generator's move, as a multiple of the batch.  prior: `(key, shape) -> latent`.
+    ema: decay of the generator's average, None for none.
+    """
+
+    def draw(key, count):
+        latent_key, label_key = jax.random.split(key)
+        labels = jax.random.randint(label_key, (count,), 0, classes) if classes else None
+        return prior(latent_key, (count, latent)), labels
+
+    first = partial(discriminator_loss, generator, discriminator, draw, objective)
+    second = partial(generator_loss, generator, discriminator, draw, objective, generator_batch)
+    label = jnp.zeros((1,), jnp.int32) if classes else None
+    return Game(
+        players=(
+            Player("discriminator", first, discriminator_tx, ("discriminator",), repeats=discriminator_steps),
+            Player("generator", second, generator_tx, ("generator",)),
+        ),
+        networks={
+            "generator": lambda key: generator.init(key, jnp.zeros((1, latent)), label),
+            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape)), label),
+        },
+        ema={} if ema is None else {"generator": ema},
+    )

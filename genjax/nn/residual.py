@@ -1,0 +1,120 @@
+"""Pre-activation residual blocks of GANs: nearest-neighbour growth in generators, average pooling in discriminators.
+
+Gulrajani et al. 2017, arXiv 1704.00028, appendix F, and Miyato et al. 2018, arXiv 1802.05957, tables 4 to 6, as their
+authors' codes have them: growth comes before the first convolution and before the 1x1 convolution of the shortcut.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.nn.conv import Conv
+from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.normalization import BatchNorm
+
+WIDE = Initializer(nn.initializers.variance_scaling(2.0, "fan_avg", "uniform"), GLOROT.bias)
+"""Glorot's uniform rule with gain sqrt 2, of the 3x3 convolutions of these blocks."""
+
+
+def grow(x: jax.Array) -> jax.Array:
+    """Return every pixel four times: float[batch, 2 height, 2 width, channels]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+def pool(x: jax.Array) -> jax.Array:
+    """Return means of 2x2 pixels; ValueError for an odd height or width."""
+    batch, height, width, channels = x.shape
+    if height % 2 or width % 2:
+        raise ValueError(
+            f"{height} x {width} pixels cannot be halved; use images whose sides are a power of two times 4"
+        )
+    return jnp.mean(x.reshape(batch, height // 2, 2, width // 2, 2, channels), (2, 4))
+
+
+class ClassNorm(nn.Module):
+    """Batch norm with a scale and a bias for every class (one pair for all if `classes` is 0).
+
+    Source: Dumoulin et al. 2017, arXiv 1610.07629; the table starts at scale 1 and bias 0.
+    """
+
+    classes: int = 0
+    epsilon: float = 1e-5
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
+        """Return x, float[batch, height, width, channels], normalised; labels: int[batch] in [0, classes)."""
+        plain = not self.classes
+        norm = BatchNorm(epsilon=self.epsilon, use_bias=plain, use_scale=plain, dtype=self.dtype)
+        y = norm(x, train)
+        if plain:
+            return y
+        shape = (self.classes, x.shape[-1])
+        chosen = jax.nn.one_hot(labels, self.classes)
+        scale = chosen @ self.param("scale", nn.initializers.ones_init(), shape, jnp.float32)
+        bias = chosen @ self.param("bias", nn.initializers.zeros_init(), shape, jnp.float32)
+        return y * scale[:, None, None].astype(y.dtype) + bias[:, None, None].astype(y.dtype)
+
+
+class UpBlock(nn.Module):
+    """norm, ReLU, grow, 3x3, norm, ReLU, 3x3, plus the grown input through a 1x1 convolution: doubles the size."""
+
+    features: int
+    classes: int = 0
+    epsilon: float = 1e-5
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
+        """Return float[batch, 2 height, 2 width, features]."""
+        y = grow(nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(x, labels, train)))
+        y = Conv(self.features, 3, 1, initializer=WIDE, dtype=self.dtype)(y)
+        y = nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(y, labels, train))
+        y = Conv(self.features, 3, 1, initializer=WIDE, dtype=self.dtype)(y)
+        # A 1x1 convolution commutes with copying pixels: before the growth it costs a quarter.
+        return y + grow(Conv(self.features, 1, 1, dtype=self.dtype, name="shortcut")(x))
+
+
+class DownBlock(nn.Module):
+    """ReLU, 3x3, ReLU, 3x3, mean of 2x2, plus the input through a 1x1 convolution, pooled likewise.
+
+    conv: the convolution's module, `Conv` or `genjax.nn.spectral.SpectralConv`.  down: whether to halve the size.
+    first: the block stands on images, which get no ReLU.
+    The shortcut is the identity where neither size nor channels change. Between the convolutions there are as many
+    channels as before the block, in a first block `features`.
+    """
+
+    features: int
+    conv: Callable[..., Any] = Conv
+    down: bool = True
+    first: bool = False
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return float[batch, height / 2, width / 2, features]."""
+        hidden = self.features if self.first else x.shape[-1]
+        y = x if self.first else nn.relu(x)
+        y = self.conv(hidden, kernel_size=3, stride=1, initializer=WIDE, dtype=self.dtype, name="conv1")(y)
+        y = self.conv(self.features, kernel_size=3, stride=1, initializer=WIDE, dtype=self.dtype, name="conv2")(
+            nn.relu(y)
+        )
+        if self.down:
+            y = pool(y)
+        if self.down or x.shape[-1] != self.features:
+            # Pooling commutes with a 1x1 convolution and comes first, where it costs a quarter.
+            x = pool(x) if self.down else x
+            x = self.conv(self.features, kernel_size=1, stride=1, dtype=self.dtype, name="shortcut")(x)
+        return y + x
+
+
+def doublings(size: int, blocks: int) -> int:
+    """Return the side from which `blocks` doublings reach `size`; ValueError where there is none."""
+    start = size // 2**blocks
+    if start * 2**blocks != size or start < 1:
+        near = max(1, round(size / 2**blocks)) * 2**blocks
+        raise ValueError(f"{blocks} doublings do not reach {size} pixels; give --image-size {near}, for example")
+    return start
