@@ -1,0 +1,91 @@
+"""What the experiments ask of a trained member: latents, decoded images, scores."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eval._family import Family, Member
+from genjax.data import Dataset
+from genjax.losses.divergence import kl_standard_normal
+from train._autoencoder import posterior_mean
+
+AE, VAE = "AE", "VAE"
+CVAE_TRUE, CVAE_NONE, CVAE_WRONG = "CVAE, right label", "CVAE, no label", "CVAE, wrong label"
+VARIANTS = {AE: "ae", VAE: "vae", CVAE_TRUE: "cvae", CVAE_NONE: "cvae", CVAE_WRONG: "cvae"}
+"""A model and the label that its encoder and decoder are given -> the kind of the model."""
+
+
+def test_images(dataset: Dataset, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first images of the test split, float32[count, height, width, channels] in [0, 1], and labels."""
+    images, labels = (dataset.test.take(np.arange(len(dataset.test))[:limit])[name] for name in ("images", "labels"))
+    return (images / np.float32(255) if images.dtype == np.uint8 else images), labels
+
+
+def given_labels(variant: str, labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return the labels that a variant gives to its model: the true ones, -1 for none, or random other ones."""
+    if variant == CVAE_WRONG:
+        shift = np.random.Generator(np.random.Philox(0)).integers(1, classes, len(labels))
+        return ((labels + shift) % classes).astype(np.int32)
+    return labels if variant == CVAE_TRUE else np.full_like(labels, -1)
+
+
+def variants(family: Family, *chosen: str):
+    """Yield (variant, size of the latent, its members over seeds)."""
+    for variant in chosen:
+        for latent in family.options.latents:
+            yield variant, latent, family.of(VARIANTS[variant], latent)
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode(model, variables, images, labels):
+    encoded = model.apply(variables, images, labels, method="encode")
+    return encoded if isinstance(encoded, tuple) else (encoded, jnp.full_like(encoded, -jnp.inf))
+
+
+@partial(jax.jit, static_argnums=0)
+def _decode(model, variables, latent, labels):
+    return model.likelihood.mean(model.apply(variables, latent, labels, method="decode"))
+
+
+@partial(jax.jit, static_argnums=0)
+def _scores(model, variables, images, labels, key):
+    encoded = model.apply(variables, images, labels, method="encode")
+    mean = posterior_mean(encoded)
+
+    def nll(latent):
+        return model.likelihood.nll(model.apply(variables, latent, labels, method="decode"), images).sum()
+
+    sums = {"nll at the mean": nll(mean)}
+    if isinstance(encoded, tuple):
+        sums["nll"] = nll(mean + jnp.exp(0.5 * encoded[1]) * jax.random.normal(key, mean.shape))
+        sums["kl"] = kl_standard_normal(*encoded).sum()
+    return sums
+
+
+def encode(member: Member, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the posterior's mean (the AE's latent), float[images, latent]."""
+    return np.asarray(_encode(member.model, member.variables, images, labels)[0])
+
+
+def decode(member: Member, latent: Any, labels: np.ndarray) -> np.ndarray:
+    """Return decoded images in [0, 1], float[..., height, width, channels]; labels int[...]."""
+    return np.asarray(_decode(member.model, member.variables, jnp.asarray(latent, jnp.float32), jnp.asarray(labels)))
+
+
+def scores(member: Member, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Return means over the images in nats: nll at the mean and, for models with a prior, nll of one draw, and kl."""
+    totals: dict[str, float] = {}
+    for start in range(0, len(images), 1000):
+        rows = slice(start, start + 1000)
+        key = jax.random.fold_in(jax.random.key(member.seed), start)
+        sums = _scores(member.model, member.variables, images[rows], labels[rows], key)
+        totals = {name: totals.get(name, 0.0) + float(value) for name, value in sums.items()}
+    return {name: value / len(images) for name, value in totals.items()}
+
+
+def one_of_each(labels: np.ndarray, classes: int) -> np.ndarray:
+    """Return the index of the first image of each class that occurs."""
+    return np.array([np.flatnonzero(labels == c)[0] for c in range(classes) if np.any(labels == c)])

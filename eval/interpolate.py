@@ -1,0 +1,190 @@
+"""Experiment 2: the walk between two images in latent space, linear and spherical.
+
+    python -m eval.interpolate [options]
+    python -m eval.interpolate --run runs/vae-digits [options]
+
+Without --run, trains the comparison's models if they are not in the out folder yet. Writes strips as PNG, a walk as
+animated GIF, and how evenly the picture changes along the way. Walks run between posterior means, and both ends are
+reached: the first and the last frame are the two images' own reconstructions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from eval import _cli, _family, _members
+from eval._family import Family, Member
+from eval._members import AE, CVAE_NONE, VAE
+from eval._report import Numbers, Section, Table, save_numbers, show, spread
+from genjax.viz.grid import save_gif, save_grid
+from genjax.viz.table import image_table
+
+SHOWN = (AE, VAE, CVAE_NONE)
+PAIRS = 50
+
+
+@dataclass(frozen=True)
+class Options(_family.Options):
+    """Options of the comparison, and what to walk between."""
+
+    run: Path | None = None
+    """Folder of a run of train.ae, train.vae or train.cvae to take the model from, instead of the comparison's."""
+    first: int | None = None
+    """Test image to start from; the first of class 7 if not given."""
+    second: int | None = None
+    """Test image to end at; the first of class 4 if not given."""
+    steps: int = 10
+    """Frames of a strip, both ends among them."""
+    walk: Literal["both", "linear", "spherical"] = "both"
+    """Straight, along the arc between the two directions, or both."""
+
+
+def linear(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+    """Return (1 - t) a + t b at `steps` values of t from 0 to 1: float[steps, latent]."""
+    t = np.linspace(0, 1, steps)[:, None]
+    return (1 - t) * first[None] + t * second[None]
+
+
+def spherical(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+    """Return (sin((1 - t) w) a + sin(t w) b) / sin w, w the angle between a and b: float[steps, latent].
+
+    Straight where a and b point the same or opposite ways, for then no arc is given. Source: Shoemake 1985, Animating
+    rotation with quaternion curves; for latents White 2016, arXiv 1609.04468.
+    """
+    lengths = np.linalg.norm(first) * np.linalg.norm(second)
+    angle = np.arccos(np.clip(first @ second / lengths, -1, 1)) if lengths else 0.0
+    if np.sin(angle) < 1e-4:
+        return linear(first, second, steps)
+    t = np.linspace(0, 1, steps)[:, None]
+    return (np.sin((1 - t) * angle) * first[None] + np.sin(t * angle) * second[None]) / np.sin(angle)
+
+
+WALKS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {"linear": linear, "spherical": spherical}
+
+
+def frames(member: Member, pair: np.ndarray, steps: int, walk: Callable) -> np.ndarray:
+    """Return decoded images of the walk between two images, without labels: float[steps, height, width, channels]."""
+    first, second = _members.encode(member, pair, np.full(2, -1, np.int32))
+    return _members.decode(member, walk(first, second, steps), np.full(steps, -1, np.int32))
+
+
+def unevenness(member: Member, images: np.ndarray, pairs: np.ndarray, steps: int = 10) -> float:
+    """Return the mean over pairs of the largest change from frame to frame over the mean change: 1 is even, more jumpy.
+
+    A change is the root mean square difference of pixels; frames lie on the straight line between posterior means.
+    """
+    none = np.full(len(images), -1, np.int32)
+    means = _members.encode(member, images, none)
+    latent = np.stack([linear(means[a], means[b], steps) for a, b in pairs])
+    decoded = _members.decode(member, latent, np.full(latent.shape[:2], -1, np.int32))
+    changes = np.sqrt(np.mean(np.diff(decoded, axis=1) ** 2, axis=(2, 3, 4)))
+    return float(np.mean(changes.max(1) / np.maximum(changes.mean(1), 1e-12)))
+
+
+def _pairs(labels: np.ndarray) -> np.ndarray:
+    """Return index pairs of different classes, always the same ones for the same labels."""
+    draw = np.random.Generator(np.random.Philox(1)).integers(0, len(labels), (20 * PAIRS, 2))
+    return draw[labels[draw[:, 0]] != labels[draw[:, 1]]][:PAIRS]
+
+
+def measure(family: Family) -> Numbers:
+    """Return how uneven walks are, over seeds."""
+    images, labels = _members.test_images(family.dataset, 2000)
+    pairs = _pairs(labels)
+    return {
+        "unevenness": {
+            (variant, latent): np.array([unevenness(member, images, pairs) for member in members])
+            for variant, latent, members in _members.variants(family, *SHOWN)
+        }
+    }
+
+
+def ends(options: Options, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the two images to walk between. Raises ValueError for numbers that are not test images."""
+    chosen = []
+    for given, label, name in ((options.first, 7, "first"), (options.second, 4, "second")):
+        if given is not None and not 0 <= given < len(images):
+            raise ValueError(f"--{name} {given}: the test images are numbered 0 to {len(images) - 1}")
+        found = np.flatnonzero(labels == label)
+        chosen.append(given if given is not None else int(found[0]) if len(found) else (0 if name == "first" else -1))
+    return images[chosen]
+
+
+Grid = dict[str, dict[str, Member]]
+"""`{row: {column: member}}`."""
+
+
+def draw(grid: Grid, options: Options, pair: np.ndarray, folder: Path) -> list[tuple[Path, str]]:
+    """Write a strip for each walk, a row for each member, and a GIF of the first walk with members as in `grid`."""
+    walks = WALKS if options.walk == "both" else {options.walk: WALKS[options.walk]}
+    heads = ("first image", *(f"{t:.2f}" for t in np.linspace(0, 1, options.steps)), "second image")
+    members = {f"{row} {column}": member for row, columns in grid.items() for column, member in columns.items()}
+    written = []
+    for name, walk in walks.items():
+        rows = [[pair[0], *frames(member, pair, options.steps, walk), pair[1]] for member in members.values()]
+        page = image_table(np.stack(rows), list(members), heads, title=f"{name.capitalize()} walk")
+        path = folder / f"interpolate-{name}.png"
+        save_grid(path, page[None], 1, zoom=1)
+        written.append((path, f"A {name} walk between two test images; column heads: the weight of the second image."))
+    name, walk = next(iter(walks.items()))
+    there = [[frames(member, pair, 21, walk) for member in columns.values()] for columns in grid.values()]
+    columns, zoom = list(next(iter(grid.values()))), max(1, 84 // pair.shape[1])
+    pages = []
+    for step in [*range(21), *range(19, 0, -1)]:
+        shown = np.stack([[walked[step] for walked in row] for row in there])
+        pages.append(image_table(shown, list(grid), columns, title=f"weight {step / 20:.2f}", zoom=zoom))
+    path = folder / "interpolate.gif"
+    save_gif(path, pages, 10, columns=1, zoom=1)
+    return [*written, (path, f"The {name} walk there and back; above: the weight of the second image.")]
+
+
+def find(family: Family, folder: Path, options: Options) -> Section:
+    """Return and write all that experiment 2 shows."""
+    numbers, latents = measure(family), family.options.latents
+    table = Table(
+        "Unevenness of straight walks: largest change between two of ten frames over the mean change "
+        f"(1: even; {PAIRS} pairs of test images of different classes; mean ± spread over seeds)",
+        ("latent", *SHOWN),
+        [(str(z), *(spread(numbers["unevenness"][variant, z]) for variant in SHOWN)) for z in latents],
+    )
+    pair = ends(options, *_members.test_images(family.dataset))
+    grid = {
+        variant.split(",")[0]: {f"latent {z}": family.of(_members.VARIANTS[variant], z)[0] for z in latents}
+        for variant in SHOWN
+    }
+    pictures = draw(grid, options, pair, folder)
+    save_numbers(folder / "interpolate.json", numbers)
+    text = "The CVAE walks without a label, so that only the latent changes."
+    return Section("Experiment 2: walks in latent space", text, (table,), pictures, numbers)
+
+
+def walk_run(options: Options, folder: Path) -> Section:
+    """Return and write the walk in the latent space of a run of train.*."""
+    from eval._runs import load_autoencoder
+
+    member, dataset = load_autoencoder(folder)
+    pair = ends(options, *_members.test_images(dataset))
+    grid = {_family.TITLES[member.kind]: {f"latent {member.latent}": member}}
+    pictures = draw(grid, options, pair, options.out or folder)
+    return Section("A walk in latent space", f"The model of {folder}.", (), pictures, {})
+
+
+def main(arguments=None) -> int:
+    """Run from the command line."""
+
+    def run(options: Options) -> None:
+        if options.steps < 2:
+            raise ValueError(f"--steps {options.steps}: a walk has at least its two ends")
+        if options.run is not None:
+            show(walk_run(options, options.run))
+        else:
+            show(find(_family.family(options), _family.folder_of(options), options))
+
+    return _cli.main("eval.interpolate", "Experiment 2: walks in latent space.", Options(), run, arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
