@@ -1,8 +1,9 @@
 """Every model of the library, once: a tiny game and a batch for the contract tests, and its published sizes."""
 
 import itertools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +16,11 @@ from genjax.nn.dense import DenseDecoder, DenseEncoder
 SHAPE = (8, 8, 1)
 
 
-class Entry(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Entry:
     """package, name: genjax/<package>/<name>.py, train/<name>.py.
 
-    game: (optimizer, dtype) -> a tiny game.  batch: leaves [B, ...] of one sub-batch; all noise it needs may be in it.
+    game: (optimizer, dtype) -> a tiny game.  batch: (size, seed) -> leaves [B, ...] of one sub-batch.
     parameters: `{preset: {net: trainable parameters}}` of the recipe's presets.
     deterministic: the loss draws no noise of its own, so that devices which split the batch must agree exactly.
     """
@@ -26,8 +28,8 @@ class Entry(NamedTuple):
     package: str
     name: str
     game: Callable[[Any, Any], Game]
-    batch: Callable[[int], dict[str, jax.Array]]
-    parameters: dict[str, dict[str, int]]
+    batch: Callable[[int, int], dict[str, jax.Array]]
+    parameters: Mapping[str, Mapping[str, int]]
     deterministic: bool = False
 
 
@@ -56,9 +58,9 @@ def _m2(tx, dtype):
     return m2.game(m2.M2(classifier=DenseEncoder((16,), dtype=dtype), **_coders(dtype)), tx)
 
 
-def images(count: int, shape: tuple[int, ...] = SHAPE, labels: int = 10) -> dict[str, jax.Array]:
+def images(count: int, seed: int, shape: tuple[int, ...] = SHAPE, labels: int = 10) -> dict[str, jax.Array]:
     """Return random images in [0, 1] and labels, of which every third is missing."""
-    draw = np.random.default_rng(count)
+    draw = np.random.default_rng(seed)
     known = draw.integers(0, labels, count)
     return {
         "images": jnp.asarray(draw.random((count, *shape)), jnp.float32),
