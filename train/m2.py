@@ -19,7 +19,7 @@ import numpy as np
 
 from genjax import precision
 from genjax.autoencoders import m2
-from genjax.data import Arrays, Dataset
+from genjax.data import Arrays, Dataset, Files
 from genjax.engine.phases import Feed, Phase
 from genjax.engine.state import State
 from genjax.nn.dense import DenseEncoder
@@ -69,12 +69,25 @@ def _correct(model, variables, images, labels):
     return jnp.sum(jnp.argmax(model.apply(variables, images, method="predict"), -1) == labels)
 
 
-def evaluate(hyper: Hyper, model: m2.M2, test: Arrays, state: State) -> dict[str, float]:
+def evaluate(hyper: Hyper, model: m2.M2, test: Arrays | Files, state: State) -> dict[str, float]:
     """Return the share of test images whose label is predicted rightly."""
     variables = state.variables_of("m2")
     batches = shared.test_batches(hyper, test)
     correct = sum(int(_correct(model, variables, batch["images"], batch["labels"])) for batch in batches)
     return {"accuracy": correct / len(test)}
+
+
+def network(hyper: Hyper, dataset: Dataset) -> m2.M2:
+    """Return M2 for the images and classes of `dataset`."""
+    parts = shared.coders(hyper)
+    dtype = precision.POLICIES[hyper.precision].compute
+    classifier = DenseEncoder(
+        hyper.hidden,
+        shared.ACTIVATIONS[hyper.activation],
+        initializer=shared.INITIALIZERS[hyper.initializer],
+        dtype=dtype,
+    )
+    return m2.M2(classifier, **parts, image_shape=dataset.shape, classes=dataset.num_classes)
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
@@ -84,15 +97,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         raise ValueError("M2 needs a labelled data set in memory (digits, an .npz or idx: with labels)")
     if not hyper.describe:
         train = few_labels(train, hyper.labels, dataset.num_classes, hyper.share, hyper.seed)
-    parts = shared.coders(hyper)
-    dtype = precision.POLICIES[hyper.precision].compute
-    classifier = DenseEncoder(
-        hyper.hidden,
-        shared.ACTIVATIONS[hyper.activation],
-        initializer=shared.INITIALIZERS[hyper.initializer],
-        dtype=dtype,
-    )
-    model = m2.M2(classifier, **parts, image_shape=dataset.shape, classes=dataset.num_classes)
+    model = network(hyper, dataset)
     game = m2.game(model, shared.optimizer(hyper), alpha=hyper.alpha, beta=hyper.beta)
     return Run(
         phases=(Phase(game, steps_of(hyper, len(train)), Feed(train, hyper.batch_size, prepare)),),
