@@ -39,7 +39,8 @@ def spread(values: Sequence[float]) -> str:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows of equal keys as a Markdown table."""
     names = list(rows[0])
-    lines = [names, ["---"] * len(names), *([str(row[name]) for name in names] for row in rows)]
+    lines = [names, ["---"] * len(names)]
+    lines += [[str(row[name]) for name in names] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

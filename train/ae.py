@@ -32,6 +32,8 @@ PRESETS = {
     "paper": dataclasses.replace(SMALL, data="tfds:mnist", latent=30, hidden=(1000, 500, 250), epochs=50),
 }
 
+SCORE = ("nll_at_mean", "test NLL, nats per image")
+
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the AE's run on `dataset`."""

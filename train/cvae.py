@@ -40,6 +40,8 @@ PRESETS = {
     "paper": dataclasses.replace(MNIST, beta=1.0, labelled=1.0, epochs=100),
 }
 
+SCORE = ("neg_elbo", "test negative ELBO with the label, nats per image")
+
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the CVAE's run on `dataset`."""

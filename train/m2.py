@@ -47,6 +47,8 @@ PRESETS = {
     "paper": dataclasses.replace(SMALL, data="tfds:mnist", hidden=(500,), latent=50, epochs=20, alpha=100.0),
 }
 
+SCORE = ("accuracy", "test accuracy with 100 labels")
+
 
 def few_labels(split: Arrays, count: int, classes: int, share: float, seed: int) -> Arrays:
     """Return the split with `count` labels, as many of each class, and labelled rows repeated to `share`."""

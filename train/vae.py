@@ -41,6 +41,8 @@ PRESETS = {
     "paper": dataclasses.replace(MNIST, epochs=100, hidden=(500,), latent=20),
 }  # fmt: skip
 
+SCORE = ("neg_elbo", "test negative ELBO, nats per image")
+
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the VAE's run on `dataset`."""

@@ -1,0 +1,171 @@
+"""Write the README's tables and pictures: models, parameters, measured scores, benchmarks.
+
+    python -m eval.readme             render what has been measured into README.md
+    python -m eval.readme --measure   train every recipe's `small` preset first (three seeds each) and keep the scores
+
+Between `<!-- begin NAME -->` and `<!-- end NAME -->` the README belongs to this program. Parameters come from
+`--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from benchmarks/results/*.json.
+"""
+
+import importlib
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from genjax.engine.log import read_rows
+from genjax.files import write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+SCORES = ROOT / "eval" / "results" / "scores.json"
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of this program."""
+
+    measure: bool = False
+    """Train every recipe's small preset first."""
+    only: tuple[str, ...] = ()
+    """Measure only these recipes."""
+    check: bool = False
+    """Change nothing; end with status 1 if the README is not what would be written."""
+
+
+def recipes() -> dict[str, ModuleType]:
+    """Return the recipes, by name, in the order of the files."""
+    names = sorted(path.stem for path in (ROOT / "train").glob("*.py") if not path.stem.startswith("_"))
+    return {name: importlib.import_module(f"train.{name}") for name in names}
+
+
+def package_of(name: str) -> str | None:
+    """Return the package of genjax that holds the model of a recipe, or None where the recipe chooses networks."""
+    return next((p for p in ("autoencoders", "gans") if (ROOT / "genjax" / p / f"{name}.py").exists()), None)
+
+
+def _measure(name: str, score: str, seeds: int) -> dict:
+    """Train a recipe's small preset once for each seed, in processes of their own, and return its scores."""
+    values, seconds = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(seeds):
+            out = Path(folder) / str(seed)
+            subprocess.run(
+                [sys.executable, "-m", f"train.{name}", "--seed", str(seed), "--out", str(out)], check=True, cwd=ROOT
+            )
+            rows = read_rows(out / "metrics.jsonl")
+            values.append(next(row[f"test/{score}"] for row in reversed(rows) if f"test/{score}" in row))
+            seconds.append(max(row.get("seconds", 0.0) for row in rows))
+        if name == "vae":
+            picture = sorted((Path(folder) / "0").glob("samples-*.png"))[-1]
+            (ROOT / "docs").mkdir(exist_ok=True)
+            shutil.copy(picture, ROOT / "docs" / "vae-digits.png")
+    return {"values": values, "seconds": seconds}
+
+
+def measure(only: tuple[str, ...]) -> None:
+    """Train the small presets and write eval/results/scores.json."""
+    from benchmarks._result import environment
+
+    known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
+    for name, module in recipes().items():
+        if hasattr(module, "SCORE") and (not only or name in only):
+            known[name] = {**_measure(name, module.SCORE[0], SEEDS), "environment": environment()}
+            write_text(SCORES, json.dumps(known, indent=2) + "\n")
+
+
+def _parameters(name: str, module: ModuleType) -> str:
+    """Return the parameters of the `paper` preset's networks, as `--describe` prints them."""
+    import contextlib
+    import io
+
+    from train._cli import main
+
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        if main(name, module.PRESETS, module.build, ["paper", "--describe"]):
+            raise ValueError(f"`python -m train.{name} paper --describe` failed; see the message above")
+    phases = json.loads(out.getvalue())["phases"]
+    return ", ".join(f"{net} {count:,}" for net, count in phases[-1]["parameters"].items())
+
+
+def models_table() -> str:
+    """Return the table of models."""
+    scores = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
+    lines = [
+        "| model and paper | file | recipe | parameters (`paper`) | score of `small`, 3 seeds |",
+        "|---|---|---|---|---|",
+    ]
+    for name, module in recipes().items():
+        package = package_of(name)
+        if package is None:
+            continue
+        title = (module.__doc__ or "").splitlines()[0].rstrip(".")
+        score = "not measured yet"
+        if name in scores and hasattr(module, "SCORE"):
+            values, seconds = scores[name]["values"], scores[name]["seconds"]
+            where = scores[name]["environment"]
+            score = (
+                f"{statistics.mean(values):.3g} ± {statistics.stdev(values):.2g} ({module.SCORE[1]}), "
+                f"{statistics.mean(seconds):.0f} s on {where['device']}, {where['date']}"
+            )
+        lines.append(
+            f"| {title} | [{name}.py](genjax/{package}/{name}.py) | `python -m train.{name}` "
+            f"| {_parameters(name, module)} | {score} |"
+        )
+    return "\n".join(lines)
+
+
+def benchmarks_section() -> str:
+    """Return every committed benchmark as title, protocol and table."""
+    from benchmarks._result import RESULTS, table
+
+    parts = []
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        where = result["environment"]
+        versions = ", ".join(f"{k} {v}" for k, v in where["versions"].items())
+        parts.append(
+            f"**{result['title']}** (`python -m benchmarks.{result['name']}`)\n\n{table(result['rows'])}\n\n"
+            f"{result['protocol']}. {where['device']}, {where['processor']}, {where['date']}; {versions}."
+        )
+    return "\n\n".join(parts) or "None is committed yet."
+
+
+SECTIONS: dict[str, Callable[[], str]] = {"models": models_table, "benchmarks": benchmarks_section}
+
+
+def render(text: str) -> str:
+    """Return the README with every section of this program written anew. ValueError where its marks are missing."""
+    for name, section in SECTIONS.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"README.md needs the marks '{begin}' and '{end}' once each, around its {name} section")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{section()}\n{end}{rest.split(end)[1]}"
+    return text
+
+
+def run(options: Options) -> None:
+    """Measure if asked, then write the README."""
+    if options.measure:
+        measure(options.only)
+    path = ROOT / "README.md"
+    old = path.read_text(encoding="utf-8")
+    new = render(old)
+    if options.check and new != old:
+        raise ValueError("README.md is not what the programs measured; run: python -m eval.readme")
+    if new != old:
+        write_text(path, new)
+    print("README.md is up to date" if new == old else "README.md written")
+
+
+if __name__ == "__main__":
+    from eval._cli import main
+
+    raise SystemExit(main("eval.readme", __doc__ or "", Options(), run))
