@@ -208,7 +208,8 @@ def find(options: Options, folder: Path) -> Section:
     text = (
         "What counts is that pixels and latents are both summed; whether the batch is summed or averaged changes "
         "nothing under Adam, as long as both terms do it. Without the KL the reconstruction is best, but draws from "
-        "the prior mean nothing to the decoder."
+        "the prior mean nothing to the decoder. A hidden unit that died in training has a batch-norm variance of 0: a "
+        "test image that wakes it gets a code far out, and alone can raise the mean KL of a collapsed model."
     )
     pictures = [(path, "Error and KL while training.")]
     return Section("Sum against mean: posterior collapse", text, (table, alarm), pictures, numbers)

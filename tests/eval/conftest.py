@@ -1,0 +1,22 @@
+import pytest
+
+from eval import _family
+
+TINY = {"epochs": 3, "seeds": 2, "latents": (2, 4), "hidden": 16, "samples": 2}
+
+
+@pytest.fixture(scope="session")
+def options(tmp_path_factory):
+    return _family.Options(out=tmp_path_factory.mktemp("comparison"), **TINY)
+
+
+@pytest.fixture(scope="session")
+def family(options):
+    return _family.family(options)
+
+
+@pytest.fixture
+def arguments(options, family):
+    """The command line of the tiny family, whose models are trained already."""
+    given = [f"--{name}={value}" for name, value in TINY.items() if name != "latents"]
+    return ["--out", str(options.out), *given, "--latents", *map(str, options.latents)]
