@@ -73,7 +73,13 @@ def environment() -> dict[str, Any]:
 
 def report(name: str, title: str, protocol: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the table and write benchmarks/results/<name>.json, which `python -m benchmarks.report` renders."""
-    result = {"name": name, "title": title, "protocol": protocol, "environment": environment(), "rows": list(rows)}
+    result: dict[str, Any] = {
+        "name": name,
+        "title": title,
+        "protocol": protocol,
+        "environment": environment(),
+        "rows": list(rows),
+    }
     suffix = "" if jax.devices()[0].platform == "cpu" else f"-{jax.devices()[0].platform}"
     write_text(RESULTS / f"{name}{suffix}.json", json.dumps(result, indent=2) + "\n")
     print(f"{title}\n{protocol}\n{result['environment']['device']}, {result['environment']['processor']}\n")

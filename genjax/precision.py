@@ -63,3 +63,8 @@ def dynamic_loss_scale(
         return updates, DynamicLossScaleState(scale, jnp.where(grow, 0, good_steps), finite, inner)
 
     return optax.GradientTransformation(init, update)
+
+
+def loss_scale(opt_state: Any) -> jax.Array | None:
+    """Return the scale that a player's loss is to be multiplied by, or None where its optimizer keeps none."""
+    return opt_state.scale if isinstance(opt_state, DynamicLossScaleState) else None

@@ -1,5 +1,6 @@
 """What every recipe shares: common options, the command line, the run's folder, and `--describe`."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,7 +18,7 @@ import numpy as np
 import optax
 
 from genjax import data, files, parallel, precision
-from genjax.data import Dataset
+from genjax.data import Dataset, pipeline
 from genjax.engine.phases import Phase
 from genjax.engine.state import State, init_state
 from genjax.engine.step import make_step
@@ -28,7 +29,9 @@ class Common:
     """Options that every recipe has."""
 
     data: str = "digits"
-    """digits, photos, PATH.npz, folder:DIR, idx:DIR or tfds:NAME."""
+    """digits, photos, mixture:ring, mixture:grid, PATH.npz, folder:DIR, idx:DIR or tfds:NAME."""
+    image_size: int | None = None
+    """Resize the shorter side to this and keep the centre square; images stay as they are if not given."""
     steps: int = 2000
     """Training steps."""
     epochs: float | None = None
@@ -111,16 +114,24 @@ def finish_optimizer(tx: optax.GradientTransformation, hyper: Common) -> optax.G
 
 # Shapes of data sets that a preset names and a machine may not have, so that --describe works without them:
 # image shape, classes, training images, test images.
-KNOWN = {"tfds:mnist": ((28, 28, 1), 10, 60_000, 10_000)}
+KNOWN = {
+    "tfds:mnist": ((28, 28, 1), 10, 60_000, 10_000),
+    "tfds:cifar10": ((32, 32, 3), 10, 50_000, 10_000),
+    "tfds:celeb_a": ((218, 178, 3), 0, 162_770, 19_962),
+    "tfds:lsun/bedroom": ((256, 256, 3), 0, 3_033_042, 300),
+    "tfds:imagenet2012": ((256, 256, 3), 1000, 1_281_167, 50_000),
+}
 
 
-def _placeholder(spec: str) -> Dataset:
-    shape, classes, *counts = KNOWN[spec]
-    train, test = (  # broadcasting a zero allocates nothing
-        data.Arrays({"images": np.broadcast_to(np.uint8(0), (n, *shape)), "labels": np.broadcast_to(np.int32(0), n)})
-        for n in counts
-    )
-    return Dataset(spec, train, test, tuple(map(str, range(classes))))
+def _placeholder(spec: str, image_size: int | None) -> Dataset:
+    (height, width, channels), classes, *counts = KNOWN[spec]
+    shape = (height, width, channels) if image_size is None else (image_size, image_size, channels)
+
+    def split(count: int) -> data.Arrays:  # broadcasting a zero allocates nothing
+        labels = {"labels": np.broadcast_to(np.int32(0), count)} if classes else {}
+        return data.Arrays({"images": np.broadcast_to(np.uint8(0), (count, *shape)), **labels})
+
+    return Dataset(spec, split(counts[0]), split(counts[1]), tuple(map(str, range(classes))))
 
 
 def describe(recipe: str, preset: str, hyper: Common, run: Run) -> dict[str, Any]:
@@ -246,7 +257,9 @@ def _versions() -> dict[str, str]:
 def configure(devices: int | None = None, cache: bool = True) -> None:
     """Set up virtual CPU devices and the persistent compilation cache; call before jax is first used."""
     if devices is not None:
-        jax.config.update("jax_num_cpu_devices", devices)
+        # Too late where jax has been used already; then the devices that there are have to do.
+        with contextlib.suppress(RuntimeError):
+            jax.config.update("jax_num_cpu_devices", max(devices, 1))
     if cache and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(base / "genjax" / "xla"))
@@ -277,11 +290,11 @@ def main(
         configure(hyper.devices, hyper.cache)
         devices = _devices(hyper.devices)
         try:
-            dataset = data.load(hyper.data, stream=hyper.stream)
+            dataset = data.load(hyper.data, image_size=hyper.image_size, stream=hyper.stream)
         except data.DataError:
             if not (hyper.describe and hyper.data in KNOWN):
                 raise
-            dataset = _placeholder(hyper.data)
+            dataset = _placeholder(hyper.data, hyper.image_size)
         run = build(hyper, dataset)
         described = describe(recipe, preset, hyper, run)
         if hyper.describe:
@@ -300,6 +313,7 @@ def main(
             _check_config(folder, config, hyper.force)
         for phase in run.phases:
             parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
+            pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

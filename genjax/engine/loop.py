@@ -104,7 +104,7 @@ def _check_finite(metrics: Mapping[str, np.ndarray], start: int, phase: Phase) -
         losses = metrics[f"{player.name}/loss"]
         bad = ~np.isfinite(losses)
         # Under loss scaling a step now and then overflows and is skipped; a whole call of them is divergence.
-        if bad.all() if player.scale_loss else bad.any():
+        if bad.all() if f"{player.name}/loss_scale" in metrics else bad.any():
             first = int(np.argmax(bad))
             raise DivergedError(f"the loss of player '{player.name}' was {losses[first]} at step {start + first + 1}")
 

@@ -11,6 +11,7 @@ from jax import lax
 from genjax import rng
 from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.state import State
+from genjax.precision import loss_scale
 
 Metrics = dict[str, jax.Array]
 Step = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]
@@ -67,7 +68,7 @@ def move(
     if axis is not None:
         # Marked as differing by device, so that the gradient is this device's own and the mean below is the mean.
         own = jax.tree.map(lambda p: lax.pcast(p, axis, to="varying"), own)
-    scale = state.opt_state[player.name].scale if player.scale_loss else None
+    scale = loss_scale(state.opt_state[player.name])
     before = state.variables
     if accumulate == 1:
         gradient, metrics, state = _gradient(player, state, own, batch, key, scale)
@@ -80,7 +81,7 @@ def move(
     own = {net: state.params[net] for net in player.owns}
     updates, opt_state = player.tx.update(gradient, state.opt_state[player.name], own)
     params = {**state.params, **jax.tree.map(lambda p, u: (p + u).astype(p.dtype), own, updates)}
-    if player.scale_loss:  # a skipped step leaves no trace in the statistics either
+    if scale is not None:  # a skipped step leaves no trace in the statistics either
         keep = opt_state.finite
         variables = jax.tree.map(lambda new, old: jnp.where(keep, new, old), state.variables, before)
         state, metrics = state.replace(variables=variables), {**metrics, "loss_scale": opt_state.scale}

@@ -170,7 +170,7 @@ def test_a_game_that_contradicts_itself_is_refused(change, text):
 
 def test_an_overflow_is_skipped_without_a_trace_and_the_scale_recovers():
     tx = precision.dynamic_loss_scale(optax.adam(1e-2), initial=8.0, interval=2)
-    game = toy.regression(tx, scale_loss=True, poison=2)
+    game = toy.regression(tx, poison=2)
     plan = parallel.jit_plan(jax.devices()[:1])
     states = [run_plan(plan, game, batches(count))[0] for count in (1, 2, 3, 5)]
     scale = [float(s.opt_state["net"].scale) for s in states]
@@ -186,7 +186,7 @@ def test_a_scaled_loss_moves_like_an_unscaled_one():
     plan, indices = parallel.jit_plan(jax.devices()[:1]), batches(4)
     plain, metrics = run_plan(plan, toy.regression(optax.adam(1e-2)), indices)
     tx = precision.dynamic_loss_scale(optax.adam(1e-2))
-    scaled, scaled_metrics = run_plan(plan, toy.regression(tx, scale_loss=True), indices)
+    scaled, scaled_metrics = run_plan(plan, toy.regression(tx), indices)
     assert toy.worst(plain.params, scaled.params) < 1e-5
     np.testing.assert_allclose(metrics["net/loss"], scaled_metrics["net/loss"], rtol=1e-4)
 

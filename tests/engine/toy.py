@@ -22,7 +22,7 @@ class Net(nn.Module):
         return nn.Dense(2)(nn.tanh(x))
 
 
-def regression(tx=None, scale_loss=False, poison=None):
+def regression(tx=None, poison=None):
     """One player; `poison`, a step at which the loss becomes infinite."""
     net = Net()
 
@@ -35,7 +35,7 @@ def regression(tx=None, scale_loss=False, poison=None):
             value = value * jnp.where(state.step == poison, jnp.inf, 1.0)
         return value, Aux({"net": updated}, metrics={"out": out.mean()})
 
-    player = Player("net", loss, tx or optax.adam(1e-2), ("net",), scale_loss=scale_loss)
+    player = Player("net", loss, tx or optax.adam(1e-2), ("net",))
     return Game((player,), {"net": lambda key: net.init(key, jnp.zeros((1, 3)), train=False)}, ema={"net": 0.9})
 
 

@@ -1,0 +1,126 @@
+"""The command line of the recipes: what a run leaves, what is refused and in which words."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from genjax.engine.log import read_rows
+from train import vae
+from train._cli import main
+
+TINY = ["--steps", "20", "--fuse", "10", "--hidden", "16", "--importance-samples", "20", "--no-cache", "--devices", "1"]
+
+
+def run(*arguments, recipe=vae):
+    return main(recipe.__name__.split(".")[-1], recipe.PRESETS, recipe.build, [*TINY, *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    assert run("--out", folder) == 0
+    return folder
+
+
+def test_a_run_leaves_everything_that_a_reader_needs(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names >= {"card.md", "checkpoints", "config.json", "curves.png", "metrics.jsonl"}
+    assert names >= {"reconstruction-000020.png", "samples-000020.png"}
+    assert not [name for name in names if name.startswith(".")], "a temporary file was left"
+    for path in finished.glob("*.png"):
+        assert np.asarray(Image.open(path)).std() > 10
+    rows = read_rows(finished / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [10, 20, 20]
+    assert {"test/neg_elbo", "test/neg_log_p_iwae", "test/active_units"} <= set(rows[-1])
+    assert rows[-1]["test/neg_log_p_iwae"] < rows[-1]["test/neg_elbo_iwae_images"]
+    card = (finished / "card.md").read_text()
+    for text in ("1438 training and 359 test images", "| vae |", "neg_elbo", "FLOPs per step", "jax 0."):
+        assert text in card
+    assert json.loads((finished / "config.json").read_text())["hyper"]["hidden"] == [16]
+
+
+def test_a_finished_run_is_not_overwritten(finished, capsys):
+    assert run("--out", finished) == 2
+    assert "holds a run already; add --resume" in capsys.readouterr().err
+
+
+def test_resuming_with_other_hyperparameters_is_refused_with_the_difference_unless_forced(finished, capsys):
+    assert run("--out", finished, "--resume", "--steps", 30, "--learning-rate", 0.01) == 2
+    error = capsys.readouterr().err
+    assert "learning_rate: 0.001 -> 0.01" in error
+    assert "steps: 20 -> 30" in error
+    assert "--force" in error
+    assert run("--out", finished, "--resume", "--steps", 30, "--force") == 0
+    assert "steps: 20 -> 30" in capsys.readouterr().err
+    assert [row["step"] for row in read_rows(finished / "metrics.jsonl")] == [10, 20, 20, 30, 30]
+
+
+def test_runs_without_a_folder_are_numbered_and_the_newest_is_resumed(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run("--resume") == 2
+    assert "--resume found no run in runs/vae-digits" in capsys.readouterr().err
+    for _ in range(2):
+        assert run() == 0
+    assert run("--resume") == 0
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["vae-digits", "vae-digits-2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "nowhere.npz"], ["nowhere.npz"]),
+        (["--data", "tfds:mnist"], ["tfds", "mnist"]),
+        (["--data", "marbles"], ["marbles", "digits", "photos", "folder:"]),
+        (["--batch-size", "5000"], ["5000", "1438"]),
+        (["--devices", "3"], ["batch of 100", "3 device(s)", "multiple of 3, such as 99"]),
+        (["--train-images", "0"], ["--train-images 0", "1438"]),
+        (["--devices", "0"], ["--devices 0"]),
+    ],
+)
+def test_input_that_cannot_be_used_is_one_sentence_and_leaves_no_folder(arguments, words, tmp_path, capsys):
+    assert run("--out", tmp_path / "run", *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_unknown_preset_names_the_known_ones(capsys):
+    assert main("vae", vae.PRESETS, vae.build, ["big"]) == 2
+    assert "'big' is no preset of vae; choose one of: small, article, pytorch, flax, paper" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--lattent", "3"], ["--latent", "three"], ["--precision", "fp8"]])
+def test_an_unknown_option_or_a_wrong_type_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(*arguments)
+    assert stop.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_half_precision_trains_through_the_command_line(tmp_path):
+    for precision in ("bf16", "fp16"):
+        folder = tmp_path / precision
+        assert run("--out", folder, "--precision", precision, "--steps", 100) == 0
+        losses = [row["vae/loss"] for row in read_rows(folder / "metrics.jsonl") if "vae/loss" in row]
+        assert losses[-1] < losses[0]
+    assert read_rows(folder / "metrics.jsonl")[0]["vae/loss_scale"] >= 1
+
+
+def test_eight_devices_by_jit_and_by_pmap_run_through_the_command_line(tmp_path):
+    for mode in ("jit", "pmap"):
+        assert (
+            run("--out", tmp_path / mode, "--parallel", mode, "--batch-size", 96, "--clip", 1, "--accumulate", 2) == 0
+        )
+
+
+def test_description_needs_no_data_and_prints_json(capsys):
+    assert main("vae", vae.PRESETS, vae.build, ["paper", "--describe"]) == 0
+    described = json.loads(capsys.readouterr().out)
+    assert described["optimizers"] == {"vae": "adam(0.001)"}
+    assert described["phases"][0]["batch"]["images"] == [1, 100, 28, 28, 1]
+    assert described["phases"][0]["steps"] == 60_000
