@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 
-from genjax.data import digits, folder, idx, npz, photos, tfds
+from genjax.data import digits, folder, idx, mixtures, npz, photos, tfds
 from genjax.data.dataset import Arrays, DataError, Dataset, Files
 
 __all__ = ["SPECS", "Arrays", "DataError", "Dataset", "Files", "load"]
 
-SPECS = "digits, photos, PATH.npz, folder:DIR, idx:DIR, tfds:NAME"
+SPECS = "digits, photos, mixture:ring, mixture:grid, PATH.npz, folder:DIR, idx:DIR, tfds:NAME"
 
 
 def load(
@@ -21,7 +21,7 @@ def load(
     cache_dir: str | os.PathLike | None = None,
     stream: bool = False,
 ) -> Dataset:
-    """The data set that `spec` names: digits, photos, PATH.npz, folder:DIR, idx:DIR or tfds:NAME.
+    """The data set that `spec` names, one of `SPECS`.
 
     Images are uint8[count, height, width, channels]. image_size: the shorter side is resized to it and the centre
     square kept; channels: 1 (grey) or 3; None leaves either as stored. Folders and tensorflow-datasets sets are decoded
@@ -39,6 +39,8 @@ def load(
         return photos.load(image_size, channels)
     if spec.endswith(".npz"):
         return npz.load(spec, image_size, channels)
+    if colon and rest and kind == "mixture":
+        return mixtures.load(rest, image_size, channels)
     if colon and rest and kind == "idx":
         return idx.load(rest, image_size, channels)
     if colon and rest and kind == "folder":

@@ -63,7 +63,7 @@ class Generator(nn.Module):
         x = latent
         for features in self.hidden:
             x = self.activation(_dense(self, features, x))
-        x = _dense(self, math.prod(self.image_shape), x).astype(jnp.float32)
+        x = _wide(_dense(self, math.prod(self.image_shape), x))
         return self.output(x).reshape(-1, *self.image_shape)
 
 
@@ -93,12 +93,16 @@ class Discriminator(nn.Module):
             else:
                 x = self.activation(_dense(self, features, x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return _dense(self, 1, x).astype(jnp.float32)[:, 0]
+        return _wide(_dense(self, 1, x))[:, 0]
 
 
 def _dense(module: Generator | Discriminator, features: int, x: jax.Array) -> jax.Array:
     kernel, bias = module.initializer.kernel, module.initializer.bias(x.shape[-1])
     return nn.Dense(features, kernel_init=kernel, bias_init=bias, dtype=module.dtype)(x)
+
+
+def _wide(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
 def discriminator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:

@@ -1,15 +1,19 @@
 """What a discriminator and a generator minimise, as functions of the discriminator's outputs.
 
 `real` and `fake`: float[batch] logits (scores for `hinge` and `wasserstein`) of real and generated images; every loss
-is a mean over the batch, in float32, and stays finite for logits of any size.
+is a mean over the batch, in at least float32, and stays finite for logits of any size.
 """
 
 import jax
 import jax.numpy as jnp
 
 
+def _wide(x: jax.Array) -> jax.Array:
+    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
 def _mean(x: jax.Array) -> jax.Array:
-    return jnp.mean(x.astype(jnp.float32))
+    return jnp.mean(_wide(x))
 
 
 def discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -17,17 +21,17 @@ def discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
 
     Minus the value function of Goodfellow et al. 2014, arXiv 1406.2661, equation 1.
     """
-    return _mean(jax.nn.softplus(-real.astype(jnp.float32))) + _mean(jax.nn.softplus(fake.astype(jnp.float32)))
+    return _mean(jax.nn.softplus(-_wide(real))) + _mean(jax.nn.softplus(_wide(fake)))
 
 
 def minimax_generator(fake: jax.Array) -> jax.Array:
     """L = E log(1 - D(fake)) = -E softplus(fake): arXiv 1406.2661, equation 1; saturates where D is sure."""
-    return -_mean(jax.nn.softplus(fake.astype(jnp.float32)))
+    return -_mean(jax.nn.softplus(_wide(fake)))
 
 
 def non_saturating_generator(fake: jax.Array) -> jax.Array:
     """L = -E log D(fake) = E softplus(-fake): arXiv 1406.2661, section 3."""
-    return _mean(jax.nn.softplus(-fake.astype(jnp.float32)))
+    return _mean(jax.nn.softplus(-_wide(fake)))
 
 
 def hinge_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:

@@ -11,7 +11,7 @@ Score = Callable[[jax.Array], jax.Array]
 
 def squared_gradient(score: Score, images: jax.Array) -> jax.Array:
     """Return |d score_b / d images_b|^2, summed over all pixels and channels: float32[batch]."""
-    gradient = jax.grad(lambda x: jnp.sum(score(x).astype(jnp.float32)))(images)
+    gradient = jax.grad(lambda x: jnp.sum(score(x)))(images)
     return jnp.sum(gradient.astype(jnp.float32) ** 2, tuple(range(1, images.ndim)))
 
 

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from genjax import data
+from genjax.data import mixtures
+from genjax.metrics.modes import coverage
+from genjax.metrics.sliced import sliced_wasserstein
+
+
+@pytest.mark.parametrize(("name", "modes"), [("ring", 8), ("grid", 25)])
+def test_the_loader_gives_the_mixture_back(name, modes):
+    dataset = data.load(f"mixture:{name}")
+    mixture = mixtures.MIXTURES[name]
+    assert dataset.shape == (1, 1, 2)
+    assert dataset.num_classes == len(mixture.centres) == modes
+    batch = dataset.train.take(np.arange(20_000))
+    points = (2 * batch["images"].reshape(-1, 2) - 1) * mixtures.EXTENT
+    offsets = points - mixture.centres[batch["labels"]]
+    np.testing.assert_allclose(offsets.std(0), mixture.deviation, rtol=0.03)
+    np.testing.assert_allclose(np.bincount(batch["labels"]) / 20_000, 1 / modes, atol=0.01)
+    assert not np.array_equal(dataset.train.arrays["images"][:100], dataset.test.arrays["images"][:100])
+
+
+def test_the_ring_counts_no_centre_twice():
+    centres = mixtures.ring().centres
+    np.testing.assert_allclose(np.linalg.norm(centres, axis=1), 2, rtol=1e-12)
+    distances = np.linalg.norm(centres[:, None] - centres[None], axis=-1) + 9 * np.eye(8)
+    assert distances.min() > 1.5
+
+
+@pytest.mark.parametrize("spec", ["mixture:line", "mixture:"])
+def test_an_unknown_mixture_is_an_error_that_names_the_known(spec):
+    with pytest.raises(data.DataError, match="mixture:ring"):
+        data.load(spec)
+    with pytest.raises(data.DataError, match="leave out image_size"):
+        data.load("mixture:ring", image_size=8)
+
+
+def test_coverage_of_samples_that_are_known():
+    mixture = mixtures.ring()
+    points, _ = mixtures.draw(mixture, 4000, 3)
+    found = coverage(points, mixture.centres, 0.3)
+    assert (found.modes, found.near) == (8, 1.0)
+    assert found.divergence < 0.01
+    collapsed = coverage(points[np.linalg.norm(points - mixture.centres[2], axis=1) < 1], mixture.centres, 0.3)
+    assert collapsed.modes == 1
+    np.testing.assert_allclose(collapsed.divergence, np.log(8))
+    far = coverage(points + 10, mixture.centres, 0.3)
+    assert (far.modes, far.near) == (0, 0.0)
+    assert np.isnan(far.divergence)
+
+
+def test_the_sliced_distance_of_a_shift_is_the_mean_projection_of_the_shift():
+    a = np.random.default_rng(0).normal(size=(500, 2, 3, 1))
+    assert sliced_wasserstein(a, a) == 0
+    shift = np.zeros((2, 3, 1))
+    shift[0, 0] = 2.0
+    # The mean |component| of a unit vector in six dimensions is Gamma(3) / (sqrt(pi) Gamma(3.5)).
+    np.testing.assert_allclose(sliced_wasserstein(a, a + shift, 20_000), 2 * 0.33953, rtol=0.02)
+    with pytest.raises(ValueError, match="equally many"):
+        sliced_wasserstein(a, a[:-1])

@@ -1,0 +1,80 @@
+"""CGAN (Mirza & Osindero 2014, arXiv 1411.1784).
+
+    python -m train.cgan [preset] [options]
+
+Presets
+    small   embedded digits, a fraction of the paper's units, Adam: a minute or two on two CPU cores
+    paper   MNIST: maxout networks with dropout 0.5, SGD with momentum 0.5 and rate 0.1 falling by 1.00004 per step to
+            1e-6, batch 100, until the rate has reached its floor after 287,829 steps
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import optax
+
+from genjax.data import Dataset
+from genjax.gans import cgan
+from train import _gan as shared
+from train._cli import Run, finish_optimizer, main, steps_of
+
+
+@dataclass(frozen=True)
+class Hyper(shared.Hyper):
+    """Options of the CGAN."""
+
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """Adam, or the paper's SGD with its falling rate."""
+    generator_units: tuple[int, int, int] = (64, 64, 128)
+    """Of the generator's branches for latent and label, and of its joint layer."""
+    discriminator_units: tuple[int, int, int] = (64, 16, 64)
+    """Maxout units of the discriminator's branches for image and label, and of its joint layer."""
+    dropout: float = 0.0
+    """Share of hidden units dropped in both networks."""
+
+
+SMALL = Hyper(
+    steps=8000, batch_size=64, latent=16, generator_rate=3e-4, discriminator_rate=3e-4, evaluate_every=2000, ema=0.995
+)
+PRESETS = {
+    "small": SMALL,
+    "paper": dataclasses.replace(
+        SMALL, data="tfds:mnist", steps=287_829, batch_size=100, latent=100, generator_rate=0.1, discriminator_rate=0.1,
+        optimizer="sgd", generator_units=(200, 1000, 1200), discriminator_units=(240, 50, 240), dropout=0.5, ema=None,
+        evaluate_every=50_000, checkpoint_every=10_000,
+    ),
+}  # fmt: skip
+
+
+def _optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransformation, str]:
+    if hyper.optimizer == "adam":
+        return shared.adam(hyper, rate), shared.adam_text(hyper, rate)
+    schedule = optax.exponential_decay(rate, 1, 1 / 1.00004, end_value=1e-6)
+    return finish_optimizer(optax.sgd(schedule, momentum=0.5), hyper), f"sgd({rate:g} / 1.00004^step, momentum 0.5)"
+
+
+def build(hyper: Hyper, dataset: Dataset) -> Run:
+    """Return the CGAN's run on `dataset`; ValueError where it has no labels."""
+    classes, dtype = shared.check_labels(dataset), shared.dtype(hyper)
+    pixels = shared.PLANE if shared.is_plane(dataset) else shared.SIGMOID
+    generator = cgan.Generator(
+        dataset.shape, classes, *hyper.generator_units, hyper.dropout, pixels.output, dtype=dtype
+    )
+    image, label, joint = hyper.discriminator_units
+    discriminator = cgan.Discriminator(classes, (image, 5), (label, 5), (joint, 4), hyper.dropout, dtype=dtype)
+    (first, first_text), (second, second_text) = (
+        _optimizer(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)
+    )
+    game = cgan.game(
+        generator, discriminator, first, second, dataset.shape, hyper.latent, ema=hyper.ema,
+        scale_loss=shared.scales_loss(hyper),
+    )  # fmt: skip
+    games = [(game, steps_of(hyper, len(dataset.train)))]
+    optimizers = {"generator": first_text, "discriminator": second_text}
+    return shared.build(hyper, dataset, games, generator, jax.random.uniform, optimizers, pixels, classes)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("cgan", PRESETS, build))

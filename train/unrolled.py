@@ -1,0 +1,70 @@
+"""Unrolled GAN (Metz et al. 2017, arXiv 1611.02163).
+
+    python -m train.unrolled [preset] [options]
+
+Presets
+    small   the ring of eight Gaussians, 10 steps of look-ahead, batch 128, Adam 1e-3: a minute or two on two CPU cores;
+            with --look-ahead 0 samples stay on one or two modes
+    paper   the same ring with latent 256, layers of 128 units, batch 512, Adam 1e-4, 25,000 steps (appendix A; the
+            width of the discriminator's layer is not stated there)
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import jax
+from flax import linen as nn
+
+from genjax.data import Dataset
+from genjax.gans import gan, unrolled
+from genjax.nn.initializers import GLOROT, Initializer
+from train import _gan as shared
+from train._cli import Run, main, steps_of
+
+ORTHOGONAL = Initializer(nn.initializers.orthogonal(0.8), GLOROT.bias)
+
+
+@dataclass(frozen=True)
+class Hyper(shared.Hyper):
+    """Options of the unrolled GAN."""
+
+    look_ahead: int = 10
+    """Steps of the discriminator's optimizer that the generator foresees."""
+    units: int = 64
+    """Of each hidden layer: two in the generator, one in the discriminator."""
+
+
+SMALL = Hyper(data="mixture:ring", steps=3000, batch_size=128, latent=16, evaluate_every=500)
+PRESETS = {
+    "small": SMALL,
+    "paper": dataclasses.replace(
+        SMALL, steps=25_000, batch_size=512, latent=256, units=128, generator_rate=1e-4, discriminator_rate=1e-4,
+        evaluate_every=5000,
+    ),
+}  # fmt: skip
+
+
+def build(hyper: Hyper, dataset: Dataset) -> Run:
+    """Return the unrolled GAN's run on `dataset`."""
+    if hyper.look_ahead < 0:
+        raise ValueError(f"--look-ahead {hyper.look_ahead}: a number of steps, 0 for none")
+    dtype, pixels = shared.dtype(hyper), shared.PLANE if shared.is_plane(dataset) else shared.TANH
+    layers = {"activation": nn.relu, "initializer": ORTHOGONAL, "dtype": dtype}
+    generator = gan.Generator((hyper.units,) * 2, dataset.shape, output=pixels.output, **layers)
+    discriminator = gan.Discriminator((hyper.units,), scale=0.25, **layers)
+    # The look-ahead differentiates Adam's square root, so its epsilon stands inside it.
+    inside = shared.adam(hyper, hyper.discriminator_rate, eps=0.0, eps_root=1e-16)
+    game = unrolled.game(
+        generator, discriminator, shared.adam(hyper, hyper.generator_rate), inside, dataset.shape, hyper.latent,
+        hyper.look_ahead, ema=hyper.ema,
+    )  # fmt: skip
+    texts = {
+        "generator": shared.adam_text(hyper, hyper.generator_rate),
+        "discriminator": shared.adam_text(hyper, hyper.discriminator_rate),
+    }
+    games = [(game, steps_of(hyper, len(dataset.train)))]
+    return shared.build(hyper, dataset, games, generator, jax.random.normal, texts, pixels)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main("unrolled", PRESETS, build))
