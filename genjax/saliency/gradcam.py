@@ -32,7 +32,7 @@ def cam_from_weights(
         raise ValueError(
             f"weights have shape {list(jnp.shape(weights))}, expected [{activations.shape[-1]} channels, classes]"
         )
-    return _weighted(activations, weights[:, class_index], scale, Route("weights", "given by the caller"))
+    return _weighted(activations, jnp.asarray(weights)[:, class_index], scale, Route("weights", "given by the caller"))
 
 
 def cam(head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Scale = scale_by_max) -> Explanation:

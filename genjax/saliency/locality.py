@@ -97,9 +97,9 @@ def _elementwise(equation: Any, found: list[Any], constants: dict[Any, frozenset
     name, out = equation.primitive.name, equation.outvars[0]
     local = [p for p in found if isinstance(p, Local)]
     axes = local[0].axes
-    for atom, p in zip(equation.invars, found, strict=True):
-        if p is not None and atom.aval.shape != out.aval.shape:
-            raise NotLocalError
+    shapes = [atom.aval.shape for atom, p in zip(equation.invars, found, strict=True) if p is not None]
+    if any(len(s) != len(out.aval.shape) or any(s[a] != out.aval.shape[a] for a in axes) for s in shapes):
+        raise NotLocalError
 
     def repeats(atom):
         return isinstance(atom, jex.Literal) or not atom.aval.shape or set(axes) <= constants.get(atom, frozenset())
@@ -114,7 +114,8 @@ def _elementwise(equation: Any, found: list[Any], constants: dict[Any, frozenset
     else:
         uniform &= name in ("add", "sub", "neg", "copy", "copy_p")
     bases = {p.base for p in local}
-    base = bases.pop() if len(bases) == 1 else None
+    # An operand that repeats over channels is local, but no longer entry by entry.
+    base = bases.pop() if len(bases) == 1 and all(s == out.aval.shape for s in shapes) else None
     return Local(axes, uniform, out if uniform and base is None else base)
 
 

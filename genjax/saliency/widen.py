@@ -58,7 +58,9 @@ def _run(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) -> list[An
             continue
         plain, sources, targets = apply_equation(equation, jaxpr)
         arguments = [read(v) for v in sources]
-        found = None if equation.primitive.name in NATIVE else _try_wide(equation, jaxpr, arguments)
+        # The body of a loop is typed: it refuses other types only when it is compiled.
+        native = equation.primitive.name in NATIVE or bool(list(jex.jaxprs_in_params(equation.params)))
+        found = None if native else _try_wide(equation, jaxpr, arguments)
         if found is None:
             narrow = (a.astype(v.aval.dtype) for a, v in zip(arguments, sources, strict=True))
             found = [_widened(v) for v in plain(*narrow)]

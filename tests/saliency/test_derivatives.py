@@ -101,7 +101,8 @@ STATISTICS = {"batch_stats": {"mean": MATRIX[:, 2], "var": MATRIX[:, 3] ** 2 + 0
 
 
 def conv(a, kernel):
-    return jax.lax.conv_general_dilated(a, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(a, kernel.astype(a.dtype), (1, 1), "SAME", dimension_numbers=numbers)
 
 
 def attention(a):

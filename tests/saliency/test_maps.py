@@ -104,7 +104,7 @@ def test_softmax_maps_from_float32_activations_are_as_good_as_those_activations(
     with jax.enable_x64(True):
         wide = jax.jit(jax.vmap(partial(softmax_pp, head)))(jnp.asarray(activations, jnp.float64), classes)
     for n in (0, 1):
-        np.testing.assert_allclose(single.raw[n], wide.raw[n], rtol=0, atol=3e-5 * np.abs(wide.raw[n]).max())
+        np.testing.assert_allclose(single.raw[n], wide.raw[n], rtol=0, atol=1e-4 * np.abs(wide.raw[n]).max())
     expected = golden["ref64_fire9_gradcampp_softmax_raw"]
     np.testing.assert_allclose(np.maximum(single.raw, 0), expected, rtol=0, atol=3e-4 * expected.max())
     assert single.raw.dtype == jnp.float32 and single.guarded.tolist() == [0, 0]
