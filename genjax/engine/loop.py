@@ -109,6 +109,88 @@ def _check_finite(metrics: Mapping[str, np.ndarray], start: int, phase: Phase) -
             raise DivergedError(f"the loss of player '{player.name}' was {losses[first]} at step {start + first + 1}")
 
 
+class _Run(NamedTuple):
+    """What stays the same from the first step of a run to the last."""
+
+    phases: Sequence[Phase]
+    plan: Plan
+    seed: int
+    folder: Path
+    settings: Settings
+    meta: Mapping[str, Any]
+    evaluate: Callable[[State], Mapping[str, float]] | None
+    pictures: Callable[[State, Path, int], None] | None
+    manager: Any
+    write: log.Writer
+    progress: Any
+    signals: list[int]
+    begun: float
+    compile_seconds: list[float]
+
+    @property
+    def total(self) -> int:
+        return sum(phase.steps for phase in self.phases)
+
+
+def _settle(run: _Run, phase: Phase, start: int, count: int, metrics: Mapping[str, jax.Array]) -> None:
+    """Read a call's metrics, which waits for it; check and write them."""
+    values = run.plan.get_metrics(metrics)
+    _check_finite(values, start, phase)
+    row = {name: float(np.mean(value)) for name, value in values.items()}
+    run.write(start + count, {"seconds": round(time.perf_counter() - run.begun, 3), **row})
+    run.progress.set_postfix({name: f"{value:.4g}" for name, value in row.items() if name.endswith("/loss")})
+
+
+def _report(run: _Run, state: State, step: int) -> dict[str, float]:
+    """Score and draw `state`; return the scores."""
+    scores = {name: float(value) for name, value in run.evaluate(state).items()} if run.evaluate else {}
+    if scores:
+        run.write(step, {f"test/{name}": value for name, value in scores.items()})
+    if run.pictures:
+        run.pictures(state, run.folder, step)
+    return scores
+
+
+def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[State, dict[str, float]]:
+    """Train from `host_state` to the end of phase `index` or a signal; return the state and the last scores."""
+    phase, settings = run.phases[index], run.settings
+    first = sum(earlier.steps for earlier in run.phases[:index])
+    step, total, scores = int(host_state.step), run.total, {}
+    key = jax.random.key(run.seed)
+    key = rng.named(key, f"retry {retry}") if retry else key
+    one_step = make_step(phase.game, run.plan.axis, settings.accumulate)
+    steps = run.plan.compile(make_run(one_step, phase.feed.prepare, run.plan.axis))
+    state = run.plan.put_state(host_state)
+    pending: deque[tuple[int, int, Any]] = deque()
+    calls = _calls(phase, run.plan, run.seed + retry, settings.fuse, step - first, phase.steps)
+    for count, source, indices in calls:
+        called = time.perf_counter()
+        state, metrics = steps(state, source, indices, key)
+        if not pending:  # the first call returns when it has been compiled and dispatched
+            run.compile_seconds.append(time.perf_counter() - called)
+        pending.append((step, count, metrics))
+        step += count
+        run.progress.update(count)
+        save, test = (
+            step == total or step // every > (step - count) // every
+            for every in (settings.checkpoint_every, settings.evaluate_every)
+        )
+        stop = bool(run.signals)
+        # One call stays unread, so that the device has work; what is saved or scored is checked first.
+        while len(pending) > (0 if save or test or stop else 1):
+            _settle(run, phase, *pending.popleft())
+        if save or stop:
+            meta = {**run.meta, "phase": index, "retry": retry}
+            checkpoint.save(run.manager, run.plan.get_state(state), meta)
+        if test:
+            scores = _report(run, run.plan.get_state(state), step)
+        if stop:
+            break
+    while pending:
+        _settle(run, phase, *pending.popleft())
+    return run.plan.get_state(state), scores
+
+
 def train(
     phases: Sequence[Phase],
     plan: Plan,
@@ -130,108 +212,51 @@ def train(
     """
     for phase in phases:
         check_batch(phase.feed.batch_size, plan.devices, settings.accumulate)
-    total = sum(phase.steps for phase in phases)
-    begun, compile_seconds, scores = time.perf_counter(), 0.0, {}
-    with checkpoint.open_checkpoints(folder / "checkpoints", settings.keep) as manager, _signals() as signals:
-        retry, key, host_state = 0, jax.random.key(seed), None
+    key, begun = jax.random.key(seed), time.perf_counter()
 
-        def shapes(index):
-            return jax.eval_shape(lambda: init_state(phases[index].game, key))
+    def fresh(index: int, name: str) -> State:
+        return jax.jit(lambda key: init_state(phases[index].game, key))(rng.named(key, name))
+
+    with checkpoint.open_checkpoints(folder / "checkpoints", settings.keep) as manager, _signals() as signals:
 
         def load() -> tuple[State, int, int]:
             saved = checkpoint.read_meta(manager) or {}
-            return checkpoint.restore(manager, shapes(saved["phase"])), saved["phase"], saved["retry"]
+            like = jax.eval_shape(lambda: init_state(phases[saved["phase"]].game, key))
+            return checkpoint.restore(manager, like), saved["phase"], saved["retry"]
 
-        index = 0
-        if resume and manager.latest_step() is not None:
-            host_state, index, retry = load()
-        else:
-            host_state = jax.jit(lambda key: init_state(phases[0].game, key))(rng.named(key, "init"))
-        step = int(host_state.step)
-        with log.metrics_writer(folder, step, settings.tensorboard) as write, _progress(total, step) as progress:
+        resumes = resume and manager.latest_step() is not None
+        state, index, retry = load() if resumes else (fresh(0, "init"), 0, 0)
+        start, total = int(state.step), sum(phase.steps for phase in phases)
+        with log.metrics_writer(folder, start, settings.tensorboard) as write, _progress(total, start) as progress:
+            run = _Run(
+                phases, plan, seed, folder, settings, meta or {}, evaluate, pictures,
+                manager, write, progress, signals, begun, [],
+            )  # fmt: skip
+            scores: dict[str, float] = {}
             while True:
-                if (now := phase_at(phases, step)[0]) != index:
-                    fresh = jax.jit(lambda key, game=phases[now].game: init_state(game, key))(rng.named(key, f"{now}"))
-                    host_state, index = phases[now].enter(host_state, fresh), now
-                phase, first = phases[index], sum(p.steps for p in phases[:index])
-                state = plan.put_state(host_state)
-                run_key = rng.named(key, f"retry {retry}") if retry else key
-                run = plan.compile(
-                    make_run(make_step(phase.game, plan.axis, settings.accumulate), phase.feed.prepare, plan.axis)
-                )
-                pending: deque[tuple[int, int, Any]] = deque()
-
-                def settle(phase=phase, pending=pending):
-                    """Read the oldest call's metrics, check and write them."""
-                    start, count, metrics = pending.popleft()
-                    values = plan.get_metrics(metrics)
-                    _check_finite(values, start, phase)
-                    row = {name: float(np.mean(value)) for name, value in values.items()}
-                    write(start + count, {"seconds": round(time.perf_counter() - begun, 3), **row})
-                    progress.set_postfix({name: f"{value:.4g}" for name, value in row.items() if "loss" in name})
-
-                def save(state, index=index, retry=retry):
-                    checkpoint.save(manager, plan.get_state(state), {**(meta or {}), "phase": index, "retry": retry})
-
+                if (now := phase_at(phases, int(state.step))[0]) != index:
+                    state, index = phases[now].enter(state, fresh(now, f"phase {now}")), now
                 try:
-                    calls = _calls(phase, plan, seed + retry, settings.fuse, step - first, phase.steps)
-                    for count, source, indices in calls:
-                        called = time.perf_counter()
-                        state, metrics = run(state, source, indices, run_key)
-                        if not compile_seconds:  # the first call returns when it has been compiled and dispatched
-                            compile_seconds = time.perf_counter() - called
-                        pending.append((step, count, metrics))
-                        step += count
-                        progress.update(count)
-                        if len(pending) > 1:
-                            settle()
-                        due = {
-                            name: step == total or step // every > (step - count) // every
-                            for name, every in (("save", settings.checkpoint_every), ("test", settings.evaluate_every))
-                        }
-                        if due["save"] or due["test"] or signals:
-                            while pending:
-                                settle()
-                        if due["save"] or signals:
-                            save(state)
-                        if due["test"]:
-                            scores = _report(plan.get_state(state), step, folder, write, evaluate, pictures)
-                        if signals:
-                            break
-                    while pending:
-                        settle()
+                    state, scores = _train_phase(run, index, state, retry)
                 except DivergedError as error:
                     latest = manager.latest_step()
-                    where = f"{folder / 'checkpoints'}/{latest}" if latest is not None else "none was saved yet"
-                    advice = "lower the learning rate or clip gradients, then --resume; or --on-nonfinite rollback"
                     if not (settings.rollback and retry < RETRIES and latest is not None):
+                        where = f"{folder / 'checkpoints'}/{latest}" if latest is not None else "none was saved yet"
+                        advice = (
+                            "lower the learning rate or clip gradients and --resume, or add --on-nonfinite rollback"
+                        )
                         raise DivergedError(f"{error}; last good checkpoint: {where}; {advice}") from None
                     print(f"{error}; rolling back to step {latest}", file=sys.stderr)
-                    host_state, index, saved_retry = load()
-                    retry, step = max(retry, saved_retry) + 1, int(host_state.step)
+                    state, index, saved_retry = load()
+                    retry = max(retry, saved_retry) + 1
                     progress.reset(total)
-                    progress.update(step)
+                    progress.update(int(state.step))
                     continue
-                host_state = plan.get_state(state)
-                if signals or step >= total:
+                if signals or int(state.step) >= total:
                     break
         manager.wait_until_finished()
-        return Result(
-            host_state,
-            signals[0] if signals else None,
-            time.perf_counter() - begun,
-            compile_seconds,
-            scores,
-        )
-
-
-def _report(state, step, folder, write, evaluate, pictures) -> dict[str, float]:
-    scores = {name: float(value) for name, value in evaluate(state).items()} if evaluate else {}
-    if scores:
-        write(step, {f"test/{name}": value for name, value in scores.items()})
-    if pictures:
-        pictures(state, folder, step)
-    return scores
+    stopped_by = signals[0] if signals else None
+    return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores)
 
 
 def _progress(total: int, done: int):

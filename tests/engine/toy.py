@@ -39,8 +39,8 @@ def regression(tx=None, poison=None):
     return Game((player,), {"net": lambda key: net.init(key, jnp.zeros((1, 3)), train=False)}, ema={"net": 0.9})
 
 
-def duel(critic_steps=3):
-    """Two players that own a number each; the critic moves `critic_steps` times, each on a sub-batch of its own."""
+def duel(critic_steps=3, generator_steps=1):
+    """Two players that own a number each and move several times, each time on a sub-batch of its own."""
 
     def number(value):
         return lambda key: {"params": {"value": jnp.float32(value)}}
@@ -50,11 +50,11 @@ def duel(critic_steps=3):
         return gap**2, Aux(memory={"seen": state.memory["seen"] + 1})
 
     def generator(params, state, batch, key):
-        return (params["generator"]["value"] - params["critic"]["value"]) ** 2, Aux()
+        return (params["generator"]["value"] - params["critic"]["value"] * batch["images"].mean()) ** 2, Aux()
 
     players = (
         Player("critic", critic, optax.sgd(0.1), ("critic",), repeats=critic_steps),
-        Player("generator", generator, optax.sgd(0.1), ("generator",)),
+        Player("generator", generator, optax.sgd(0.1), ("generator",), repeats=generator_steps),
     )
     return Game(players, {"critic": number(1.0), "generator": number(0.0)}, memory={"seen": jnp.int32(0)})
 
