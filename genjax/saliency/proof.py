@@ -151,7 +151,10 @@ def _transfer(equation: Any, inputs: list[int]) -> list[int]:
 
 
 def _scan(parameters: Any, inputs: list[int]) -> list[int]:
-    consts, carries = parameters["num_consts"], parameters["num_carry"]
+    if "num_consts" in parameters:
+        consts, carries = parameters["num_consts"], parameters["num_carry"]
+    else:  # jax 0.12 keeps the groups themselves
+        consts, carries, _ = (len(group) for group in parameters["ft_in"].unpack())
     carry = inputs[consts : consts + carries]
     while True:
         outputs = _walk(parameters["jaxpr"].jaxpr, inputs[:consts] + carry + inputs[consts + carries :])
