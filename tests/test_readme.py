@@ -1,0 +1,34 @@
+"""The README's tables are what the programs write, and its commands exist."""
+
+import importlib
+import re
+
+import pytest
+
+from eval import readme
+from tests.conftest import REPOSITORY
+
+TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_tables_are_what_the_program_writes():
+    assert readme.render(TEXT) == TEXT, "run: python -m eval.readme"
+
+
+def test_every_command_names_a_module_that_exists():
+    commands = set(re.findall(r"python -m ((?:train|eval|benchmarks)\.\w+)", TEXT)) - {"train.X", "train.mine"}
+    assert commands >= {"train.vae", "eval.article", "eval.saliency"}
+    for command in commands:
+        assert hasattr(importlib.import_module(command), "main"), command
+
+
+def test_every_file_and_picture_that_it_links_exists():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    assert links
+    for link in links:
+        assert (REPOSITORY / link).exists(), link
+
+
+def test_a_mark_that_is_missing_is_named():
+    with pytest.raises(ValueError, match="needs the marks '<!-- begin models -->' and '<!-- end models -->' once each"):
+        readme.render(TEXT.replace("<!-- begin models -->", ""))
