@@ -1,8 +1,7 @@
 """The twelve models of the comparison, AE, VAE and CVAE at four sizes of the latent, trained together over seeds.
 
-All members of one kind train in one compiled program: each is padded to the largest latent with zeros, and gradients
-of the padding are masked. A padded unit has mean 0 and log-variance 0, so its KL is exactly 0, and its decoder row
-stays 0, so its noise reaches no pixel: a padded member computes what the small model computes.
+All members of one kind train in one compiled program, padded to the largest latent (see `_padded`). Trained members
+are kept on disk and read again while everything they depend on is the same.
 """
 
 import json
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from eval._padded import mask_gradients, over_members, pad, unpad
 from genjax import data, rng
 from genjax.autoencoders import ae, cvae, vae
 from genjax.data import Arrays, Dataset, pipeline, transforms
@@ -29,6 +29,7 @@ from genjax.nn.dense import DenseDecoder, DenseEncoder
 from train._autoencoder import labelled_share
 
 KINDS = ("ae", "vae", "cvae")
+IRRELEVANT = {"ae": {"beta", "samples", "labelled", "late"}, "vae": {"labelled", "late"}, "cvae": set()}
 TITLES = {"ae": "AE", "vae": "VAE", "cvae": "CVAE"}
 
 
@@ -114,44 +115,12 @@ def build(kind: str, latent: int, options: Options, dataset: Dataset) -> Any:
     return {"ae": ae.AE, "vae": vae.VAE}[kind](**shared)
 
 
-def _mask_gradients() -> optax.GradientTransformation:
-    """Multiply gradients by a mask that is the state, and so can differ between mapped members."""
-    return optax.GradientTransformation(
-        lambda params: jax.tree.map(jnp.ones_like, params),
-        lambda gradient, mask, params=None: (jax.tree.map(jnp.multiply, gradient, mask), mask),
-    )
-
-
 def make_game(kind: str, model: Any, options: Options) -> Game:
     """Return the game of one model, whose optimizer masks gradients."""
-    tx = optax.chain(_mask_gradients(), optax.adam(options.learning_rate))
+    tx = optax.chain(mask_gradients(), optax.adam(options.learning_rate))
     if kind == "ae":
         return ae.game(model, tx)
     return {"vae": vae, "cvae": cvae}[kind].game(model, tx, beta=options.beta, samples=options.samples)
-
-
-def pad(small: jax.Array, like: Any, latent: int) -> jax.Array:
-    """Return `small` with zeros inserted at index `latent` of its last axes that are shorter than `like`'s.
-
-    Latents come first on every axis that they share with something else (the label's rows in the decoder).
-    """
-    lead = small.ndim - len(like.shape)
-    for axis, size in enumerate(like.shape, lead):
-        missing = size - small.shape[axis]
-        if missing:
-            before, after = jnp.split(small, [latent], axis)
-            zeros = jnp.zeros((*small.shape[:axis], missing, *small.shape[axis + 1 :]), small.dtype)
-            small = jnp.concatenate([before, zeros, after], axis)
-    return small
-
-
-def unpad(large: Any, like: Any, latent: int) -> Any:
-    """Return `large` without what `pad` inserted; `like` has the small shape."""
-    for axis, size in enumerate(like.shape):
-        extra = large.shape[axis] - size
-        if extra:
-            large = np.delete(large, np.s_[latent : latent + extra], axis)
-    return large
 
 
 def start(kind: str, options: Options, dataset: Dataset) -> tuple[State, jax.Array]:
@@ -177,17 +146,6 @@ def start(kind: str, options: Options, dataset: Dataset) -> tuple[State, jax.Arr
     return stack(jnp.arange(options.seeds))
 
 
-def over_members(function: Callable, together: bool | None = None) -> Callable:
-    """Return `function` of one member mapped over the leading axis of all its arguments.
-
-    together: members at once (`vmap`), or one after the other in one program (`lax.map`), which is faster on CPUs: one
-    member fills their caches, and batched matrix products are slow there. None decides by the device.
-    """
-    if jax.default_backend() != "cpu" if together is None else together:
-        return jax.vmap(function)
-    return lambda *arguments: jax.lax.map(lambda one: function(*one), arguments)
-
-
 def compile_run(game: Game, together: bool | None = None) -> Callable:
     """Return `run(states, source, indices, keys)` over members with one leading axis; it donates the states."""
     prepare: Any = transforms.scale
@@ -207,7 +165,8 @@ def arrays_of(split: Any) -> dict[str, np.ndarray]:
 
 def _config(kind: str, options: Options, dataset: Dataset) -> dict[str, Any]:
     """Return all that the trained members of a kind depend on, and nothing else."""
-    named = {field.name: getattr(options, field.name) for field in fields(Options) if field.name not in ("data", "out")}
+    names = {field.name for field in fields(Options)} - {"data", "out"} - IRRELEVANT[kind]
+    named = {name: getattr(options, name) for name in sorted(names)}
     sums = {name: zlib.crc32(array.tobytes()) for name, array in arrays_of(dataset.train).items()}
     return json.loads(json.dumps({"kind": kind, **named, **sums}))
 

@@ -41,8 +41,7 @@ def variants(family: Family, *chosen: str):
 
 @partial(jax.jit, static_argnums=0)
 def _encode(model, variables, images, labels):
-    encoded = model.apply(variables, images, labels, method="encode")
-    return encoded if isinstance(encoded, tuple) else (encoded, jnp.full_like(encoded, -jnp.inf))
+    return posterior_mean(model.apply(variables, images, labels, method="encode"))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -67,7 +66,7 @@ def _scores(model, variables, images, labels, key):
 
 def encode(member: Member, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the posterior's mean (the AE's latent), float[images, latent]."""
-    return np.asarray(_encode(member.model, member.variables, images, labels)[0])
+    return np.asarray(_encode(member.model, member.variables, images, labels))
 
 
 def decode(member: Member, latent: Any, labels: np.ndarray) -> np.ndarray:

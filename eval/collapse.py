@@ -21,6 +21,7 @@ import optax
 from flax import linen as nn
 
 from eval import _cli, _family, _members
+from eval._padded import over_members
 from eval._report import Numbers, Section, Table, save_figure, save_numbers, show, spread
 from genjax import data
 from genjax.autoencoders import vae
@@ -97,7 +98,7 @@ def train(options: Options, dataset: Dataset, betas: np.ndarray) -> tuple[vae.VA
             step = make_step(vae.game(model, tx, beta=lambda _: beta))
             return make_run(step, prepare)(state, source, indices, key)
 
-        return _family.over_members(run)(states, keys, betas)
+        return over_members(run)(states, keys, betas)
 
     seeds = jnp.tile(jnp.arange(options.seeds), len(betas))
     states, keys = begin(seeds)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval import _family, _members
+from eval import _family, _members, _padded
 from genjax import data, rng
 from genjax.data import pipeline
 from genjax.engine import init_state
@@ -47,9 +47,9 @@ def test_padded_and_alone_train_to_the_same_weights(kind, options, monkeypatch):
     params, _ = _family._train(kind, options, dataset)
     alone = train_alone(kind, 2, options, dataset, seed=1)
     whole = jax.tree.map(lambda x: x[1], params)[kind]  # the second seed of the first size
-    small = jax.tree.map(partial(_family.unpad, latent=2), whole, alone)
+    small = jax.tree.map(partial(_padded.unpad, latent=2), whole, alone)
     assert_equal_trees(small, alone, 1e-5)
-    assert_equal_trees(jax.tree.map(lambda s, w: _family.pad(jnp.asarray(s), w, 2), small, whole), whole, 0)
+    assert_equal_trees(jax.tree.map(lambda s, w: _padded.pad(jnp.asarray(s), w, 2), small, whole), whole, 0)
     assert not np.allclose(alone["decoder"]["head"]["bias"], 0, atol=1e-3)  # it did train
 
 
@@ -61,9 +61,9 @@ def test_padding_stays_zero_with_late_labels(options):
         partial(init_state, _family.make_game("cvae", _family.build("cvae", 2, options, dataset), options)), KEY
     ).params
     whole = jax.tree.map(lambda x: x[0], params)
-    small = jax.tree.map(partial(_family.unpad, latent=2), whole, like)
+    small = jax.tree.map(partial(_padded.unpad, latent=2), whole, like)
     assert jax.tree.map(np.shape, small) == jax.tree.map(lambda x: x.shape, like)
-    back = jax.tree.map(lambda s, w: _family.pad(jnp.asarray(s), w, 2), small, whole)
+    back = jax.tree.map(lambda s, w: _padded.pad(jnp.asarray(s), w, 2), small, whole)
     assert_equal_trees(back, whole, 0)
     assert np.isfinite(history["kl"]).all()
 
@@ -101,8 +101,9 @@ def test_models_are_read_again_only_where_options_are_equal(family, options, mon
     assert set(again.seconds.values()) == {0.0}
     for old, new in zip(family.members, again.members, strict=True):
         assert_equal_trees(old.variables, new.variables, 0)
-    with pytest.raises(AssertionError, match="ae was trained again"):
-        _family.family(dataclasses.replace(options, beta=0.2))
+    for change, kind in (({"hidden": 8}, "ae"), ({"beta": 0.2}, "vae"), ({"late": True}, "cvae")):
+        with pytest.raises(AssertionError, match=f"^{kind} was trained again"):
+            _family.family(dataclasses.replace(options, **change))
 
 
 @pytest.mark.parametrize(
