@@ -1,0 +1,260 @@
+"""What each game promises about its moves, exactly."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from genjax.engine import init_state, make_step, move
+from genjax.gans import cgan, dcgan, gan, sngan, unrolled, wgan, wgan_gp
+from genjax.losses import adversarial
+from tests.engine.toy import same_bits, worst
+
+KEY = jax.random.key(3)
+POINT, IMAGE = (1, 1, 2), (8, 8, 1)
+PLANE = {"generator": gan.Generator((16,), POINT, output=lambda x: x), "discriminator": gan.Discriminator((16,))}
+
+
+def start(game):
+    return jax.jit(lambda key: init_state(game, key))(KEY)
+
+
+def points(repeats=1, count=32, seed=0):
+    return {"images": jax.random.normal(jax.random.key(seed), (repeats, count, *POINT))}
+
+
+def images(repeats=1, count=16):
+    draw = jax.random.uniform(jax.random.key(0), (repeats, count, *IMAGE), minval=-1.0)
+    return {"images": draw, "labels": jnp.tile(jnp.arange(count) % 4, (repeats, 1))}
+
+
+def first(batch):
+    return jax.tree.map(lambda x: x[-1], batch)
+
+
+def constant_prior(key, shape):
+    """Return the same latents for whatever key, so that devices which split a batch see the same images."""
+    return jnp.ones(shape)
+
+
+# GAN
+
+
+def test_simultaneous_moves_take_both_gradients_at_the_old_parameters():
+    make = partial(gan.game, *PLANE.values(), optax.sgd(0.1), optax.sgd(0.2), POINT, 4, prior=constant_prior)
+    together, turns = make(simultaneous=True), make()
+    state, batch = start(together), points()
+    after, metrics = jax.jit(make_step(together))(state, batch, KEY)
+    alone = {}
+    for player in turns.players:  # each moves alone from the old state
+        moved, _ = jax.jit(partial(move, player))(start(turns), first(batch), KEY)
+        alone |= {net: moved.params[net] for net in player.owns}
+    assert worst(after.params, alone) < 1e-6
+    in_turn, _ = jax.jit(make_step(turns))(start(turns), batch, KEY)
+    assert worst(in_turn.params["discriminator"], alone["discriminator"]) < 1e-6
+    assert worst(in_turn.params["generator"], alone["generator"]) > 1e-6
+    assert {"both/loss", "both/discriminator", "both/generator"} <= set(metrics)
+
+
+def test_the_objective_is_the_one_given():
+    make = partial(gan.game, *PLANE.values(), optax.sgd(0.1), optax.sgd(0.1), POINT, 4)
+    losses = []
+    for objective in (adversarial.non_saturating_generator, adversarial.minimax_generator):
+        _, metrics = jax.jit(make_step(make(objective=objective)))(start(make()), points(), KEY)
+        losses.append(float(metrics["generator/loss"]))
+    assert losses[0] > 0 > losses[1]
+
+
+# Batch norm, and who may change statistics
+
+
+def convolutional(**options):
+    return dcgan.game(
+        dcgan.Generator(8, 1, 4), dcgan.Discriminator(8, 4), optax.adam(1e-3), optax.adam(1e-3), (8, 8, 1), 5, **options
+    )
+
+
+def test_images_and_samples_are_normalised_apart():
+    """The running mean is the recursion over two batches, not the mean of their union."""
+    game = dcgan.game(
+        dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4), optax.sgd(0.0), optax.sgd(0.0), (16, 16, 1), 5
+    )
+    state = start(game)
+    real = jax.random.uniform(jax.random.key(1), (8, 16, 16, 1), minval=-1.0)
+    moved, _ = jax.jit(partial(move, game.players[0]))(state, {"images": real}, KEY)
+
+    def batch_mean(x):  # what reaches the first norm: the second convolution's outputs
+        params = state.params["discriminator"]
+        for name in ("Conv_0", "Conv_1"):
+            layer = nn.Conv(params[name]["kernel"].shape[-1], (4, 4), (2, 2), use_bias=False)
+            x = layer.apply({"params": params[name]}, x)
+            x = nn.leaky_relu(x, 0.2) if name == "Conv_0" else x
+        return jnp.mean(x, (0, 1, 2))
+
+    latent = jax.random.normal(KEY, (8, 5))
+    fake, _ = dcgan.Generator(16, 1, 4).apply(
+        state.variables_of("generator"), latent, train=True, mutable=["batch_stats"]
+    )
+    expected = 0.9 * (0.1 * batch_mean(real)) + 0.1 * batch_mean(fake)
+    statistics = moved.variables["discriminator"]["batch_stats"]["Norm_0"]["BatchNorm_0"]["BatchNorm_0"]["mean"]
+    np.testing.assert_allclose(statistics, expected, rtol=1e-4, atol=1e-7)
+
+
+GAMES = {
+    "gan": (gan.game(*PLANE.values(), optax.adam(1e-3), optax.adam(1e-3), POINT, 4), points(5)),
+    "dcgan": (
+        dcgan.game(
+            dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4), optax.adam(1e-3), optax.adam(1e-3), (16, 16, 1), 5
+        ),
+        {"images": jax.random.uniform(jax.random.key(0), (5, 16, 16, 16, 1))},
+    ),
+    "cgan": (
+        cgan.game(
+            cgan.Generator(IMAGE, 4, 8, 8, 16), cgan.Discriminator(4, (8, 2), (4, 2), (8, 2)),
+            optax.adam(1e-3), optax.adam(1e-3), IMAGE, 5,
+        ),
+        images(5),
+    ),
+    "wgan": (wgan.game(*PLANE.values(), optax.rmsprop(1e-3), optax.rmsprop(1e-3), POINT, 4), points(5)),
+    "wgan_gp": (
+        wgan_gp.game(
+            wgan_gp.Generator(8, 1, (4,)), wgan_gp.Critic((4, 4), 1), optax.adam(1e-3), optax.adam(1e-3), IMAGE, 5
+        ),
+        images(5),
+    ),
+    "sngan": (
+        sngan.game(
+            sngan.ResNetGenerator(8, 1, (4,), 4, classes=4), sngan.ResNetDiscriminator((4, 4), 1, classes=4),
+            optax.adam(1e-3), optax.adam(1e-3), IMAGE, 5, classes=4,
+        ),
+        images(5),
+    ),
+    "unrolled": (
+        unrolled.game(
+            *PLANE.values(), optax.adam(1e-3), optax.adam(1e-3, eps=0, eps_root=1e-16), POINT, 4, steps=2
+        ),
+        points(5),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_a_player_changes_only_what_it_owns_and_steps_are_finite(name):
+    game, batch = GAMES[name]
+    state = start(game)
+    for player in game.players:
+        after, _ = jax.jit(partial(move, player))(state, first(batch), KEY)
+        for net in game.networks:
+            assert same_bits(after.params[net], state.params[net]) == (net not in player.owns)
+            if jax.tree.leaves(state.variables[net]):
+                assert same_bits(after.variables[net], state.variables[net]) == (net not in player.owns)
+    batch = jax.tree.map(lambda x: x[-game.batches_per_step :], batch)
+    _, metrics = jax.jit(make_step(game))(state, batch, KEY)
+    assert all(np.isfinite(value) for value in metrics.values())
+
+
+# WGAN
+
+
+def test_every_weight_stays_within_its_bound_after_each_critic_move():
+    limit = 0.02
+    game = wgan.game(
+        dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4), optax.rmsprop(0.05), optax.rmsprop(0.05), (16, 16, 1), 5,
+        limit=limit,
+    )  # fmt: skip
+    state, advance = start(game), jax.jit(partial(move, game.players[0]))
+    assert max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.params["critic"])) > limit
+    batch = {"images": jax.random.uniform(jax.random.key(0), (8, 16, 16, 1))}
+    for i in range(4):
+        state, _ = advance(state, batch, jax.random.fold_in(KEY, i))
+        sizes = [float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.params["critic"])]
+        assert max(sizes) <= limit * (1 + 1e-5)
+        assert max(sizes) > 0.9 * limit
+
+
+def test_the_critic_moves_five_times_a_step_on_a_batch_each_and_its_distance_is_minus_its_loss():
+    game, batch = GAMES["wgan"]
+    assert game.batches_per_step == 5
+    _, metrics = jax.jit(make_step(game))(start(game), batch, KEY)
+    np.testing.assert_allclose(metrics["critic/distance"], -metrics["critic/loss"], rtol=1e-6)
+
+
+# WGAN-GP
+
+
+class Slope(nn.Module):
+    """A linear critic."""
+
+    @nn.compact
+    def __call__(self, images, labels=None, train=False):
+        return images.reshape(images.shape[0], -1) @ self.param("a", lambda key: jnp.array([3.0, 4.0]))
+
+
+def test_the_loss_of_a_linear_critic_is_known_and_the_penalty_pulls_its_norm_to_one():
+    game = wgan_gp.game(PLANE["generator"], Slope(), optax.sgd(0.0), optax.sgd(0.01), POINT, 4, 1, weight=10.0)
+    state = start(game)
+    advance = jax.jit(partial(move, game.players[0]))
+    state, metrics = advance(state, first(points()), KEY)
+    np.testing.assert_allclose(metrics["critic/penalty"], 16.0, rtol=1e-5)
+    np.testing.assert_allclose(metrics["critic/loss"], 160 - metrics["critic/distance"], rtol=1e-5)
+    for i in range(30):
+        state, metrics = advance(state, first(points()), jax.random.fold_in(KEY, i))
+    assert abs(float(jnp.linalg.norm(state.params["critic"]["a"])) - 1) < 0.2
+
+
+def test_the_generator_may_move_on_a_larger_batch():
+    seen = []
+
+    def prior(key, shape):
+        seen.append(shape)
+        return jax.random.normal(key, shape)
+
+    game = wgan_gp.game(
+        PLANE["generator"],
+        PLANE["discriminator"],
+        optax.sgd(0.1),
+        optax.sgd(0.1),
+        POINT,
+        4,
+        generator_batch=2,
+        prior=prior,
+    )
+    jax.eval_shape(partial(move, game.players[1]), start(game), first(points()), KEY)
+    assert seen == [(64, 4)]
+
+
+# SNGAN
+
+
+def test_the_power_iteration_moves_once_a_move_of_the_discriminator_and_not_in_the_generators():
+    game = sngan.game(
+        PLANE["generator"], sngan.DenseDiscriminator((8,)), optax.sgd(0.0), optax.sgd(0.0), POINT, 4,
+        discriminator_steps=3,
+    )  # fmt: skip
+    state = start(game)
+    after, _ = jax.jit(make_step(game))(state, points(3), KEY)
+    kernel = state.params["discriminator"]["SpectralDense_0"]["kernel"]
+    u = state.variables["discriminator"]["spectral"]["SpectralDense_0"]["norm"]["u"]
+    for _ in range(3):
+        v = kernel @ u / jnp.linalg.norm(kernel @ u)
+        u = v @ kernel / jnp.linalg.norm(v @ kernel)
+    np.testing.assert_allclose(after.variables["discriminator"]["spectral"]["SpectralDense_0"]["norm"]["u"], u, 1e-4)
+
+
+def test_projection_adds_the_inner_product_of_the_class_with_the_features():
+    network = sngan.ResNetDiscriminator((4, 4), 1, classes=3)
+    x = jax.random.normal(KEY, (5, *IMAGE))
+    variables = network.init(jax.random.key(0), x, jnp.zeros(5, jnp.int32))
+    plain = sngan.ResNetDiscriminator((4, 4), 1)
+    without = {name: {k: v for k, v in part.items() if k != "SpectralEmbed_0"} for name, part in variables.items()}
+    base = plain.apply(without, x)
+    table = variables["params"]["SpectralEmbed_0"]["table"]
+    scores = jnp.stack([network.apply(variables, x, jnp.full(5, c)) - base for c in range(3)], 1)
+    # Three classes, four features: scores of a class are linear in its row, with the same features for all.
+    features, *_ = np.linalg.lstsq(np.asarray(table), np.asarray(scores).T, rcond=None)
+    np.testing.assert_allclose(np.asarray(table) @ features, scores.T, atol=1e-4)
+    assert float(jnp.max(jnp.abs(scores))) > 1e-3
