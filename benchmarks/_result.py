@@ -1,17 +1,15 @@
 """What benchmarks share: timing in turns, tables, and result files with device, date and versions."""
 
 import json
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import jax
 
+from genjax.environment import environment
 from genjax.files import write_text
 
 RESULTS = Path(__file__).parent / "results"
@@ -42,33 +40,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = [names, ["---"] * len(names)]
     lines += [[str(row[name]) for name in names] for row in rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-
-
-def environment() -> dict[str, Any]:
-    """Return device, processor, date and versions, to stand beside every number."""
-    versions = {"python": platform.python_version()}
-    for package in ("jax", "flax", "optax", "numpy", "torch"):
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    device = jax.devices()[0]
-    return {
-        "device": f"{len(jax.devices())} x {device.device_kind} ({device.platform})",
-        "processor": f"{_processor()}, {os.cpu_count()} cores",
-        "date": time.strftime("%Y-%m-%d"),
-        "versions": versions,
-    }
 
 
 def report(name: str, title: str, protocol: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -71,7 +71,7 @@ def _measure(name: str, score: str, seeds: int) -> dict:
 
 def measure(only: tuple[str, ...]) -> None:
     """Train the small presets and write eval/results/scores.json."""
-    from benchmarks._result import environment
+    from genjax.environment import environment
 
     known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
     for name, module in recipes().items():

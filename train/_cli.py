@@ -4,10 +4,8 @@ import contextlib
 import dataclasses
 import json
 import os
-import platform
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from genjax.data import Dataset, pipeline
 from genjax.engine.phases import Phase
 from genjax.engine.state import State, init_state
 from genjax.engine.step import make_step
+from genjax.environment import environment
 
 
 @dataclass(frozen=True)
@@ -219,15 +218,15 @@ def _card(recipe: str, preset: str, config: dict[str, Any], described: dict[str,
     phases = described["phases"]
     parameters = "\n".join(f"| {net} | {count:,} |" for net, count in phases[-1]["parameters"].items())
     scores = "\n".join(f"| {name} | {value:.4f} |" for name, value in result.scores.items())
-    device = jax.devices()[0]
+    where = config["environment"]
     return f"""# {recipe}, preset {preset}
 
 - data: {config["hyper"]["data"]}, {config["images"]["train"]} training and {config["images"]["test"]} test images of shape {config["images"]["shape"]}
 - steps: {int(result.state.step)}, batch {phases[-1]["batch"]}, seed {config["hyper"]["seed"]}
 - optimizers: {"; ".join(f"{name}: {text}" for name, text in described["optimizers"].items())}
-- device: {len(jax.devices())} x {device.device_kind} ({device.platform}), {platform.processor() or platform.machine()}, {os.cpu_count()} cores
+- device: {where["device"]}, {where["processor"]}
 - time of this start: {result.seconds:.1f} s, of which {result.compile_seconds:.1f} s to compile the first call; FLOPs per step: {phases[-1]["flops_per_step"]:,}
-- date: {time.strftime("%Y-%m-%d")}; versions: {", ".join(f"{k} {v}" for k, v in config["versions"].items())}
+- date: {where["date"]}; versions: {", ".join(f"{k} {v}" for k, v in where["versions"].items())}
 
 | network | trainable parameters |
 |---|---|
@@ -239,19 +238,6 @@ def _card(recipe: str, preset: str, config: dict[str, Any], described: dict[str,
 
 All hyperparameters: `config.json`. Training curves: `metrics.jsonl`, `curves.png`.
 """  # noqa: E501 (lines of a table)
-
-
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
-    names = ("genjax-models", "jax", "flax", "optax", "orbax-checkpoint", "numpy")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except ModuleNotFoundError:  # run from a checkout that is not installed
-            continue
-    return found
 
 
 def configure(devices: int | None = None, cache: bool = True) -> None:
@@ -307,7 +293,7 @@ def main(
             "preset": preset,
             "hyper": json.loads(json.dumps(dataclasses.asdict(hyper), default=str)),
             "images": images,
-            "versions": _versions(),
+            "environment": environment(),
         }
         if hyper.resume and (folder / "config.json").exists():
             _check_config(folder, config, hyper.force)
