@@ -83,7 +83,7 @@ def trained(name: str, options: Options, dataset: Dataset) -> tuple[Any, dict[st
     hyper = dataclasses.replace(preset, seed=options.seed, steps=options.steps or preset.steps)
     run = recipe.build(hyper, dataset)
     phase = run.phases[0]
-    network = phase.game.players[0].loss.args[0]  # losses are partial functions whose first argument is the model
+    network = recipe.NETWORKS[hyper.network].make(classes=dataset.num_classes)
     path, note = options.out / f"{name}.npz", options.out / f"{name}.json"
     config = json.dumps(dataclasses.asdict(hyper), default=str, indent=1) + "\n"
     if path.exists() and note.exists() and note.read_text(encoding="utf-8") == config:

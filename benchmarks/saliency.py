@@ -1,0 +1,267 @@
+"""What do exact second and third derivatives cost, against the powers of the gradient that stand in for them elsewhere?
+
+    python -m benchmarks.saliency [--weights squeezenet.npz] [--repeats 5]
+
+For each head: time and compiled temporary memory of Grad-CAM++ as a whole (features, derivatives, map) and of the
+derivatives alone, by the exp-trick and exactly; the largest error of the three derivatives against float64; and how the
+exact derivatives' time grows with activations, classes and batch. Programs run in turns, so ratios are taken round by
+round. Writes a table, a plot and JSON to benchmarks/results.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import _result
+from genjax import files
+from genjax.classifiers import convnext, resnet, squeezenet, vgg, vit, weights
+from genjax.saliency import (
+    EXP,
+    SOFTMAX,
+    Score,
+    Split,
+    auto,
+    diagonal_derivatives,
+    exp_trick,
+    explain,
+    forward_mode,
+    grad_cam_pp,
+    split,
+)
+
+
+class Case(NamedTuple):
+    """A network cut at a layer; side, channels: of its images.  brute: forward mode along every element as well."""
+
+    name: str
+    network: Any
+    layer: str
+    side: int
+    channels: int
+    batch: int
+    brute: bool = False
+
+
+CASES = (
+    Case("ResNet-50 layer4, 1000 classes", resnet.ResNet50(), "layer4", 224, 3, 8),
+    Case("SqueezeNet fire9, 1000 classes", squeezenet.SqueezeNet(), "fire9", 224, 3, 1),
+    Case(
+        "VGG-like stage5, dense head, 100 classes",
+        vgg.VGG16(100, (8, 16, 32, 64, 64), (1, 1, 1, 1, 1), 256), "stage5", 112, 3, 1,
+    ),
+    Case("ConvNeXt-style stage1, 10 classes", convnext.tiny(patch=2), "stage1", 16, 1, 4, True),
+    Case("ConvNeXt-style stage2, 10 classes", convnext.tiny(patch=2), "stage2", 16, 1, 4, True),
+    Case("ViT block2, 10 classes", vit.ViT(patch=2), "block2", 16, 1, 4, True),
+)  # fmt: skip
+TARGETS = {CASES[0].name: {"exp": 1.15, "softmax": 1.15}, CASES[1].name: {"softmax": 3.0}}
+
+
+class Program(NamedTuple):
+    """run: () -> result, compiled.  temporary: its compiled temporary memory in MiB."""
+
+    run: Callable[[], Any]
+    temporary: float
+
+
+def program(function: Callable, *arguments: Any) -> Program:
+    """Compile `function` for these arguments, and run it once."""
+    compiled = jax.jit(function).lower(*arguments).compile()
+    analysis = compiled.memory_analysis()
+    jax.block_until_ready(compiled(*arguments))
+    assert analysis is not None
+    return Program(lambda: jax.block_until_ready(compiled(*arguments)), analysis.temp_size_in_bytes / 2**20)
+
+
+def inputs(case: Case) -> jax.Array:
+    """Return random images of the spread that preprocessing gives."""
+    spread = 60.0 if isinstance(case.network, squeezenet.SqueezeNet) else 1.0
+    return spread * jax.random.normal(jax.random.key(1), (case.batch, case.side, case.side, case.channels))
+
+
+def variables_of(case: Case, path: Path | None) -> Any:
+    """Return trained SqueezeNet weights where a path is given, else random ones."""
+    shape = (case.side, case.side, case.channels)
+    if path is not None and isinstance(case.network, squeezenet.SqueezeNet):
+        return weights.load(case.network, path, shape)
+    return jax.jit(case.network.init)(jax.random.key(0), jnp.zeros((1, *shape)))
+
+
+def derivatives(layer: Split, score: Score, method: Callable, images: jax.Array, activations: jax.Array, classes: Any):
+    """Return the derivatives of a batch at given activations."""
+
+    def one(image, a, class_index):
+        return diagonal_derivatives(lambda x: layer.head(x, image), a, score, class_index, method=method)
+
+    return jax.vmap(one)(images, activations, classes)
+
+
+def errors(case: Case, variables: Any, found: dict[str, Any], score: Score, arguments: tuple) -> dict[str, str]:
+    """Return, for each method, the largest error of each order over its largest value, against float64."""
+    reference = forward_mode if case.brute else auto
+
+    def wide(tree):
+        return jax.tree.map(lambda x: np.asarray(x, np.float64 if x.dtype == np.float32 else x.dtype), tree)
+
+    with jax.enable_x64(True):
+        image, activations, classes = (v[:1] for v in wide(arguments))
+        layer = split(case.network, wide(variables), case.layer, image[0], train=False)
+        exact = jax.jit(partial(derivatives, layer, score, reference))(image, activations, classes)
+        exact = [np.asarray(v) for v in exact[:3]]
+    result = {}
+    for name, values in found.items():
+        pairs = zip((np.asarray(v[:1], np.float64) for v in values[:3]), exact, strict=True)
+        result[name] = ", ".join(f"{np.abs(a - b).max() / max(np.abs(b).max(), 1e-300):.0e}" for a, b in pairs)
+    return result
+
+
+def measure(case: Case, path: Path | None, repeats: int) -> list[dict[str, str]]:
+    """Return the table's rows of one case."""
+    images, variables = inputs(case), variables_of(case, path)
+    layer = split(case.network, variables, case.layer, images[0], train=False)
+    activations = jax.jit(jax.vmap(layer.features))(images)
+    classes = jnp.argmax(jax.jit(partial(case.network.apply, train=False))(variables, images), -1).astype(jnp.int32)
+    rows = []
+    for score_name, score in (("exp", EXP), ("softmax", SOFTMAX)):
+        methods = {"exp-trick": exp_trick, "exact (auto)": auto}
+        if case.brute:
+            methods["exact (forward mode)"] = forward_mode
+        whole, alone, found = {}, {}, {}
+        for name, method in methods.items():
+            explained = partial(explain, partial(grad_cam_pp, score=score, method=method), layer)
+            whole[name] = program(explained, images, classes)
+            alone[name] = program(partial(derivatives, layer, score, method), images, activations, classes)
+            found[name] = alone[name].run()
+        # The whole and the part with it in one round: both are ratios to the exp-trick of the same round.
+        tasks = {f"whole {n}": p.run for n, p in whole.items()} | {f"alone {n}": p.run for n, p in alone.items()}
+        seconds = _result.in_turns(tasks, repeats)
+        wrong = errors(case, variables, found, score, (images, activations, classes))
+        for name in methods:
+            times = {part: seconds[f"{part} {name}"] for part in ("whole", "alone")}
+            ratios = {
+                part: [a / b for a, b in zip(times[part], seconds[f"{part} exp-trick"], strict=True)] for part in times
+            }
+            target = TARGETS.get(case.name, {}).get(score_name) if name == "exact (auto)" else None
+            median = statistics.median(ratios["whole"])
+            rows.append(
+                {
+                    "head": case.name,
+                    "activations x batch": f"{activations[0].size} x {case.batch}",
+                    "score": score_name,
+                    "method": name,
+                    "route": found[name].route.name,
+                    "whole, ms": f"{1e3 * statistics.median(times['whole']):.3g}",
+                    "whole / exp-trick": _result.spread(ratios["whole"]),
+                    "target": "" if target is None else f"{target:g}: {'met' if median <= target else 'missed'}",
+                    "derivatives, ms": f"{1e3 * statistics.median(times['alone']):.3g}",
+                    "derivatives / exp-trick": _result.spread(ratios["alone"]),
+                    "us per activation": f"{1e6 * statistics.median(times['alone']) / activations.size:.2g}",
+                    "memory, MiB: whole": f"{whole[name].temporary:.1f}",
+                    "memory, MiB: derivatives": f"{alone[name].temporary:.1f}",
+                    "error of d1, d2, d3": wrong[name],
+                }
+            )
+            print(f"{case.name}, {score_name}, {name}: {rows[-1]['whole / exp-trick']}", flush=True)
+    return rows
+
+
+def pooled_head(channels: int, classes: int) -> Split:
+    """Return the head of a ResNet: a mean over positions and a dense layer."""
+    kernel = jax.random.normal(jax.random.key(2), (channels, classes)) / channels**0.5
+    return Split(lambda image: image, lambda a, image: jnp.mean(a, (0, 1)) @ kernel)
+
+
+def growth(repeats: int) -> dict[str, list[tuple[int, float]]]:
+    """Return (size, milliseconds) of exact softmax derivatives as one size grows at a time."""
+    programs: dict[str, Program] = {}
+    for side in (8, 16, 32):
+        case = Case("", convnext.tiny(patch=2), "stage1", side, 1, 1)
+        images, variables = inputs(case), variables_of(case, None)
+        layer = split(case.network, variables, case.layer, images[0], train=False)
+        activations = jax.vmap(layer.features)(images)
+        arguments = (images, activations, jnp.zeros(1, jnp.int32))
+        name = "activations (ConvNeXt-style stage1, forward mode)"
+        programs[f"{name}: {activations.size}"] = program(partial(derivatives, layer, SOFTMAX, auto), *arguments)
+    for name, sizes, shape in (
+        ("classes (mean and dense, 7x7x2048, batch 1)", (10, 100, 1000), lambda n: (1, n)),
+        ("batch (mean and dense, 7x7x2048, 1000 classes)", (1, 4, 16), lambda n: (n, 1000)),
+    ):
+        for size in sizes:
+            batch, classes = shape(size)
+            images = jnp.abs(jax.random.normal(jax.random.key(3), (batch, 7, 7, 2048)))
+            arguments = (images, images, jnp.zeros(batch, jnp.int32))
+            layer = pooled_head(2048, classes)
+            programs[f"{name}: {size}"] = program(partial(derivatives, layer, SOFTMAX, auto), *arguments)
+    seconds = _result.in_turns({key: p.run for key, p in programs.items()}, repeats)
+    lines: dict[str, list[tuple[int, float]]] = {}
+    for key, values in seconds.items():
+        name, size = key.rsplit(": ", 1)
+        lines.setdefault(name, []).append((int(size), 1e3 * statistics.median(values)))
+    return lines
+
+
+def plot(path: Path, rows: list[dict[str, str]], lines: dict[str, list[tuple[int, float]]]) -> None:
+    """Draw the ratios of the whole explanation, and the growth curves."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(13, 5), dpi=110, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    exact = [row for row in rows if row["method"] == "exact (auto)"][::-1]
+    ratios = [float(row["whole / exp-trick"].split()[0]) for row in exact]
+    colours = ["#31688e" if row["score"] == "exp" else "#b5632b" for row in exact]
+    left.barh(range(len(exact)), ratios, color=colours)
+    for i, (row, ratio) in enumerate(zip(exact, ratios, strict=True)):
+        left.text(ratio * 1.05, i, f"{ratio:.2f}", va="center", fontsize=8)
+        limit = TARGETS.get(row["head"], {}).get(row["score"])
+        if limit is not None:
+            left.plot([limit, limit], [i - 0.4, i + 0.4], color="black")
+    left.set_yticks(range(len(exact)), [f"{row['head']}, {row['score']}" for row in exact], fontsize=8)
+    left.set_xscale("log")
+    left.set_xlim(0.5, max(ratios) * 3)
+    left.set_xlabel("time of the whole explanation, in that of the exp-trick (black: target)")
+    for name, points in lines.items():
+        right.plot(*zip(*points, strict=True), marker="o", label=name)
+    right.set(xscale="log", yscale="log", xlabel="number", ylabel="ms, exact softmax derivatives")
+    right.legend(fontsize=8)
+    right.grid(alpha=0.3)
+    with files.atomic(path) as temporary:
+        FigureCanvasAgg(figure).print_png(temporary)
+
+
+def main() -> None:
+    """Measure all cases, and write table, plot and JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, help="trained SqueezeNet 1.1 weights; random ones if not given")
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    start = time.perf_counter()
+    rows = [row for case in CASES for row in measure(case, arguments.weights, arguments.repeats)]
+    lines = growth(arguments.repeats)
+    for name, points in lines.items():
+        print(name, ", ".join(f"{size}: {value:.3g} ms" for size, value in points))
+        for size, value in points:
+            empty = dict.fromkeys(rows[0], "")
+            rows.append({**empty, "head": f"growth: {name}", "score": "softmax", "method": "exact (auto)",
+                         "activations x batch": str(size), "derivatives, ms": f"{value:.3g}"})  # fmt: skip
+    suffix = "" if jax.devices()[0].platform == "cpu" else f"-{jax.devices()[0].platform}"
+    plot(_result.RESULTS / f"saliency{suffix}.png", [row for row in rows if row["route"]], lines)
+    trained = "trained" if arguments.weights else "random"
+    protocol = (
+        f"Grad-CAM++, float32; programs in turns, {arguments.repeats} rounds after one to warm up, medians, and "
+        f"medians (ranges) of ratios round by round; chunks of 64 directions; SqueezeNet with {trained} weights, others "
+        "random; errors: largest absolute difference to float64 over the largest value, first image; memory: compiled "
+        f"temporaries; {time.perf_counter() - start:.0f} s in all"
+    )
+    _result.report("saliency", "Exact Grad-CAM++ against the exp-trick", protocol, rows)
+
+
+if __name__ == "__main__":
+    main()
