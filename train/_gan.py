@@ -1,6 +1,6 @@
 """What the GAN recipes share: hyperparameters, ranges of pixels, samplers, scores and pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -52,9 +52,9 @@ class Range(NamedTuple):
     high: float
     output: Callable[[jax.Array], jax.Array]
 
-    def prepare(self, batch: dict[str, Any], key: jax.Array) -> dict[str, Any]:
+    def prepare(self, batch: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
         """Scale a batch of the data set to the range."""
-        return transforms.scale(batch, key, low=self.low, high=self.high)
+        return transforms.scale(dict(batch), key, low=self.low, high=self.high)
 
 
 def identity(x: jax.Array) -> jax.Array:
@@ -125,7 +125,7 @@ def build(
     optimizers: dict[str, str],
     pixels: Range = TANH,
     classes: int = 0,
-    prepare: Callable | None = None,
+    prepare: Callable[[Any, jax.Array], Any] | None = None,
 ) -> Run:
     """Return the run of `games`, each for so many steps, whose "generator" is scored and drawn.
 
@@ -141,7 +141,8 @@ def build(
         variables = state.variables_of("generator", ema=hyper.ema is not None)
         return np.asarray(sample(variables, jax.random.key(1), count, labels))
 
-    feed = Feed(dataset.train, hyper.batch_size, prepare or pixels.prepare)
+    chosen = pixels.prepare if prepare is None else prepare
+    feed = Feed(dataset.train, hyper.batch_size, chosen)
     return Run(
         phases=tuple(Phase(game, steps, feed) for game, steps in games if steps),
         optimizers=optimizers,
@@ -183,7 +184,7 @@ def evaluate(dataset: Dataset, pixels: Range, classes: int, draw: Callable, stat
     }
     if asked is not None:
         images, labels = _real(dataset.train, pixels, 4 * COMPARED)
-        scores["label_kept"] = float((nearest_labels(samples, images, labels) == asked).mean())
+        scores["label_kept"] = float((nearest_labels(samples, images, np.asarray(labels)) == asked).mean())
     return scores
 
 
@@ -214,8 +215,10 @@ def scatter(path: Path, points: np.ndarray, mixture: mixtures.Mixture) -> None:
 
     figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*mixture.centres.T, s=120, facecolors="none", edgecolors="tab:orange", label="modes")
-    axes.scatter(*points.T, s=3, color="tab:blue", alpha=0.5, linewidths=0, label="samples")
+    axes.scatter(
+        mixture.centres[:, 0], mixture.centres[:, 1], s=120, facecolors="none", edgecolors="tab:orange", label="modes"
+    )
+    axes.scatter(points[:, 0], points[:, 1], s=3, color="tab:blue", alpha=0.5, linewidths=0, label="samples")
     limit = 1.4 * float(np.abs(mixture.centres).max())
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.legend(loc="upper right", fontsize=8)

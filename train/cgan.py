@@ -20,6 +20,9 @@ from genjax.gans import cgan
 from train import _gan as shared
 from train._cli import Run, finish_optimizer, main, steps_of
 
+PRIORS = {"normal": jax.random.normal, "uniform": jax.random.uniform}
+PIXELS = {"tanh": shared.TANH, "sigmoid": shared.SIGMOID}
+
 
 @dataclass(frozen=True)
 class Hyper(shared.Hyper):
@@ -33,17 +36,21 @@ class Hyper(shared.Hyper):
     """Maxout units of the discriminator's branches for image and label, and of its joint layer."""
     dropout: float = 0.0
     """Share of hidden units dropped in both networks."""
+    prior: Literal["normal", "uniform"] = "normal"
+    """The latent's distribution: N(0, 1) or U(0, 1)."""
+    pixels: Literal["tanh", "sigmoid"] = "tanh"
+    """The generator's last function, and so the range of pixels: [-1, 1] or [0, 1]."""
 
 
 SMALL = Hyper(
-    steps=8000, batch_size=64, latent=16, generator_rate=3e-4, discriminator_rate=3e-4, evaluate_every=2000, ema=0.995
+    steps=6000, batch_size=64, latent=16, generator_rate=5e-4, discriminator_rate=2e-4, evaluate_every=2000, ema=0.995
 )
 PRESETS = {
     "small": SMALL,
     "paper": dataclasses.replace(
         SMALL, data="tfds:mnist", steps=287_829, batch_size=100, latent=100, generator_rate=0.1, discriminator_rate=0.1,
-        optimizer="sgd", generator_units=(200, 1000, 1200), discriminator_units=(240, 50, 240), dropout=0.5, ema=None,
-        evaluate_every=50_000, checkpoint_every=10_000,
+        optimizer="sgd", generator_units=(200, 1000, 1200), discriminator_units=(240, 50, 240), dropout=0.5,
+        prior="uniform", pixels="sigmoid", ema=None, evaluate_every=50_000, checkpoint_every=10_000,
     ),
 }  # fmt: skip
 
@@ -58,7 +65,8 @@ def _optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransformation,
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the CGAN's run on `dataset`; ValueError where it has no labels."""
     classes, dtype = shared.check_labels(dataset), shared.dtype(hyper)
-    pixels = shared.PLANE if shared.is_plane(dataset) else shared.SIGMOID
+    pixels = shared.PLANE if shared.is_plane(dataset) else PIXELS[hyper.pixels]
+    prior = PRIORS[hyper.prior]
     generator = cgan.Generator(
         dataset.shape, classes, *hyper.generator_units, hyper.dropout, pixels.output, dtype=dtype
     )
@@ -68,12 +76,12 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         _optimizer(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)
     )
     game = cgan.game(
-        generator, discriminator, first, second, dataset.shape, hyper.latent, ema=hyper.ema,
+        generator, discriminator, first, second, dataset.shape, hyper.latent, prior, hyper.ema,
         scale_loss=shared.scales_loss(hyper),
     )  # fmt: skip
     games = [(game, steps_of(hyper, len(dataset.train)))]
     optimizers = {"generator": first_text, "discriminator": second_text}
-    return shared.build(hyper, dataset, games, generator, jax.random.uniform, optimizers, pixels, classes)
+    return shared.build(hyper, dataset, games, generator, prior, optimizers, pixels, classes)
 
 
 if __name__ == "__main__":

@@ -57,28 +57,29 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the GAN's run on `dataset`."""
     steps, maxout = steps_of(hyper, len(dataset.train)), hyper.networks == "maxout"
     pixels = shared.PLANE if shared.is_plane(dataset) else shared.SIGMOID if maxout else shared.TANH
-    common = {"dtype": shared.dtype(hyper)}
+    dtype, rates = shared.dtype(hyper), (hyper.generator_rate, hyper.discriminator_rate)
+    prior: gan.Prior
     if maxout:
         generator = gan.Generator(
-            (1200, 1200), dataset.shape, output=pixels.output, initializer=gan.uniform(0.05), **common
+            (1200, 1200), dataset.shape, output=pixels.output, initializer=gan.uniform(0.05), dtype=dtype
         )
         discriminator = gan.Discriminator(
-            (240, 240), 5, input_dropout=0.2, dropout=0.5, initializer=gan.uniform(0.005), **common
+            (240, 240), 5, input_dropout=0.2, dropout=0.5, initializer=gan.uniform(0.005), dtype=dtype
         )
         prior = gan.unit_uniform
-        txs = [
+        first, second = (
             finish_optimizer(optax.sgd(optax.exponential_decay(rate, 1, 1 / 1.000004, end_value=1e-6), 0.5), hyper)
-            for rate in (hyper.generator_rate, hyper.discriminator_rate)
-        ]
-        texts = [f"sgd({rate:g}, momentum 0.5)" for rate in (hyper.generator_rate, hyper.discriminator_rate)]
+            for rate in rates
+        )
+        texts = [f"sgd({rate:g} / 1.000004^step, momentum 0.5)" for rate in rates]
     else:
-        generator = gan.Generator((128, 128), dataset.shape, output=pixels.output, **common)
-        discriminator = gan.Discriminator((128, 128), **common)
+        generator = gan.Generator((128, 128), dataset.shape, output=pixels.output, dtype=dtype)
+        discriminator = gan.Discriminator((128, 128), dtype=dtype)
         prior = jax.random.normal
-        txs = [shared.adam(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)]
-        texts = [shared.adam_text(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)]
+        first, second = (shared.adam(hyper, rate) for rate in rates)
+        texts = [shared.adam_text(hyper, rate) for rate in rates]
     game = gan.game(
-        generator, discriminator, *txs, dataset.shape, hyper.latent, prior, OBJECTIVES[hyper.objective],
+        generator, discriminator, first, second, dataset.shape, hyper.latent, prior, OBJECTIVES[hyper.objective],
         hyper.simultaneous, hyper.ema, shared.scales_loss(hyper),
     )  # fmt: skip
     optimizers = dict(zip(("generator", "discriminator"), texts, strict=True))

@@ -65,13 +65,16 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         generator = gan.Generator((64, 64), dataset.shape, output=pixels.output, dtype=dtype)
         critic = gan.Discriminator((64, 64), activation=jax.nn.relu, dtype=dtype)
     rates = (hyper.generator_rate, hyper.discriminator_rate)
-    txs = [finish_optimizer(optax.rmsprop(rate, decay=0.99), hyper) for rate in rates]
+    generator_tx, critic_tx = (finish_optimizer(optax.rmsprop(rate, decay=0.99), hyper) for rate in rates)
 
     def make(critic_steps):
-        return wgan.game(generator, critic, *txs, dataset.shape, hyper.latent, critic_steps, hyper.limit, ema=hyper.ema)
+        return wgan.game(
+            generator, critic, generator_tx, critic_tx, dataset.shape, hyper.latent, critic_steps, hyper.limit,
+            ema=hyper.ema,
+        )  # fmt: skip
 
-    first = min(hyper.warm_up, steps)
-    games = [(make(100), first), (make(hyper.critic_steps), steps - first)]
+    warm_up = min(hyper.warm_up, steps)
+    games = [(make(100), warm_up), (make(hyper.critic_steps), steps - warm_up)]
     texts = {
         "generator": f"rmsprop({rates[0]:g}, 0.99)",
         "critic": f"rmsprop({rates[1]:g}, 0.99), within {hyper.limit:g}",

@@ -57,8 +57,11 @@ def load(name: str, image_size: int | None = None, channels: int | None = None) 
         raise DataError(f"there is no mixture {name!r}; choose mixture:ring or mixture:grid")
     if image_size is not None or channels is not None:
         raise DataError(f"mixture:{name} has points in the plane; leave out image_size and channels")
-    mixture, splits = MIXTURES[name], []
-    for seed, count in ((0, 100_000), (1, 10_000)):
+    mixture = MIXTURES[name]
+
+    def split(count: int, seed: int) -> Arrays:
         points, modes = draw(mixture, count, seed)
-        splits.append(Arrays({"images": to_pixels(points), "labels": modes}))
-    return Dataset(f"mixture:{name}", *splits, tuple(str(mode) for mode in range(len(mixture.centres))))
+        return Arrays({"images": to_pixels(points), "labels": modes})
+
+    names = tuple(str(mode) for mode in range(len(mixture.centres)))
+    return Dataset(f"mixture:{name}", split(100_000, 0), split(10_000, 1), names)

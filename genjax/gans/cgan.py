@@ -11,7 +11,7 @@ images: float[batch, height, width, channels] in the range of the generator's `o
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -62,9 +62,9 @@ class Discriminator(nn.Module):
     """image -> maxout, label -> maxout, joined -> maxout -> logit; pairs are (units, pieces), dropout before joints."""
 
     classes: int = 10
-    image_units: Sequence[int] = (240, 5)
-    label_units: Sequence[int] = (50, 5)
-    joint_units: Sequence[int] = (240, 4)
+    image_units: tuple[int, int] = (240, 5)
+    label_units: tuple[int, int] = (50, 5)
+    joint_units: tuple[int, int] = (240, 4)
     dropout: float = 0.5
     initializer: Initializer = GLOROT
     dtype: Any = None
@@ -73,9 +73,10 @@ class Discriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return logits float32[batch]; labels: int[batch]."""
         drop = partial(nn.Dropout(self.dropout), deterministic=not train)
-        x = Maxout(*self.image_units, self.initializer, self.dtype)(images.reshape(images.shape[0], -1))
-        y = Maxout(*self.label_units, self.initializer, self.dtype)(jax.nn.one_hot(labels, self.classes))
-        joint = Maxout(*self.joint_units, self.initializer, self.dtype)(drop(jnp.concatenate([x, y], -1)))
+        rest = {"initializer": self.initializer, "dtype": self.dtype}
+        x = Maxout(*self.image_units, **rest)(images.reshape(images.shape[0], -1))
+        y = Maxout(*self.label_units, **rest)(jax.nn.one_hot(labels, self.classes))
+        joint = Maxout(*self.joint_units, **rest)(drop(jnp.concatenate([x, y], -1)))
         kernel = self.initializer.kernel
         return nn.Dense(1, kernel_init=kernel, dtype=self.dtype)(drop(joint)).astype(jnp.float32)[:, 0]
 

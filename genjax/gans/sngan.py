@@ -82,7 +82,7 @@ class ResNetDiscriminator(nn.Module):
             x = DownBlock(features, SpectralConv, block < self.halvings, block == 0, self.dtype)(x)
         x = jnp.sum(nn.relu(x), (1, 2))
         score = SpectralDense(1, self.last_bias, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
-        if self.classes:
+        if labels is not None and self.classes:
             rows = SpectralEmbed(self.classes, x.shape[-1], dtype=self.dtype)(labels)
             score = score + jnp.sum((rows * x).astype(jnp.float32), -1)
         return score
