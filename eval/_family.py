@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from eval._padded import mask_gradients, over_members, pad, unpad
+from eval._padded import mask_gradients, pad, unpad
 from genjax import data, rng
 from genjax.autoencoders import ae, cvae, vae
 from genjax.data import Arrays, Dataset, pipeline, transforms
@@ -146,16 +146,11 @@ def start(kind: str, options: Options, dataset: Dataset) -> tuple[State, jax.Arr
     return stack(jnp.arange(options.seeds))
 
 
-def compile_run(game: Game, together: bool | None = None) -> Callable:
+def compile_run(game: Game) -> Callable:
     """Return `run(states, source, indices, keys)` over members with one leading axis; it donates the states."""
     prepare: Any = transforms.scale
-    run = make_run(make_step(game), prepare)
-
-    @partial(jax.jit, donate_argnums=0)
-    def run_all(states, source, indices, keys):
-        return over_members(lambda state, key: run(state, source, indices, key), together)(states, keys)
-
-    return run_all
+    run = jax.vmap(make_run(make_step(game), prepare), in_axes=(0, None, None, 0))
+    return jax.jit(run, donate_argnums=0)
 
 
 def arrays_of(split: Any) -> dict[str, np.ndarray]:

@@ -4,7 +4,6 @@ Gradients of the padding are masked. A padded unit has mean 0 and log-variance 0
 decoder row stays 0, so its noise reaches no pixel: a padded member computes what the small model computes.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -43,14 +42,3 @@ def unpad(large: Any, like: Any, latent: int) -> Any:
         if extra:
             large = np.delete(large, np.s_[latent : latent + extra], axis)
     return large
-
-
-def over_members(function: Callable, together: bool | None = None) -> Callable:
-    """Return `function` of one member mapped over the leading axis of all its arguments.
-
-    together: members at once (`vmap`), or one after the other in one program (`lax.map`), which is faster on CPUs: one
-    member fills their caches, and batched matrix products are slow there. None decides by the device.
-    """
-    if jax.default_backend() != "cpu" if together is None else together:
-        return jax.vmap(function)
-    return lambda *arguments: jax.lax.map(lambda one: function(*one), arguments)

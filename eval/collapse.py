@@ -21,7 +21,6 @@ import optax
 from flax import linen as nn
 
 from eval import _cli, _family, _members
-from eval._padded import over_members
 from eval._report import Numbers, Section, Table, save_figure, save_numbers, show, spread
 from genjax import data
 from genjax.autoencoders import vae
@@ -98,7 +97,7 @@ def train(options: Options, dataset: Dataset, betas: np.ndarray) -> tuple[vae.VA
             step = make_step(vae.game(model, tx, beta=lambda _: beta))
             return make_run(step, prepare)(state, source, indices, key)
 
-        return over_members(run)(states, keys, betas)
+        return jax.vmap(run)(states, keys, betas)
 
     seeds = jnp.tile(jnp.arange(options.seeds), len(betas))
     states, keys = begin(seeds)
@@ -140,8 +139,8 @@ def _curves(rows: tuple[Reduction, ...], curves: dict[str, np.ndarray], floor: f
     epochs = np.arange(1, len(curves["nll"]) + 1)
     for index, row in enumerate(rows):
         for seed in range(curves["nll"].shape[2]):
-            # Dashes of growing gaps, for collapsed rows lie on each other.
-            dash: Any = (3 * index, (6, 3 * index)) if index else "-"
+            # Dashes that take turns, for the rows that collapse lie on each other.
+            dash: Any = (4 * index, (4, 8)) if 1 <= index <= 3 else "-"
             style: Any = {"color": f"C{index}", "linestyle": dash, "label": row.label if seed == 0 else None}
             left.plot(epochs, curves["nll"][:, index, seed], **style)
             right.plot(epochs, np.maximum(curves["kl"][:, index, seed], 1e-6), **style)

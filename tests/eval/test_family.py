@@ -21,7 +21,7 @@ def train_alone(kind, latent, options, dataset, seed):
     split = dataset.train
     if kind == "cvae":
         split = _family.labelled_share(split, options.labelled, 0)
-    run = _family.compile_run(game, together=False)
+    run = _family.compile_run(game)
     states = jax.tree.map(lambda x: x[None], state)
     keys = rng.named(jax.random.key(seed), "train")[None]
     steps = pipeline.units_per_epoch(len(split), options.batch_size)
@@ -66,18 +66,6 @@ def test_padding_stays_zero_with_late_labels(options):
     back = jax.tree.map(lambda s, w: _padded.pad(jnp.asarray(s), w, 2), small, whole)
     assert_equal_trees(back, whole, 0)
     assert np.isfinite(history["kl"]).all()
-
-
-def test_together_and_one_after_the_other_agree(options):
-    dataset = data.load("digits")
-    source = {name: jnp.asarray(x) for name, x in dataset.train.arrays.items()}
-    game = _family.make_game("ae", _family.build("ae", 4, options, dataset), options)
-    indices = pipeline.order(len(dataset.train), 100, 0, 0, 5)[:, None]
-    found = []
-    for together in (True, False):
-        states, keys = _family.start("ae", options, dataset)
-        found.append(_family.compile_run(game, together)(states, source, indices, keys)[0].params)
-    assert_equal_trees(*found, 1e-5)
 
 
 def test_seeds_and_sizes_differ_and_learn(family):
