@@ -1,7 +1,7 @@
 """Exact and approximate Grad-CAM++ of the same images at the same layer, and how they differ."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,10 +75,10 @@ class Comparison(NamedTuple):
 
 
 def _timed(function: Callable, *arguments: Any) -> tuple[Any, float]:
-    """Return the result, and the shorter time of two runs, which hold no compiling."""
+    """Return the result, and the seconds without compiling: the shortest of up to three runs that are short."""
     compiled = jax.jit(function).lower(*arguments).compile()
-    seconds = []
-    for _ in range(2):
+    seconds: list[float] = []
+    while len(seconds) < 3 and sum(seconds) < 1:
         start = time.perf_counter()
         result = jax.block_until_ready(compiled(*arguments))
         seconds.append(time.perf_counter() - start)
@@ -97,27 +97,31 @@ def _with_alpha(score: Score, method: Callable[..., Any], settings: Settings, he
     return result, alpha, found.first
 
 
-def compare(layer: Split, images: jax.Array, classes: jax.Array, score: Score, settings: Settings) -> Comparison:
-    """Explain float[N, H, W, C], already preprocessed, for int[N] classes; the exp-trick is the approximation.
+def compare(
+    layer: Split, images: jax.Array, classes: jax.Array, scores: Sequence[Score], settings: Settings
+) -> list[Comparison]:
+    """Explain float[N, H, W, C], already preprocessed, for int[N] classes, by each score.
 
     Raises what `grad_cam_pp` raises.
     """
     features, head = layer
 
-    def all_of(method):
+    def all_of(score, method):
         def one(image, class_index):
             return _with_alpha(score, method, settings, lambda a: head(a, image), features(image), class_index)
 
         return _timed(jax.vmap(one), images, classes)
 
+    pairs = [(all_of(score, settings.method), all_of(score, exp_trick)) for score in scores]
     simple, simple_seconds = _timed(partial(explain, grad_cam, layer), images, classes)
-    (exact, alpha, first), exact_seconds = all_of(settings.method)
-    (trick, alpha_trick, _), trick_seconds = all_of(exp_trick)
-    counted = first > 0
-    differ = counted & (jnp.sign(alpha) != jnp.sign(alpha_trick))
-    share = jnp.sum(differ, (1, 2, 3)) / jnp.maximum(jnp.sum(counted, (1, 2, 3)), 1)
-    seconds = dict(zip(MAPS, (simple_seconds, exact_seconds, trick_seconds), strict=True))
-    return Comparison(simple, exact, trick, np.asarray(share), {k: v / len(images) for k, v in seconds.items()})
+    found = []
+    for ((exact, alpha, first), exact_seconds), ((trick, alpha_trick, _), trick_seconds) in pairs:
+        counted = first > 0
+        differ = counted & (jnp.sign(alpha) != jnp.sign(alpha_trick))
+        share = jnp.sum(differ, (1, 2, 3)) / jnp.maximum(jnp.sum(counted, (1, 2, 3)), 1)
+        seconds = zip(MAPS, (simple_seconds, exact_seconds, trick_seconds), strict=True)
+        found.append(Comparison(simple, exact, trick, np.asarray(share), {k: v / len(images) for k, v in seconds}))
+    return found
 
 
 def agreement(comparison: Comparison) -> dict[str, Any]:
@@ -137,18 +141,16 @@ def agreement(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def faithfulness(
-    predict: faith.Predict, images: jax.Array, maps: np.ndarray, classes: jax.Array, steps: int
-) -> dict[str, np.ndarray]:
-    """Return the measures of one kind of map, one value for each image; the baseline of all is 0.
+def faithfulness(predict: faith.Predict, steps: int) -> Callable[..., dict[str, jax.Array]]:
+    """Return the measures of maps: (images, maps float[N, h, w], classes) -> one value per image; all on black (0).
 
-    predict: preprocessed images float[N, H, W, C] -> probabilities.  maps: float[N, h, w].  steps: of each curve.
+    predict: preprocessed images float[N, H, W, C] -> probabilities.  steps: of each curve.
     """
-    counts = faith.pixel_counts(images.shape[1] * images.shape[2], steps)
 
     @jax.jit
     def measure(images, maps, classes):
         size = images.shape[1:3]
+        counts = faith.pixel_counts(size[0] * size[1], steps)
         maps = jax.vmap(lambda m: resize_map(m, size))(maps)
         curves = {
             "deletion": faith.deletion_curve(predict, images, maps, classes, counts),
@@ -161,10 +163,10 @@ def faithfulness(
             **{f"{name} AUC": faith.area_under_curve(curve) for name, curve in curves.items()},
         }
 
-    return {name: np.asarray(value) for name, value in measure(images, jnp.asarray(maps), classes).items()}
+    return measure
 
 
-def agreement_table(caption: str, rows: list[tuple[str, str, Comparison]]) -> Table:
+def agreement_table(caption: str, rows: Sequence[tuple[str, str, Comparison]]) -> Table:
     """Return how exact and approximate maps differ: a row for each (network, score, comparison)."""
 
     def cells(network: str, score: str, comparison: Comparison) -> tuple[str, ...]:
@@ -187,7 +189,7 @@ def agreement_table(caption: str, rows: list[tuple[str, str, Comparison]]) -> Ta
     return Table(caption, header, [cells(*row) for row in rows])
 
 
-def route_table(rows: list[tuple[str, str, Comparison]]) -> Table:
+def route_table(rows: Sequence[tuple[str, str, Comparison]]) -> Table:
     """Return how the derivatives were computed, why, and the seconds for an image."""
     return Table(
         "How the exact derivatives were computed, and milliseconds per image (all images in one call, compiling apart)",
@@ -199,19 +201,16 @@ def route_table(rows: list[tuple[str, str, Comparison]]) -> Table:
     )
 
 
-def faithfulness_table(caption: str, rows: list[tuple[str, str, dict[str, dict[str, np.ndarray]]]]) -> Table:
+def faithfulness_table(caption: str, rows: Sequence[tuple[str, str, dict[str, dict[str, jax.Array]]]]) -> Table:
     """Return the means over images: a row for each (network, score) and kind of map."""
 
     def cells(network, score, found):
         for name, m in found.items():
-            full, masked = jnp.asarray(m["full"]), jnp.asarray(m["masked"])
-            win = (
-                "" if name == "Grad-CAM" else f"{faith.win_rate(masked, jnp.asarray(found['Grad-CAM']['masked'])):.0f}"
-            )
+            win = "" if name == "Grad-CAM" else f"{faith.win_rate(m['masked'], found['Grad-CAM']['masked']):.0f}"
             yield (
                 network, score, name,
-                f"{faith.average_drop(full, masked):.1f}",
-                f"{faith.increase_in_confidence(full, masked):.1f}",
+                f"{faith.average_drop(m['full'], m['masked']):.1f}",
+                f"{faith.increase_in_confidence(m['full'], m['masked']):.1f}",
                 win,
                 *(f"{m[name].mean():.3f}" for name in ("deletion AUC", "insertion AUC", "complexity")),
             )  # fmt: skip
@@ -223,7 +222,7 @@ def faithfulness_table(caption: str, rows: list[tuple[str, str, dict[str, dict[s
     return Table(caption, header, [line for row in rows for line in cells(*row)])
 
 
-def sheet(path: Path, pictures: Any, labels: list[str], comparisons: list[tuple[Comparison, int]]) -> None:
+def sheet(path: Path, pictures: Any, labels: Sequence[str], comparisons: Sequence[tuple[Comparison, int]]) -> None:
     """Write the comparison sheet: row i shows pictures[i] with image `comparisons[i][1]` of its comparison."""
     rows = []
     for picture, label, (comparison, index) in zip(pictures, labels, comparisons, strict=True):

@@ -30,6 +30,7 @@ from genjax.classifiers import classify, weights
 from genjax.data import Dataset, image
 from genjax.engine.loop import Settings as TrainSettings
 from genjax.engine.loop import train
+from genjax.environment import environment
 from genjax.saliency import split
 from train import classifier as recipe
 
@@ -51,7 +52,7 @@ class Options:
     """Denominators that cancel to less than this share of their terms count as zero."""
     chunk: int = 64
     """Directions computed at a time; bounds memory."""
-    images: int = 48
+    images: int = 24
     """Test images explained."""
     steps: int | None = None
     """Training steps of each network; as in its preset if not given."""
@@ -71,10 +72,11 @@ class Options:
     """Number of the class to explain; the most probable one if not given."""
 
 
-def environment() -> str:
+def _where() -> str:
     """Return device, versions and date, to stand beside the numbers."""
-    device = jax.devices()[0]
-    return f"Device: {device.device_kind} ({device.platform}); jax {jax.__version__}; {time.strftime('%Y-%m-%d')}."
+    found = environment()
+    versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
+    return f"Device: {found['device']}, {found['processor']}; {versions}; {found['date']}."
 
 
 def trained(name: str, options: Options, dataset: Dataset) -> tuple[Any, dict[str, Any]]:
@@ -135,11 +137,12 @@ def compare_networks(options: Options) -> Section:
         probabilities = np.asarray(jax.jit(predict)(inputs))
         classes = jnp.asarray(probabilities.argmax(-1), jnp.int32)
         accuracies.append((name, recipe.PRESETS[preset].network, kind.layer, f"{accuracy:.1%}"))
-        for score in options.score:
-            comparison = _saliency.compare(layer, inputs, classes, SCORES[score], settings)
+        measure = _saliency.faithfulness(predict, steps=32)
+        found = _saliency.compare(layer, inputs, classes, [SCORES[score] for score in options.score], settings)
+        for score, comparison in zip(options.score, found, strict=True):
             compared.append((name, score, comparison))
             measures = {
-                kind_of_map: _saliency.faithfulness(predict, inputs, maps, classes, steps=32)
+                kind_of_map: measure(inputs, jnp.asarray(maps), classes)
                 for kind_of_map, maps in comparison.maps().items()
             }
             measured.append((name, score, measures))
@@ -181,7 +184,7 @@ def _story(options: Options, compared: list[tuple[str, str, Comparison]]) -> str
             f"{network}, score {score}: exact and approximate maps {verdict} (median correlation "
             f"{found['correlation, median']:.3f}, largest difference {found['largest difference, largest']:.2g})."
         )
-    return "\n".join([*parts, environment()])
+    return "\n".join([*parts, _where()])
 
 
 def _photo(path: Path) -> np.ndarray:
@@ -235,10 +238,8 @@ def explain_photo(options: Options) -> Section:
     top = np.argsort(-probabilities, kind="stable")[:5]
     target = int(top[0]) if options.target is None else options.target
     classes = jnp.array([target], jnp.int32)
-    compared = [
-        (options.network, score, _saliency.compare(layer, inputs, classes, SCORES[score], settings))
-        for score in options.score
-    ]
+    found = _saliency.compare(layer, inputs, classes, [SCORES[score] for score in options.score], settings)
+    compared = [(options.network, score, comparison) for score, comparison in zip(options.score, found, strict=True)]
     path = options.out / f"{options.image.stem}-{target}.png"
     labels = [f"score {score}" for _, score, _ in compared]
     _saliency.sheet(path, [pixels] * len(compared), labels, [(c, 0) for *_, c in compared])
@@ -253,7 +254,7 @@ def explain_photo(options: Options) -> Section:
     )
     text = (
         f"{options.network} at {layer_name}, explained for class {target}, {names[target]} (probability "
-        f"{probabilities[target]:.4f}); guard {options.guard:g}.\n{environment()}"
+        f"{probabilities[target]:.4f}); guard {options.guard:g}.\n{_where()}"
     )
     return Section(f"{options.image.name}: {names[target]}", text, tables, [(path, "Grad-CAM and Grad-CAM++")], {})
 

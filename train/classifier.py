@@ -96,8 +96,8 @@ IMAGENET = Hyper(
 )  # fmt: skip
 PRESETS = {
     "small": SMALL,
-    "gelu": dataclasses.replace(SMALL, network="convnext", steps=500),
-    "vit": dataclasses.replace(SMALL, network="vit", steps=1000),
+    "gelu": dataclasses.replace(SMALL, network="convnext", steps=400, evaluate_every=200, checkpoint_every=400),
+    "vit": dataclasses.replace(SMALL, network="vit", steps=1000, evaluate_every=500, checkpoint_every=1000),
     "resnet18": dataclasses.replace(IMAGENET, network="resnet18"),
     "resnet50": dataclasses.replace(IMAGENET, network="resnet50"),
     "vgg16": dataclasses.replace(IMAGENET, network="vgg16", learning_rate=0.01, weight_decay=5e-4),
