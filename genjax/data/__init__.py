@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import pathlib
 
-from genjax.data import digits, folder, idx, mixtures, npz, photos, tfds
+from genjax.data import digits, folder, idx, mixtures, npz, photos, scenes, stacked, tfds
 from genjax.data.dataset import Arrays, DataError, Dataset, Files
 
 __all__ = ["SPECS", "Arrays", "DataError", "Dataset", "Files", "load"]
 
-SPECS = "digits, photos, mixture:ring, mixture:grid, PATH.npz, folder:DIR, idx:DIR, tfds:NAME"
+SPECS = "digits, photos, scenes, stacked, mixture:ring, mixture:grid, PATH.npz, folder:DIR, idx:DIR, tfds:NAME"
 
 
 def load(
@@ -37,6 +37,10 @@ def load(
         return digits.load(image_size, channels)
     if spec == "photos":
         return photos.load(image_size, channels)
+    if spec == "scenes":
+        return scenes.load(image_size, channels)
+    if spec == "stacked":
+        return stacked.load(image_size, channels)
     if spec.endswith(".npz"):
         return npz.load(spec, image_size, channels)
     if colon and rest and kind == "mixture":

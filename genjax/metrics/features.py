@@ -33,11 +33,11 @@ def checked(*sets, least: int = 2) -> list[np.ndarray]:
 
 
 class Floor(NamedTuple):
-    """What a metric gives for two disjoint halves of the real data: its mean, deviation, and the size of one half."""
+    """A metric's mean and deviation over pairs of disjoint halves of the real data, and the samples in one half."""
 
     mean: float
     deviation: float
-    count: int
+    samples: int
 
 
 def real_floor(metric: Callable[..., float], real, *, repeats: int = 3, seed: int = 0) -> Floor:

@@ -14,18 +14,18 @@ from genjax.metrics.features import checked
 
 
 class Moments(NamedTuple):
-    """count of samples, mean float64[features], scatter float64[features, features]: sum of (x - mean)(x - mean)^T."""
+    """How many samples; mean: float64[features]; scatter: float64[features, features], sum (x - mean)(x - mean)^T."""
 
-    count: int
+    samples: int
     mean: np.ndarray
     scatter: np.ndarray
 
     @property
     def covariance(self) -> np.ndarray:
-        """Return scatter / (count - 1), as the published scores take it. ValueError for a single sample."""
-        if self.count < 2:
-            raise ValueError(f"{self.count} sample has no covariance; give at least 2, better 10 times the features")
-        return self.scatter / (self.count - 1)
+        """Return scatter / (samples - 1), as the published scores take it. ValueError for a single sample."""
+        if self.samples < 2:
+            raise ValueError(f"{self.samples} sample has no covariance; give at least 2, better 10 times the features")
+        return self.scatter / (self.samples - 1)
 
 
 class Frechet(NamedTuple):
@@ -57,9 +57,9 @@ def moments(batches: Iterable) -> Moments:
 def merge(a: Moments, b: Moments) -> Moments:
     """Return the moments of both sets together."""
     _same_width(a, b)
-    count, shift = a.count + b.count, b.mean - a.mean
-    scatter = a.scatter + b.scatter + np.outer(shift, shift) * (a.count * b.count / count)
-    return Moments(count, a.mean + shift * (b.count / count), scatter)
+    count, shift = a.samples + b.samples, b.mean - a.mean
+    scatter = a.scatter + b.scatter + np.outer(shift, shift) * (a.samples * b.samples / count)
+    return Moments(count, a.mean + shift * (b.samples / count), scatter)
 
 
 def distance_of_moments(a: Moments, b: Moments) -> Frechet:
@@ -74,7 +74,7 @@ def distance_of_moments(a: Moments, b: Moments) -> Frechet:
     root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
     inner = root @ c2 @ root
     cross = np.sqrt(np.clip(np.linalg.eigvalsh((inner + inner.T) / 2), 0, None)).sum()
-    return _finish(a.mean - b.mean, np.trace(c1) + np.trace(c2), cross, (a.count, b.count))
+    return _finish(a.mean - b.mean, np.trace(c1) + np.trace(c2), cross, (a.samples, b.samples))
 
 
 def frechet_distance(real, fake) -> Frechet:

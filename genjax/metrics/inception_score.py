@@ -12,12 +12,12 @@ from genjax.metrics.features import checked
 
 
 class ClassScore(NamedTuple):
-    """mean and deviation over splits, each at least 1 and at most `classes`; count: samples in all splits together."""
+    """mean and deviation over splits, each at least 1 and at most `classes`; samples: in all splits together."""
 
     mean: float
     deviation: float
     splits: int
-    count: int
+    samples: int
     classes: int
 
 

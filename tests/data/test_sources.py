@@ -29,7 +29,10 @@ def test_import_is_cheap():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("mnist", r"unknown data 'mnist'; choose one of digits, photos, PATH.npz, folder:DIR, idx:DIR, tfds:NAME"),
+        (
+            "mnist",
+            r"unknown data 'mnist'; choose one of digits, photos, scenes, .*PATH.npz, folder:DIR, idx:DIR",
+        ),
         ("folder:", "unknown data 'folder:'"),
         ("/nowhere/at all.npz", "/nowhere/at all.npz does not exist; give the path of an .npz file"),
         ("folder:/nowhere", "/nowhere is not a directory; folder:DIR needs"),

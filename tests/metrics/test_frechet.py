@@ -63,7 +63,7 @@ def test_streamed_moments_equal_those_at_once_far_from_zero():
     features = (REAL + 1e4).astype(np.float32)
     found = moments([features[:1], features[1:130], features[130:]])
     wide = features.astype(np.float64)
-    assert found.count == 300
+    assert found.samples == 300
     np.testing.assert_allclose(found.mean, wide.mean(0), rtol=1e-14)
     np.testing.assert_allclose(found.covariance, np.cov(wide.T), rtol=1e-10, atol=1e-9)
     other = merge(moments([features[:40]]), moments([features[40:]]))
@@ -72,7 +72,7 @@ def test_streamed_moments_equal_those_at_once_far_from_zero():
 
 def test_the_real_floor_falls_with_the_count():
     floors = [real_floor(lambda a, b: frechet_distance(a, b).distance, REAL[:rows]) for rows in (60, 300)]
-    assert [floor.count for floor in floors] == [30, 150]
+    assert [floor.samples for floor in floors] == [30, 150]
     assert 0 < floors[1].mean < floors[0].mean < frechet_distance(REAL, FAKE).distance
     assert floors[0].deviation > 0
 

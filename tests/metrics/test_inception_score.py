@@ -8,7 +8,7 @@ def test_certain_and_balanced_reaches_the_class_count_and_blank_or_collapsed_one
     certain = np.tile(np.eye(5), (40, 1))
     found = class_score(certain, splits=4)
     np.testing.assert_allclose(found[:2], (5, 0), atol=1e-12)
-    assert (found.splits, found.count, found.classes) == (4, 200, 5)
+    assert (found.splits, found.samples, found.classes) == (4, 200, 5)
     np.testing.assert_allclose(class_score(np.full((200, 5), 0.2)).mean, 1, rtol=1e-12)
     np.testing.assert_allclose(class_score(np.tile(np.eye(5)[:1], (200, 1))).mean, 1, rtol=1e-12)
 
@@ -24,7 +24,7 @@ def test_it_is_the_exponential_of_the_mutual_information():
     found = class_score(p, splits=3)
     expected = [score(p[i : i + 30]) for i in (0, 30, 60)]
     np.testing.assert_allclose(found[:2], (np.mean(expected), np.std(expected)), rtol=1e-9)
-    assert class_score(p[:89], splits=3).count == 87
+    assert class_score(p[:89], splits=3).samples == 87
 
 
 def test_logits_too_few_samples_and_nan_are_errors():
