@@ -100,9 +100,9 @@ def test_the_small_preset_covers_the_ring(name, tmp_path):
 
 
 @pytest.mark.slow
-def test_without_look_ahead_the_ring_is_not_covered(tmp_path):
-    _, after = learned("unrolled", tmp_path, look_ahead=0)
-    assert after["modes"] <= 4
+def test_without_look_ahead_most_runs_miss_half_of_the_ring(tmp_path):
+    modes = [learned("unrolled", tmp_path / f"{s}", look_ahead=0, seed=s)[1]["modes"] for s in range(3)]
+    assert sorted(modes)[1] <= 4, modes
 
 
 @pytest.mark.slow
