@@ -172,7 +172,10 @@ def _story(options: Options, compared: list[tuple[str, str, Comparison]]) -> str
         f"the network predicts; one training of each network, seed {options.seed}; guard {options.guard:g}.",
         "Exact: true second and third derivatives of the score along each activation. Exp-trick: powers of the first "
         "derivative in their place. Differences are between maps scaled to a maximum of 1. Sign changes: share of the "
-        "positions with a positive first derivative at which the two alphas differ in sign.",
+        "positions with a positive first derivative at which the two alphas differ in sign. Guarded: "
+        "denominators taken as zero, such as those of activations that a max pooling or a ReLU passes over.",
+        "The softmax score's denominators have true zeros; close to one a single channel may take the map over, and "
+        "then a larger --guard, such as 0.01, gives calmer maps.",
         "Masking multiplies image and map; deletion sets pixels to 0, the digits' background, and insertion starts "
         "from it. A map that keeps everything drops nothing: read the drop beside the mean of the map.",
     ]
