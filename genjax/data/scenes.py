@@ -131,10 +131,10 @@ def seen(factors: Factors) -> np.ndarray:
 
 
 def render(factors: Factors, image_size: int) -> Drawing:
-    """Return pictures of the scenes, antialiased by 9 rays a pixel (4 above 64 pixels). DataError outside 16 .. 256."""
+    """Return pictures of the scenes, antialiased by 9 rays a pixel (4 above 32 pixels). DataError outside 16 .. 256."""
     if not SMALLEST <= image_size <= LARGEST:
         raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {image_size}")
-    rays = 3 if image_size <= 64 else 2
+    rays = 3 if image_size <= 32 else 2
     chunk = max(1, (1 << 20) // (rays * image_size) ** 2)
     starts = range(0, max(len(factors.azimuth), 1), chunk)
     parts = [_render(Factors(*(field[i : i + chunk] for field in factors)), image_size, rays) for i in starts]

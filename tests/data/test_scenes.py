@@ -130,6 +130,18 @@ def test_pairs_stand_as_their_captions_say():
     assert min((objects == o).sum((1, 2)).min() for o in (1, 2)) > 5
 
 
+@pytest.mark.parametrize("near", [0, 1])
+def test_the_nearer_object_hides_the_other(near):
+    factors = scenes.draw_factors([0], objects=2)
+    place = np.array([[[0, -0.3], [0, -0.3]]])
+    place[0, near, 1] = 0.3
+    front = {"azimuth": np.zeros(1), "elevation": np.array([0.3]), "shape": np.zeros((1, 2), int)}
+    objects = scenes.render(factors._replace(size=np.full((1, 2), 0.35), position=place, **front), 64).objects[0]
+    # The near ball is a whole disc; of the far one only what rises above it is seen.
+    np.testing.assert_allclose(4 * (objects == 1 + near).mean(), np.pi * 0.35**2, rtol=0.03)
+    assert 0 < (objects == 2 - near).sum() < 0.5 * (objects == 1 + near).sum()
+
+
 def test_captions_and_tokens_tell_the_factors():
     factors = one("cone", 2, size=np.array([[0.35], [0.5]]))._replace(colour=np.array([[0], [5]]))
     assert scenes.captions(factors) == ["a small red cone", "a large blue cone"]
