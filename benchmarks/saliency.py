@@ -65,19 +65,38 @@ TARGETS = {CASES[0].name: {"exp": 1.15, "softmax": 1.15}, CASES[1].name: {"softm
 
 
 class Program(NamedTuple):
-    """run: () -> result, compiled.  temporary: its compiled temporary memory in MiB."""
+    """run: () -> result, compiled.  calls: to fill 0.05 s.  temporary: its compiled temporary memory in MiB."""
 
     run: Callable[[], Any]
+    calls: int
     temporary: float
+
+    def repeat(self) -> None:
+        """Run `calls` times: a single call of a small program would time the machine's scheduler."""
+        for _ in range(self.calls):
+            self.run()
 
 
 def program(function: Callable, *arguments: Any) -> Program:
     """Compile `function` for these arguments, and run it once."""
     compiled = jax.jit(function).lower(*arguments).compile()
     analysis = compiled.memory_analysis()
-    jax.block_until_ready(compiled(*arguments))
     assert analysis is not None
-    return Program(lambda: jax.block_until_ready(compiled(*arguments)), analysis.temp_size_in_bytes / 2**20)
+
+    def run():
+        return jax.block_until_ready(compiled(*arguments))
+
+    run()
+    start = time.perf_counter()
+    run()
+    calls = max(1, round(0.05 / (time.perf_counter() - start)))
+    return Program(run, calls, analysis.temp_size_in_bytes / 2**20)
+
+
+def in_turns(programs: dict[str, Program], repeats: int) -> dict[str, list[float]]:
+    """Return seconds per call of each program, in rounds."""
+    seconds = _result.in_turns({name: p.repeat for name, p in programs.items()}, repeats)
+    return {name: [value / programs[name].calls for value in values] for name, values in seconds.items()}
 
 
 def inputs(case: Case) -> jax.Array:
@@ -143,8 +162,8 @@ def measure(case: Case, path: Path | None, repeats: int) -> list[dict[str, str]]
             alone[name] = program(partial(derivatives, layer, score, method), images, activations, classes)
             found[name] = alone[name].run()
         # The whole and the part with it in one round: both are ratios to the exp-trick of the same round.
-        tasks = {f"whole {n}": p.run for n, p in whole.items()} | {f"alone {n}": p.run for n, p in alone.items()}
-        seconds = _result.in_turns(tasks, repeats)
+        tasks = {f"whole {n}": p for n, p in whole.items()} | {f"alone {n}": p for n, p in alone.items()}
+        seconds = in_turns(tasks, repeats)
         wrong = errors(case, variables, found, score, (images, activations, classes), forward_mode if few else auto)
         for name in methods:
             times = {part: seconds[f"{part} {name}"] for part in ("whole", "alone")}
@@ -202,7 +221,7 @@ def growth(repeats: int) -> dict[str, list[tuple[int, float]]]:
             arguments = (images, images, jnp.zeros(batch, jnp.int32))
             layer = pooled_head(2048, classes)
             programs[f"{name}: {size}"] = program(partial(derivatives, layer, SOFTMAX, auto), *arguments)
-    seconds = _result.in_turns({key: p.run for key, p in programs.items()}, repeats)
+    seconds = in_turns(programs, repeats)
     lines: dict[str, list[tuple[int, float]]] = {}
     for key, values in seconds.items():
         name, number = key.rsplit(": ", 1)
