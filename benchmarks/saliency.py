@@ -241,10 +241,10 @@ def plot(path: Path, rows: list[dict[str, str]], lines: dict[str, list[tuple[int
     colours = ["#31688e" if row["score"] == "exp" else "#b5632b" for row in exact]
     left.barh(range(len(exact)), ratios, color=colours)
     for i, (row, ratio) in enumerate(zip(exact, ratios, strict=True)):
-        left.text(ratio * 1.05, i, f"{ratio:.2f}", va="center", fontsize=8)
         limit = TARGETS.get(row["head"], {}).get(row["score"])
         if limit is not None:
             left.plot([limit, limit], [i - 0.4, i + 0.4], color="black")
+        left.text(max(ratio, limit or 0) * 1.08, i, f"{ratio:.3g}", va="center", fontsize=8)
     left.set_yticks(range(len(exact)), [f"{row['head']}, {row['score']}" for row in exact], fontsize=8)
     left.set_xscale("log")
     left.set_xlim(0.5, max(ratios) * 3)
