@@ -77,11 +77,6 @@ def dtype(hyper: Common) -> Any:
     return precision.POLICIES[hyper.precision].compute
 
 
-def scales_loss(hyper: Common) -> bool:
-    """Return whether losses are multiplied by a dynamic scale, as --precision fp16 asks."""
-    return precision.POLICIES[hyper.precision].scale_loss
-
-
 def adam(hyper: Hyper, rate: float, steps_per_step: int = 1, **options: float) -> optax.GradientTransformation:
     """Return Adam; with `decay`, its rate falls to 0 over the run's steps of `steps_per_step` moves."""
     if hyper.decay and hyper.epochs is not None:

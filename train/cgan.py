@@ -77,7 +77,6 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     )
     game = cgan.game(
         generator, discriminator, first, second, dataset.shape, hyper.latent, prior, hyper.ema,
-        scale_loss=shared.scales_loss(hyper),
     )  # fmt: skip
     games = [(game, steps_of(hyper, len(dataset.train)))]
     optimizers = {"generator": first_text, "discriminator": second_text}

@@ -173,9 +173,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     network = NETWORKS[hyper.network].make(classes=dataset.num_classes, dtype=policy.compute)
     side = (dataset.shape[0], dataset.shape[1]) if hyper.crop is None else (hyper.crop, hyper.crop)
     steps = steps_of(hyper, len(dataset.train))
-    game = classify.game(
-        network, optimizer(hyper, steps), (*side, dataset.shape[2]), hyper.smoothing, hyper.ema, policy.scale_loss
-    )
+    game = classify.game(network, optimizer(hyper, steps), (*side, dataset.shape[2]), hyper.smoothing, hyper.ema)
     text = f"{hyper.optimizer}({hyper.learning_rate:g}, {hyper.schedule}), weight decay {hyper.weight_decay:g}"
     return Run(
         phases=(Phase(game, steps, Feed(dataset.train, hyper.batch_size, _prepare(hyper))),),

@@ -38,7 +38,7 @@ class Hyper(shared.Hyper):
 
 
 SMALL = Hyper(
-    image_size=16, steps=1000, batch_size=64, latent=32, generator_rate=1e-3, discriminator_rate=1e-3,
+    image_size=16, steps=1000, batch_size=64, latent=32, generator_rate=1e-3, discriminator_rate=1e-3, fuse=1,
     evaluate_every=250, ema=0.98,
 )  # fmt: skip
 TORCH = Hyper(
@@ -63,7 +63,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     game = dcgan.game(
         generator, discriminator, shared.adam(hyper, hyper.generator_rate),
         shared.adam(hyper, hyper.discriminator_rate),
-        dataset.shape, hyper.latent, prior, hyper.ema, shared.scales_loss(hyper),
+        dataset.shape, hyper.latent, prior, hyper.ema,
     )  # fmt: skip
     optimizers = {
         "generator": shared.adam_text(hyper, hyper.generator_rate),

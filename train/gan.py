@@ -80,7 +80,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         texts = [shared.adam_text(hyper, rate) for rate in rates]
     game = gan.game(
         generator, discriminator, first, second, dataset.shape, hyper.latent, prior, OBJECTIVES[hyper.objective],
-        hyper.simultaneous, hyper.ema, shared.scales_loss(hyper),
+        hyper.simultaneous, hyper.ema,
     )  # fmt: skip
     optimizers = dict(zip(("generator", "discriminator"), texts, strict=True))
     return shared.build(hyper, dataset, [(game, steps)], generator, prior, optimizers, pixels)

@@ -40,7 +40,6 @@ def game(
     image_shape: Sequence[int],
     smoothing: float = 0.0,
     ema: float | None = None,
-    scale_loss: bool = False,
 ) -> Game:
     """Return the game of one player that trains `network`, kept under the name "classifier".
 
@@ -50,7 +49,7 @@ def game(
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"label smoothing is {smoothing}; it must be in [0, 1), for example 0.1")
-    player = Player("classifier", functools.partial(loss, network, smoothing), tx, ("classifier",), 1, scale_loss)
+    player = Player("classifier", functools.partial(loss, network, smoothing), tx, ("classifier",))
     return Game(
         players=(player,),
         networks={"classifier": lambda key: network.init(key, jnp.zeros((1, *image_shape)))},

@@ -1,6 +1,6 @@
 """A model is a game: players, each a plain loss function with the networks it owns.
 
-Autoencoders and classifiers are games with one player, GANs games with two or three. Whatever is richer than the six
+Autoencoders and classifiers are games with one player, GANs games with two or three. Whatever is richer than the five
 fields of a `Player` is ordinary Python inside its loss.
 """
 
@@ -35,10 +35,10 @@ class Player(NamedTuple):
     """One optimizer and the loss it minimises over the networks it owns.
 
     loss: see `Loss`; only the owned networks are differentiated, so no stop_gradient is needed.
-    tx: any optax transformation over `{net: params}` of the owned networks.
+    tx: any optax transformation over `{net: params}` of the owned networks. Where it is wrapped in
+        `precision.dynamic_loss_scale`, the loss is multiplied by the scale in its state.
     owns: names of networks.
     repeats: moves a step, each on a sub-batch of its own.
-    scale_loss: the loss is multiplied by the dynamic scale that `precision.dynamic_loss_scale` keeps in `tx`'s state.
     """
 
     name: str
@@ -46,7 +46,6 @@ class Player(NamedTuple):
     tx: optax.GradientTransformation
     owns: tuple[str, ...]
     repeats: int = 1
-    scale_loss: bool = False
 
 
 class Game(NamedTuple):

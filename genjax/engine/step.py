@@ -126,7 +126,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
 
 
 def make_run(
-    step: Step, prepare: Callable[[Batch, jax.Array], Batch] | None = None, axis: str | None = None
+    step: Step, prepare: Callable[[Any, jax.Array], Any] | None = None, axis: str | None = None
 ) -> Callable[[State, Mapping[str, jax.Array], jax.Array | None, jax.Array], tuple[State, Metrics]]:
     """Return `run(state, source, indices, key)`, K steps in one call by `lax.scan`.
 
@@ -144,8 +144,12 @@ def make_run(
         return step(state, batch, key)
 
     def run(state, source, indices, key):
-        if indices is None:
-            return lax.scan(lambda s, batch: body(s, batch, key), state, source)
-        return lax.scan(lambda s, i: body(s, {name: x[i] for name, x in source.items()}, key), state, indices)
+        def one(state, x):
+            batch = x if indices is None else {name: array[x] for name, array in source.items()}
+            return body(state, batch, key)
+
+        steps = source if indices is None else indices
+        # A loop of one turn is taken apart: XLA for CPUs computes convolutions several times slower inside loops.
+        return lax.scan(one, state, steps, unroll=jax.tree.leaves(steps)[0].shape[0] == 1)
 
     return run

@@ -112,7 +112,6 @@ def game(
     latent: int = 100,
     prior: Prior = jax.random.uniform,
     ema: float | None = None,
-    scale_loss: bool = False,
 ) -> Game:
     """Return the game of "discriminator" and "generator" on batches with "labels".
 
@@ -127,8 +126,8 @@ def game(
     label = jnp.zeros((1,), jnp.int32)
     return Game(
         players=(
-            Player("discriminator", first, discriminator_tx, ("discriminator",), scale_loss=scale_loss),
-            Player("generator", second, generator_tx, ("generator",), scale_loss=scale_loss),
+            Player("discriminator", first, discriminator_tx, ("discriminator",)),
+            Player("generator", second, generator_tx, ("generator",)),
         ),
         networks={
             "generator": lambda key: generator.init(key, jnp.zeros((1, latent)), label),

@@ -141,7 +141,6 @@ def game(
     latent: int = 100,
     prior: Prior = jax.random.normal,
     ema: float | None = None,
-    scale_loss: bool = False,
 ) -> Game:
     """Return the game of "discriminator" and "generator", moving in turn.
 
@@ -155,8 +154,8 @@ def game(
     second = partial(generator_loss, generator, discriminator, draw)
     return Game(
         players=(
-            Player("discriminator", first, discriminator_tx, ("discriminator",), scale_loss=scale_loss),
-            Player("generator", second, generator_tx, ("generator",), scale_loss=scale_loss),
+            Player("discriminator", first, discriminator_tx, ("discriminator",)),
+            Player("generator", second, generator_tx, ("generator",)),
         ),
         networks={
             "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),

@@ -145,7 +145,6 @@ def game(
     objective: GeneratorLoss = adversarial.non_saturating_generator,
     simultaneous: bool = False,
     ema: float | None = None,
-    scale_loss: bool = False,
 ) -> Game:
     """Return the game of "discriminator" and "generator".
 
@@ -161,11 +160,11 @@ def game(
     names = ("discriminator", "generator")
     if simultaneous:
         tx = optax.partition(dict(zip(names, (discriminator_tx, generator_tx), strict=True)), {n: n for n in names})
-        players: tuple[Player, ...] = (Player("both", partial(both_losses, first, second), tx, names, 1, scale_loss),)
+        players: tuple[Player, ...] = (Player("both", partial(both_losses, first, second), tx, names),)
     else:
         players = (
-            Player("discriminator", first, discriminator_tx, ("discriminator",), scale_loss=scale_loss),
-            Player("generator", second, generator_tx, ("generator",), scale_loss=scale_loss),
+            Player("discriminator", first, discriminator_tx, ("discriminator",)),
+            Player("generator", second, generator_tx, ("generator",)),
         )
     return Game(
         players=players,
