@@ -11,6 +11,7 @@ would take. Needs torch: pip install '.[bench]'.
 import argparse
 import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -183,7 +184,7 @@ def main() -> None:
                 }
             )
     protocol = (
-        f"60,000 images ({arguments.data}), one epoch a time, loops in turns, {arguments.repeats} rounds after one "
+        f"60,000 images ({Path(arguments.data).name}), one epoch a time, loops in turns, {arguments.repeats} rounds after one "
         f"to warm up; product rate {rate / 1e9:.0f} GFLOP/s (float32, 2048 x 2048, measured before)"
     )
     _result.report("autoencoder_epoch", "One epoch of the articles' VAEs", protocol, rows)

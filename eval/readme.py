@@ -137,7 +137,27 @@ def benchmarks_section() -> str:
     return "\n\n".join(parts) or "None is committed yet."
 
 
-SECTIONS: dict[str, Callable[[], str]] = {"models": models_table, "benchmarks": benchmarks_section}
+def semi_supervised_section() -> str:
+    """Return the tables of M2 at several label counts."""
+    from eval.semi_supervised import table
+
+    parts = []
+    for path in sorted(SCORES.parent.glob("semi_supervised-*.json")):
+        result = json.loads(path.read_text(encoding="utf-8"))
+        options = result["options"]
+        where = result.get("environment", {"device": "CPU, 2 cores", "date": "2026-11-21"})
+        parts.append(
+            f"{options['data']}, preset `{options['preset']}`, {options['steps']} steps ({where['device']}, "
+            f"{where['date']}):\n\n{table(result['rows'])}"
+        )
+    return "\n\n".join(parts)
+
+
+SECTIONS: dict[str, Callable[[], str]] = {
+    "models": models_table,
+    "semi-supervised": semi_supervised_section,
+    "benchmarks": benchmarks_section,
+}
 
 
 def render(text: str) -> str:

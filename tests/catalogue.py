@@ -11,9 +11,10 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
+from genjax.gans import cgan, dcgan, gan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.dense import DenseDecoder, DenseEncoder
 
-SHAPE = (8, 8, 1)
+SHAPE, POINT = (8, 8, 1), (1, 1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +24,7 @@ class Entry:
     game: (optimizer, dtype) -> a tiny game.  batch: (size, seed) -> leaves [B, ...] of one sub-batch.
     parameters: `{preset: {net: trainable parameters}}` of the recipe's presets.
     deterministic: the loss draws no noise of its own, so that devices which split the batch must agree exactly.
+    bias_before_norm: the published network has biases that its batch norm cancels, and its parameter count has them.
     """
 
     package: str
@@ -31,6 +33,7 @@ class Entry:
     batch: Callable[[int, int], dict[str, jax.Array]]
     parameters: Mapping[str, Mapping[str, int]]
     deterministic: bool = False
+    bias_before_norm: bool = False
 
 
 def _coders(dtype) -> dict[str, Any]:
@@ -56,6 +59,55 @@ def _cvae(tx, dtype):
 
 def _m2(tx, dtype):
     return m2.game(m2.M2(classifier=DenseEncoder((16,), dtype=dtype), **_coders(dtype)), tx)
+
+
+def _plane(dtype):
+    """Return a generator of points in the plane and a discriminator of them."""
+    return gan.Generator((16,), POINT, output=lambda x: x, dtype=dtype), gan.Discriminator((16,), dtype=dtype)
+
+
+def _gan(tx, dtype):
+    return gan.game(*_plane(dtype), tx, tx, POINT, 4)
+
+
+def _dcgan(tx, dtype):
+    networks = dcgan.Generator(8, 1, 8, dtype=dtype), dcgan.Discriminator(8, 8, dtype=dtype)
+    return dcgan.game(*networks, tx, tx, SHAPE, 5, ema=0.9)
+
+
+def _cgan(tx, dtype):
+    generator = cgan.Generator(SHAPE, 10, 8, 8, 16, dtype=dtype)
+    return cgan.game(generator, cgan.Discriminator(10, (8, 2), (4, 2), (8, 2), dtype=dtype), tx, tx, SHAPE, 5)
+
+
+def _wgan(tx, dtype):
+    return wgan.game(*_plane(dtype), tx, tx, POINT, 4, critic_steps=2)
+
+
+def _wgan_gp(tx, dtype):
+    generator, critic = wgan_gp.Generator(8, 1, (4,), dtype=dtype), wgan_gp.Critic((4, 4), 1, dtype=dtype)
+    return wgan_gp.game(generator, critic, tx, tx, SHAPE, 5, critic_steps=2)
+
+
+def _sngan(tx, dtype):
+    generator = sngan.ResNetGenerator(8, 1, (4,), 4, classes=10, dtype=dtype)
+    discriminator = sngan.ResNetDiscriminator((4, 4), 1, classes=10, dtype=dtype)
+    return sngan.game(generator, discriminator, tx, tx, SHAPE, 5, classes=10, discriminator_steps=2)
+
+
+def _unrolled(tx, dtype):
+    return unrolled.game(*_plane(dtype), tx, tx, POINT, 4, steps=2)
+
+
+def points(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random points in the plane, as images of one pixel."""
+    return {"images": jnp.asarray(np.random.default_rng(seed).normal(size=(count, *POINT)), jnp.float32)}
+
+
+def labelled(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random images in [-1, 1], all labelled."""
+    batch = images(count, seed)
+    return {"images": 2 * batch["images"] - 1, "labels": jnp.abs(batch["labels"])}
 
 
 def images(count: int, seed: int, shape: tuple[int, ...] = SHAPE, labels: int = 10) -> dict[str, jax.Array]:
@@ -105,6 +157,25 @@ CATALOGUE = (
         "autoencoders", "m2", _m2, images,
         {"paper": {"m2": _dense(784, 500, 10) + _dense(794, 500, 100) + _dense(60, 500, 784)}},
     ),
+    Entry("gans", "gan", _gan, points, {"paper": {"generator": 2_503_984, "discriminator": 1_231_441}}),
+    Entry(
+        "gans", "dcgan", _dcgan, labelled,
+        {
+            "paper": {"generator": 18_885_760, "discriminator": 17_232_768},
+            "torch": {"generator": 3_576_704, "discriminator": 2_765_568},
+        },
+    ),
+    Entry("gans", "cgan", _cgan, labelled, {"paper": {"generator": 2_413_984, "discriminator": 1_224_351}}),
+    Entry("gans", "wgan", _wgan, points, {"paper": {"generator": 3_576_704, "critic": 2_765_568}}),
+    Entry(
+        "gans", "wgan_gp", _wgan_gp, labelled, {"paper": {"generator": 1_204_483, "critic": 1_053_825}},
+        bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "sngan", _sngan, labelled, {"paper": {"generator": 4_276_739, "discriminator": 1_053_824}},
+        bias_before_norm=True,
+    ),
+    Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip
 
 

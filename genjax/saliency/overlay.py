@@ -138,7 +138,7 @@ def comparison_sheet(
         if exact.shape != approximate.shape:
             raise ValueError(f"{row.label!r}: the exact map is {exact.shape}, the approximate one {approximate.shape}")
         differences.append(exact - approximate)
-    limit = max(float(np.abs(d).max()) for d in differences) or 1.0
+    limit = max(0.001, *(float(np.abs(d).max()) for d in differences))  # not to show rounding as colour
 
     figure = Figure(figsize=(2.2 * 5 + 1.3, 2.4 * len(rows) + 0.3), dpi=110, layout="constrained")
     axes = figure.subplots(len(rows), 5, squeeze=False)
