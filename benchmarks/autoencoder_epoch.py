@@ -184,8 +184,8 @@ def main() -> None:
                 }
             )
     protocol = (
-        f"60,000 images ({Path(arguments.data).name}), one epoch a time, loops in turns, {arguments.repeats} rounds after one "
-        f"to warm up; product rate {rate / 1e9:.0f} GFLOP/s (float32, 2048 x 2048, measured before)"
+        f"60,000 images ({Path(arguments.data).name}), one epoch a time, loops in turns, {arguments.repeats} rounds "
+        f"after one to warm up; product rate {rate / 1e9:.0f} GFLOP/s (float32, 2048 x 2048, measured before)"
     )
     _result.report("autoencoder_epoch", "One epoch of the articles' VAEs", protocol, rows)
 
