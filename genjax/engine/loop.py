@@ -254,6 +254,8 @@ def train(
                     continue
                 if signals or int(state.step) >= total:
                     break
+            if start == total and evaluate:  # a finished run that was resumed: nothing to train, all to tell
+                scores = {name: float(value) for name, value in evaluate(state).items()}
         manager.wait_until_finished()
     stopped_by = signals[0] if signals else None
     return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores)

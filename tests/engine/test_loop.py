@@ -81,6 +81,8 @@ def test_scores_and_pictures_are_taken_when_due(tmp_path):
     assert seen == [(tmp_path, step, step) for step in (10, 20, 30, 40)]
     assert result.scores == {"error": 40.0}
     assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl") if "test/error" in row] == [10, 20, 30, 40]
+    again = run(tmp_path, evaluate=lambda state: {"error": float(state.step)}, resume=True)
+    assert again.scores == result.scores
 
 
 def test_phases_carry_what_has_the_same_path_and_shape(tmp_path):
