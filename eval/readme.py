@@ -14,11 +14,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from eval import _cli
 from genjax.engine.log import read_rows
 from genjax.files import write_text
 
@@ -185,7 +186,10 @@ def run(options: Options) -> None:
     print("README.md is up to date" if new == old else "README.md written")
 
 
-if __name__ == "__main__":
-    from eval._cli import main
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program from the command line."""
+    return _cli.main("eval.readme", __doc__ or "", Options(), run, arguments)
 
-    raise SystemExit(main("eval.readme", __doc__ or "", Options(), run))
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import pytest
 from flax import linen as nn
 
 from genjax.engine import init_state, make_step, move
-from genjax.gans import cgan, dcgan, gan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import dcgan, gan, sngan, wgan, wgan_gp
 from genjax.losses import adversarial
-from tests.engine.toy import same_bits, worst
+from tests.engine.toy import worst
 
 KEY = jax.random.key(3)
 POINT, IMAGE = (1, 1, 2), (8, 8, 1)
@@ -104,59 +103,6 @@ def test_images_and_samples_are_normalised_apart():
     np.testing.assert_allclose(statistics, expected, rtol=1e-4, atol=1e-7)
 
 
-GAMES = {
-    "gan": (gan.game(*PLANE.values(), optax.adam(1e-3), optax.adam(1e-3), POINT, 4), points(5)),
-    "dcgan": (
-        dcgan.game(
-            dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4), optax.adam(1e-3), optax.adam(1e-3), (16, 16, 1), 5
-        ),
-        {"images": jax.random.uniform(jax.random.key(0), (5, 16, 16, 16, 1))},
-    ),
-    "cgan": (
-        cgan.game(
-            cgan.Generator(IMAGE, 4, 8, 8, 16), cgan.Discriminator(4, (8, 2), (4, 2), (8, 2)),
-            optax.adam(1e-3), optax.adam(1e-3), IMAGE, 5,
-        ),
-        images(5),
-    ),
-    "wgan": (wgan.game(*PLANE.values(), optax.rmsprop(1e-3), optax.rmsprop(1e-3), POINT, 4), points(5)),
-    "wgan_gp": (
-        wgan_gp.game(
-            wgan_gp.Generator(8, 1, (4,)), wgan_gp.Critic((4, 4), 1), optax.adam(1e-3), optax.adam(1e-3), IMAGE, 5
-        ),
-        images(5),
-    ),
-    "sngan": (
-        sngan.game(
-            sngan.ResNetGenerator(8, 1, (4,), 4, classes=4), sngan.ResNetDiscriminator((4, 4), 1, classes=4),
-            optax.adam(1e-3), optax.adam(1e-3), IMAGE, 5, classes=4,
-        ),
-        images(5),
-    ),
-    "unrolled": (
-        unrolled.game(
-            *PLANE.values(), optax.adam(1e-3), optax.adam(1e-3, eps=0, eps_root=1e-16), POINT, 4, steps=2
-        ),
-        points(5),
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", GAMES)
-def test_a_player_changes_only_what_it_owns_and_steps_are_finite(name):
-    game, batch = GAMES[name]
-    state = start(game)
-    for player in game.players:
-        after, _ = jax.jit(partial(move, player))(state, first(batch), KEY)
-        for net in game.networks:
-            assert same_bits(after.params[net], state.params[net]) == (net not in player.owns)
-            if jax.tree.leaves(state.variables[net]):
-                assert same_bits(after.variables[net], state.variables[net]) == (net not in player.owns)
-    batch = jax.tree.map(lambda x: x[-game.batches_per_step :], batch)
-    _, metrics = jax.jit(make_step(game))(state, batch, KEY)
-    assert all(np.isfinite(value) for value in metrics.values())
-
-
 # WGAN
 
 
@@ -177,7 +123,8 @@ def test_every_weight_stays_within_its_bound_after_each_critic_move():
 
 
 def test_the_critic_moves_five_times_a_step_on_a_batch_each_and_its_distance_is_minus_its_loss():
-    game, batch = GAMES["wgan"]
+    game = wgan.game(*PLANE.values(), optax.rmsprop(1e-3), optax.rmsprop(1e-3), POINT, 4)
+    batch = points(5)
     assert game.batches_per_step == 5
     _, metrics = jax.jit(make_step(game))(start(game), batch, KEY)
     np.testing.assert_allclose(metrics["critic/distance"], -metrics["critic/loss"], rtol=1e-6)
