@@ -146,7 +146,7 @@ def semi_supervised_section() -> str:
     for path in sorted(SCORES.parent.glob("semi_supervised-*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         options = result["options"]
-        where = result.get("environment", {"device": "CPU, 2 cores", "date": "2026-11-21"})
+        where = result["environment"]
         parts.append(
             f"{options['data']}, preset `{options['preset']}`, {options['steps']} steps ({where['device']}, "
             f"{where['date']}):\n\n{table(result['rows'])}"
