@@ -82,17 +82,34 @@ OPERATIONAL = {
 }
 
 
+class Sampler(NamedTuple):
+    """How to draw from a trained generator: what the programs of `eval` need to know of it.
+
+    prior: (key, count) -> latents [count, ...].
+    generate: (state, latents, labels or None) -> float[count, height, width, channels] in [low, high].
+    classes: of a conditional generator, whose labels are int[count]; 0 for others.
+    """
+
+    prior: Callable[[jax.Array, int], jax.Array]
+    generate: Callable[[State, Any, Any], np.ndarray]
+    low: float
+    high: float
+    classes: int = 0
+
+
 class Run(NamedTuple):
     """What a recipe builds from its hyperparameters and data.
 
     optimizers: `{player: text}` for `--describe` and the card.
     evaluate: state -> scores on the test split.  pictures: (state, folder, step) writes PNG files.
+    sampler: of the generator, where there is one.
     """
 
     phases: tuple[Phase, ...]
     optimizers: Mapping[str, str]
     evaluate: Callable[[State], Mapping[str, float]] | None = None
     pictures: Callable[[State, Path, int], None] | None = None
+    sampler: Sampler | None = None
 
 
 def steps_of(hyper: Common, images: int) -> int:

@@ -19,7 +19,7 @@ from genjax.engine.state import State
 from genjax.metrics.modes import coverage
 from genjax.metrics.sliced import sliced_wasserstein
 from genjax.viz.grid import save_grid
-from train._cli import Common, Run, finish_optimizer
+from train._cli import Common, Run, Sampler, finish_optimizer
 
 COMPARED = 1000
 """Images in a score; a nearest neighbour's class is looked up among four times as many training images."""
@@ -126,15 +126,14 @@ def build(
 
     classes: of a conditional generator, 0 for others.  prepare: of batches, if not `pixels.prepare`.
     """
+    apply = jax.jit(generator.apply)
 
-    @partial(jax.jit, static_argnums=2)
-    def sample(variables, key, count, labels):
-        latent = prior(key, (count, hyper.latent))
-        return generator.apply(variables, latent, labels)
-
-    def draw(state: State, count: int, labels: np.ndarray | None = None) -> np.ndarray:
+    def generate(state: State, latents: Any, labels: np.ndarray | None = None) -> np.ndarray:
         variables = state.variables_of("generator", ema=hyper.ema is not None)
-        return np.asarray(sample(variables, jax.random.key(1), count, labels))
+        return np.asarray(apply(variables, latents, labels))
+
+    sampler = Sampler(lambda key, count: prior(key, (count, hyper.latent)), generate, pixels.low, pixels.high, classes)
+    draw = partial(draw_with, sampler)
 
     chosen = pixels.prepare if prepare is None else prepare
     feed = Feed(dataset.train, hyper.batch_size, chosen)
@@ -143,7 +142,13 @@ def build(
         optimizers=optimizers,
         evaluate=partial(evaluate, dataset, pixels, classes, draw),
         pictures=partial(pictures, dataset, pixels, classes, draw),
+        sampler=sampler,
     )
+
+
+def draw_with(sampler: Sampler, state: State, count: int, labels: np.ndarray | None = None) -> np.ndarray:
+    """Return `count` samples from the latents that every score and picture of a run uses."""
+    return sampler.generate(state, sampler.prior(jax.random.key(1), count), labels)
 
 
 def _real(split: Any, pixels: Range, count: int) -> tuple[np.ndarray, np.ndarray | None]:
