@@ -3,6 +3,7 @@
 Both are data-parallel with the same mathematics: with SGD and one batch they agree to float rounding. Under `jit` the
 batch is one array sharded over the mesh, so batch norm sees the global batch by itself; under `pmap` every device sees
 its share, and gradients and the statistics of `genjax.nn.normalization.BatchNorm` are averaged over the axis `DATA`.
+Devices may belong to several processes (`genjax.processes`); then each process puts its own columns of a batch.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,9 @@ class Plan(NamedTuple):
     axis: the mapped axis to give to `make_step` and `make_run` (None where there is none).
     put_state: a state on one device -> the state that the compiled run takes.  get_state: the way back.
     put_source: arrays [N, ...] that every device keeps whole.
-    put_batches: leaves [K, R, B, ...] (batches, or indices into the source) split over devices along B.
+    put_batches: leaves [K, R, B, ...] (batches, or indices into the source) split over devices along B; of several
+        processes, each gives the B of its own `share`.
+    share: size of a batch -> the slice of it that this process puts.
     compile: `run(state, source, indices, key)` -> its compiled form, which donates the state.
     get_metrics: metrics of the compiled run -> NumPy arrays [K].
     """
@@ -38,6 +41,7 @@ class Plan(NamedTuple):
     put_batches: Callable[[Any], Any]
     compile: Callable[[Callable], Callable]
     get_metrics: Callable[[Mapping[str, jax.Array]], dict[str, np.ndarray]]
+    share: Callable[[int], slice] = slice
 
 
 def bound_axis() -> str | None:
@@ -76,19 +80,70 @@ def check_batch(batch_size: int, devices: Sequence[Any], accumulate: int = 1) ->
         )
 
 
-def jit_plan(devices: Sequence[jax.Device]) -> Plan:
-    """Compile with `jit`; the batch is sharded over a mesh of `devices`, the state is replicated."""
+def _put(x: Any, sharding: jax.sharding.Sharding) -> jax.Array:
+    """Put what every process has whole onto `sharding`, of which it may own only a part."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(x, sharding)
+    host = np.asarray(x)
+    return jax.make_array_from_callback(host.shape, sharding, host.__getitem__)
+
+
+# Below this many numbers a copy on every device costs less than putting the parts together would.
+_WORTH_SPLITTING = 2**14
+
+
+def _split_longest(mesh: jax.sharding.Mesh, x: Any) -> NamedSharding:
+    """Return the sharding of `x` over its longest axis that the devices divide, or whole where there is none."""
+    axes = [axis for axis, size in enumerate(x.shape) if size % mesh.size == 0]
+    if not axes or x.size < _WORTH_SPLITTING:
+        return NamedSharding(mesh, PartitionSpec())
+    longest = max(axes, key=lambda axis: x.shape[axis])
+    return NamedSharding(mesh, PartitionSpec(*[None] * longest, DATA))
+
+
+def jit_plan(devices: Sequence[jax.Device], shard: bool = False) -> Plan:
+    """Compile with `jit`; the batch is sharded over a mesh of `devices`, the state is replicated.
+
+    shard: split large parameters, their averages and the optimizers' moments over the devices too, for networks that
+    outgrow one; the mathematics stay the same.
+    """
     mesh = _mesh(devices)
     whole, split = NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(None, None, DATA))
+    local = [index for index, device in enumerate(devices) if device.process_index == jax.process_index()]
+
+    def layout(state):
+        shardings = jax.tree.map(lambda _: whole, state)
+        if not shard:
+            return shardings
+        large = {
+            field: jax.tree.map(lambda x: _split_longest(mesh, x), getattr(state, field))
+            for field in ("params", "opt_state", "ema")
+        }
+        return shardings.replace(**large)
+
+    def compile(run):
+        def laid_out(state, *inputs):
+            state, metrics = run(state, *inputs)
+            return jax.lax.with_sharding_constraint(state, layout(state)), metrics
+
+        return jax.jit(laid_out, donate_argnums=0, out_shardings=(None, whole))
+
+    def get_state(state):
+        if whole.is_fully_addressable:
+            return state
+        state = jax.jit(lambda state: state, out_shardings=whole)(state) if shard else state
+        return jax.tree.map(lambda x: x.addressable_data(0), state)
+
     return Plan(
         devices=tuple(devices),
         axis=None,
-        put_state=lambda state: jax.device_put(state, whole),
-        get_state=lambda state: state,
-        put_source=lambda arrays: jax.device_put(dict(arrays), whole),
-        put_batches=lambda batches: jax.device_put(batches, split),
-        compile=lambda run: jax.jit(run, donate_argnums=0, out_shardings=(whole, whole)),
+        put_state=lambda state: jax.tree.map(_put, state, layout(state)),
+        get_state=get_state,
+        put_source=lambda arrays: {name: _put(x, whole) for name, x in arrays.items()},
+        put_batches=lambda batches: jax.tree.map(lambda x: jax.make_array_from_process_local_data(split, x), batches),
+        compile=compile,
         get_metrics=lambda metrics: {name: np.asarray(value) for name, value in metrics.items()},
+        share=lambda size: slice(local[0] * size // len(devices), (local[-1] + 1) * size // len(devices)),
     )
 
 
@@ -121,6 +176,3 @@ def pmap_plan(devices: Sequence[jax.Device]) -> Plan:
         ),
         get_metrics=lambda metrics: {name: np.asarray(value[0]) for name, value in metrics.items()},
     )
-
-
-PLANS = {"jit": jit_plan, "pmap": pmap_plan}

@@ -15,11 +15,11 @@ import jax
 import numpy as np
 import optax
 
-from genjax import data, files, parallel, precision
+from genjax import data, files, parallel, precision, processes
 from genjax.data import Dataset, pipeline
 from genjax.engine.phases import Phase
 from genjax.engine.state import State, init_state
-from genjax.engine.step import make_step
+from genjax.engine.step import make_step, rematerialized
 from genjax.environment import environment
 
 
@@ -48,7 +48,14 @@ class Common:
     parallel: Literal["jit", "pmap"] = "jit"
     """How the step is compiled for several devices."""
     devices: int | None = None
-    """Use this many devices (on a CPU: make that many virtual ones); all if not given."""
+    """Use this many devices, over all processes (on a CPU: make that many virtual ones); all if not given."""
+    processes: int = 1
+    """Start this many processes on this machine's CPU; leave it out under a scheduler (SLURM, Open MPI, Kubernetes,
+    TPU pods), whose processes are joined."""
+    shard: bool = False
+    """Split large parameters and optimizer states over the devices too, for networks that outgrow one."""
+    remat: bool = False
+    """Keep only products and convolutions for the gradient and compute the rest again: less memory, more time."""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """What layers compute in; fp16 scales its losses."""
     accumulate: int = 1
@@ -77,8 +84,8 @@ class Common:
 
 # Options that change where and how a run happens, not what it computes.
 OPERATIONAL = {
-    *("out", "resume", "force", "parallel", "devices", "fuse", "checkpoint_every", "evaluate_every", "keep"),
-    *("on_nonfinite", "stream", "tensorboard", "cache", "describe"),
+    *("out", "resume", "force", "parallel", "devices", "processes", "shard", "remat", "fuse", "checkpoint_every"),
+    *("evaluate_every", "keep", "on_nonfinite", "stream", "tensorboard", "cache", "describe"),
 }
 
 
@@ -270,10 +277,62 @@ def configure(devices: int | None = None, cache: bool = True) -> None:
 
 
 def _devices(count: int | None) -> list[jax.Device]:
-    devices = jax.devices()
-    if count is not None and not 1 <= count <= len(devices):
-        raise ValueError(f"--devices {count}: this machine offers {len(devices)}")
-    return devices[:count]
+    """Return `count` devices, as many of each process."""
+    team, offered = jax.process_count(), jax.local_device_count()
+    each, rest = divmod(team * offered if count is None else count, team)
+    if rest or not 1 <= each <= offered:
+        of_each = f" to each of {team} processes; give a multiple of {team}" if team > 1 else ""
+        raise ValueError(f"--devices {count}: this machine offers {offered}{of_each}")
+    return [device for index in range(team) for device in jax.local_devices(index)[:each]]
+
+
+def _check_places(hyper: Common, team: int) -> None:
+    if hyper.processes < 1:
+        raise ValueError(f"--processes {hyper.processes}: a run needs at least 1")
+    if hyper.parallel == "pmap" and (team > 1 or hyper.shard):
+        raise ValueError("--parallel pmap keeps the whole state on every device of one process; leave it out here")
+
+
+class _Prepared(NamedTuple):
+    run: Run
+    described: dict[str, Any]
+    config: dict[str, Any]
+    devices: list[jax.Device]
+
+
+def _prepare(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset], Run]) -> _Prepared:
+    """Load the data, build the run and check everything that can be checked before anything is written."""
+    devices = _devices(hyper.devices)
+    try:
+        dataset = data.load(hyper.data, image_size=hyper.image_size, stream=hyper.stream)
+    except data.DataError:
+        if not (hyper.describe and hyper.data in KNOWN):
+            raise
+        dataset = _placeholder(hyper.data, hyper.image_size)
+    run = build(hyper, dataset)
+    if hyper.remat:
+        run = run._replace(phases=tuple(phase._replace(game=rematerialized(phase.game)) for phase in run.phases))
+    config = {
+        "recipe": recipe,
+        "preset": preset,
+        "hyper": json.loads(json.dumps(dataclasses.asdict(hyper), default=str)),
+        "images": {"train": len(dataset.train), "test": len(dataset.test), "shape": list(dataset.train.shape)},
+        "environment": environment(),
+    }
+    if not hyper.describe:
+        for phase in run.phases:
+            parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
+            pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
+    return _Prepared(run, describe(recipe, preset, hyper, run), config, devices)
+
+
+def _open_folder(recipe: str, hyper: Common, config: Mapping[str, Any]) -> str:
+    """Return the run's folder with its configuration written."""
+    folder = _folder(recipe, hyper)
+    if hyper.resume and (folder / "config.json").exists():
+        _check_config(folder, config, hyper.force)
+    files.write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+    return str(folder)
 
 
 def main(
@@ -282,46 +341,44 @@ def main(
     build: Callable[[Any, Dataset], Run],
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Run a recipe from the command line and return the exit status: 0, or 2 where the input cannot be used.
+    """Run a recipe from the command line and return the exit status.
 
+    0; 2 where the input cannot be used; 3 where a loss was not finite; 130 after an interrupt.
     build: (hyperparameters, data set) -> Run.
     """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        preset, hyper = _parse(recipe, presets, given)
+        _check_places(hyper, hyper.processes)
+        configure(hyper.devices and hyper.devices // hyper.processes, hyper.cache)
+        team: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if processes.scheduler(os.environ) is not None:
+            processes.join()
+        elif hyper.processes > 1 and not hyper.describe:
+            team = processes.started(hyper.processes, [sys.executable, "-m", f"train.{recipe}", *given])
+        with team:
+            return _main(recipe, preset, hyper, build)
+    except ValueError as error:
+        if processes.is_first():
+            print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _main(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset], Run]) -> int:
     from genjax.engine.loop import DivergedError, Settings, train
 
-    try:
-        preset, hyper = _parse(recipe, presets, sys.argv[1:] if arguments is None else arguments)
-        configure(hyper.devices, hyper.cache)
-        devices = _devices(hyper.devices)
-        try:
-            dataset = data.load(hyper.data, image_size=hyper.image_size, stream=hyper.stream)
-        except data.DataError:
-            if not (hyper.describe and hyper.data in KNOWN):
-                raise
-            dataset = _placeholder(hyper.data, hyper.image_size)
-        run = build(hyper, dataset)
-        described = describe(recipe, preset, hyper, run)
-        if hyper.describe:
-            print(json.dumps(described, indent=2))
-            return 0
-        folder = _folder(recipe, hyper)
-        images = {"train": len(dataset.train), "test": len(dataset.test), "shape": list(dataset.train.shape)}
-        config = {
-            "recipe": recipe,
-            "preset": preset,
-            "hyper": json.loads(json.dumps(dataclasses.asdict(hyper), default=str)),
-            "images": images,
-            "environment": environment(),
-        }
-        if hyper.resume and (folder / "config.json").exists():
-            _check_config(folder, config, hyper.force)
-        for phase in run.phases:
-            parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
-            pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    files.write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
-    print(f"{recipe} ({preset}) on {hyper.data}: writing to {folder}", file=sys.stderr)
+    def tell(text: str) -> None:
+        if processes.is_first():
+            print(text, file=sys.stderr)
+
+    _check_places(hyper, jax.process_count())
+    run, described, config, devices = _prepare(recipe, preset, hyper, build)
+    if hyper.describe:
+        print(json.dumps(described, indent=2))
+        return 0
+    folder = Path(processes.from_first(lambda: _open_folder(recipe, hyper, config)))
+    tell(f"{recipe} ({preset}) on {hyper.data}: writing to {folder}")
+    plan = parallel.jit_plan(devices, hyper.shard) if hyper.parallel == "jit" else parallel.pmap_plan(devices)
     settings = Settings(
         fuse=hyper.fuse,
         accumulate=hyper.accumulate,
@@ -334,7 +391,7 @@ def main(
     try:
         result = train(
             run.phases,
-            parallel.PLANS[hyper.parallel](devices),
+            plan,
             seed=hyper.seed,
             folder=folder,
             settings=settings,
@@ -344,11 +401,13 @@ def main(
             pictures=run.pictures,
         )
     except DivergedError as error:
-        print(f"error: {error}", file=sys.stderr)
+        tell(f"error: {error}")
         return 3
     if result.signal is not None:
-        print(f"stopped at step {int(result.state.step)}; continue with --resume --out {folder}", file=sys.stderr)
+        tell(f"stopped at step {int(result.state.step)}; continue with --resume --out {folder}")
         return 0 if result.signal == signal.SIGTERM else 130
+    if not processes.is_first():
+        return 0
     from genjax.viz.curves import save_curves
 
     save_curves(folder / "metrics.jsonl", folder / "curves.png")

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from genjax import processes
 from genjax.files import write_text
 
 
@@ -39,6 +40,9 @@ def metrics_writer(folder: Path, resume_at: int = 0, tensorboard: bool = False) 
 
     resume_at: rows of later steps, which a killed run wrote after its last checkpoint, are dropped first.
     """
+    if not processes.is_first():
+        yield lambda step, metrics: None
+        return
     path = folder / "metrics.jsonl"
     rows = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from genjax import rng
+from genjax import processes, rng
 from genjax.data import pipeline
 from genjax.engine import checkpoint, log
 from genjax.engine.phases import Phase, phase_at
@@ -88,7 +88,7 @@ def _calls(phase: Phase, plan: Plan, seed: int, fuse: int, first: int, last: int
         for step in range(first, last, fuse):
             count = min(fuse, last - step)
             order = pipeline.order(len(split), size, seed, step * repeats, count * repeats)
-            yield count, source, plan.put_batches(order.reshape(count, repeats, size))
+            yield count, source, plan.put_batches(order.reshape(count, repeats, size)[..., plan.share(size)])
     else:
         yield from (
             (count, batches, None)
@@ -143,6 +143,8 @@ def _settle(run: _Run, phase: Phase, start: int, count: int, metrics: Mapping[st
 
 def _report(run: _Run, state: State, step: int) -> dict[str, float]:
     """Score and draw `state`; return the scores."""
+    if not processes.is_first():
+        return {}
     scores = {name: float(value) for name, value in run.evaluate(state).items()} if run.evaluate else {}
     if scores:
         run.write(step, {f"test/{name}": value for name, value in scores.items()})
@@ -175,7 +177,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
             step == total or step // every > (step - count) // every
             for every in (settings.checkpoint_every, settings.evaluate_every)
         )
-        stop = bool(run.signals)
+        stop = processes.anywhere(bool(run.signals))
         # One call stays unread, so that the device has work; what is saved or scored is checked first.
         while len(pending) > (0 if save or test or stop else 1):
             _settle(run, phase, *pending.popleft())
@@ -185,6 +187,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
         if test:
             scores = _report(run, run.plan.get_state(state), step)
         if stop:
+            run.signals.extend([] if run.signals else [signal.SIGTERM])  # where another process got it
             break
     while pending:
         _settle(run, phase, *pending.popleft())
@@ -224,7 +227,7 @@ def train(
             like = jax.eval_shape(lambda: init_state(phases[saved["phase"]].game, key))
             return checkpoint.restore(manager, like), saved["phase"], saved["retry"]
 
-        resumes = resume and manager.latest_step() is not None
+        resumes = resume and checkpoint.latest_step(manager) is not None
         state, index, retry = load() if resumes else (fresh(0, "init"), 0, 0)
         start, total = int(state.step), sum(phase.steps for phase in phases)
         with log.metrics_writer(folder, start, settings.tensorboard) as write, _progress(total, start) as progress:
@@ -239,14 +242,15 @@ def train(
                 try:
                     state, scores = _train_phase(run, index, state, retry)
                 except DivergedError as error:
-                    latest = manager.latest_step()
+                    latest = checkpoint.latest_step(manager)
                     if not (settings.rollback and retry < RETRIES and latest is not None):
                         where = f"{folder / 'checkpoints'}/{latest}" if latest is not None else "none was saved yet"
                         advice = (
                             "lower the learning rate or clip gradients and --resume, or add --on-nonfinite rollback"
                         )
                         raise DivergedError(f"{error}; last good checkpoint: {where}; {advice}") from None
-                    print(f"{error}; rolling back to step {latest}", file=sys.stderr)
+                    if processes.is_first():
+                        print(f"{error}; rolling back to step {latest}", file=sys.stderr)
                     state, index, saved_retry = load()
                     retry = max(retry, saved_retry) + 1
                     progress.reset(total)
@@ -254,9 +258,10 @@ def train(
                     continue
                 if signals or int(state.step) >= total:
                     break
-            if start == total and evaluate:  # a finished run that was resumed: nothing to train, all to tell
+            if (
+                start == total and evaluate and processes.is_first()
+            ):  # a finished run that was resumed: nothing to train, all to tell
                 scores = {name: float(value) for name, value in evaluate(state).items()}
-        manager.wait_until_finished()
     stopped_by = signals[0] if signals else None
     return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores)
 
@@ -264,4 +269,5 @@ def train(
 def _progress(total: int, done: int):
     from tqdm import tqdm
 
-    return tqdm(total=total, initial=done, unit="step", disable=None, dynamic_ncols=True, file=sys.stderr)
+    silent = None if processes.is_first() else True  # None: silent unless a person watches
+    return tqdm(total=total, initial=done, unit="step", disable=silent, dynamic_ncols=True, file=sys.stderr)

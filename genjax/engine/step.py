@@ -89,6 +89,22 @@ def move(
     return state, {f"{player.name}/{name}": value for name, value in metrics.items()}
 
 
+def _is_product(primitive: Any, *_: Any, **__: Any) -> bool:
+    return primitive in (lax.dot_general_p, lax.conv_general_dilated_p)
+
+
+def rematerialized(game: Game) -> Game:
+    """Return `game` with losses that keep only matrix products and convolutions for their gradients.
+
+    Everything between them (normalisation, activations) is computed again backwards: less memory for more time, and
+    the same gradients.
+    """
+    losses = (jax.checkpoint(player.loss, policy=_is_product) for player in game.players)
+    return game._replace(
+        players=tuple(player._replace(loss=loss) for player, loss in zip(game.players, losses, strict=True))
+    )
+
+
 def _move_on(player: Player, axis: str | None, accumulate: int, state: State, part: tuple[Batch, jax.Array]):
     batch, key = part
     return move(player, state, batch, key, axis, accumulate)
