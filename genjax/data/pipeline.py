@@ -77,6 +77,7 @@ def chunks(
     repeats: int = 1,
     fuse: int = 1,
     put: Callable[[Batch], Batch] = jax.device_put,
+    share: slice = slice(None),
     depth: int = 2,
     workers: int | None = None,
 ) -> Iterator[tuple[int, int, Batch]]:
@@ -84,7 +85,8 @@ def chunks(
 
     Yields (first step, number k of steps, put({"images": uint8[k, repeats, batch_size, height, width, channels]}));
     k is `fuse` but for the last chunk. At most `depth` chunks wait, besides the one in use. `Files` are decoded by
-    `workers` threads; their number changes nothing but speed. Closing the iterator ends the threads. DataError if the
+    `workers` threads; their number changes nothing but speed. Of every batch only `share` is read, which is the part of
+    one process among several. Closing the iterator ends the threads. DataError if the
     batch is larger than the split.
     """
     units_per_epoch(len(split), batch_size)
@@ -94,7 +96,7 @@ def chunks(
         )
 
     def rows(unit: int, count: int) -> np.ndarray:
-        return order(len(split), batch_size, seed, unit, count)
+        return order(len(split), batch_size, seed, unit, count)[:, share]
 
     def generate():
         with _reader(split, rows, start * repeats, stop * repeats, workers) as read, _ahead() as pool:

@@ -94,7 +94,7 @@ def _calls(phase: Phase, plan: Plan, seed: int, fuse: int, first: int, last: int
             (count, batches, None)
             for _, count, batches in pipeline.chunks(
                 split, batch_size=size, repeats=repeats, fuse=fuse, seed=seed, start=first, stop=last,
-                put=plan.put_batches,
+                put=plan.put_batches, share=plan.share(size),
             )
         )  # fmt: skip
 
