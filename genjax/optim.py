@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-Rate = float | optax.Schedule
+Schedule = Callable[[Any], Any]
+Rate = float | Schedule
 Scaling = Callable[[float, int, int], float]
-Decay = Callable[[float, int], optax.Schedule]
+Decay = Callable[[float, int], Schedule]
 
 
 def unscaled(rate: float, batch_size: int, base_batch: int) -> float:
@@ -40,17 +41,17 @@ def square_root(rate: float, batch_size: int, base_batch: int) -> float:
     return rate * math.sqrt(batch_size / base_batch)
 
 
-def linear_decay(peak: float, steps: int) -> optax.Schedule:
+def linear_decay(peak: float, steps: int) -> Schedule:
     """Return peak (1 - t / steps), 0 from `steps` on: what LAMB's authors use (arXiv 1904.00962, section 4)."""
     return optax.linear_schedule(peak, 0.0, steps)
 
 
-def constant(peak: float, steps: int) -> optax.Schedule:
+def constant(peak: float, steps: int) -> Schedule:
     """Return `peak` for ever."""
     return optax.constant_schedule(peak)
 
 
-def schedule(peak: float, steps: int, warm_up: int = 0, decay: Decay = constant, start: float = 0.0) -> optax.Schedule:
+def schedule(peak: float, steps: int, warm_up: int = 0, decay: Decay = constant, start: float = 0.0) -> Schedule:
     """Return the learning rate at step t = 0, 1, ...: a linear warm-up, then a decay over the rest of `steps`.
 
         t < warm_up:  start + (peak - start) t / warm_up
@@ -137,11 +138,11 @@ def lamb(
     where either norm is 0, where the paper's would be 0 or undefined and a zero bias could never move.
     Source: You et al. 2020, Training BERT in 76 minutes, arXiv 1904.00962, algorithm 2; eps of its section 4.
     """
-    return optax.lamb(rate, b1, b2, 1e-3, weight_decay=weight_decay, mask=mask)
+    return optax.lamb(rate, b1, b2, eps, weight_decay=weight_decay, mask=mask)
 
 
 def unit_norm() -> optax.GradientTransformation:
-    """g <- g / ||g||, with the norm over all parameters together; a gradient of zero stays zero."""
+    """Divide by the global norm: g <- g / ||g||, one norm for all parameters; a gradient of zero stays zero."""
 
     def update(updates, state, params=None):
         norm = optax.tree.norm(updates)
@@ -183,7 +184,7 @@ def large_batch(
     start: float = 0.0,
     weight_decay: float = 0.0,
 ) -> optax.GradientTransformation:
-    """Return `optimizer` with a rate chosen at `base_batch`, scaled to `batch_size`, warmed up and decayed over `steps`.
+    """Return `optimizer` with a rate that was chosen at `base_batch`, scaled, warmed up and decayed over `steps`.
 
         optimizer(schedule(scaling(rate, batch_size, base_batch), steps, warm_up, decay, start), weight_decay)
 
