@@ -247,6 +247,7 @@ def test_weights_are_told_from_biases_and_norms():
         "table": {"table": np.zeros((10, 4))},
         "positions": np.zeros((1, 16, 4)),
         "gamma": np.zeros(4),
+        "unheard of": np.zeros(4),
     }
     mask = optim.weights(params)
     chosen = {jax.tree_util.keystr(path) for path, yes in jax.tree_util.tree_leaves_with_path(mask) if yes}

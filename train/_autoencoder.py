@@ -26,7 +26,8 @@ from genjax.nn.conv import ConvDecoder, ConvEncoder
 from genjax.nn.dense import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT, LECUN, TORCH
 from genjax.viz.grid import save_grid
-from train._cli import Common, Run, finish_optimizer, steps_of
+from train import _optimizer
+from train._cli import Common, Run, steps_of
 
 ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
 INITIALIZERS = {"glorot": GLOROT, "lecun": LECUN, "torch": TORCH}
@@ -52,7 +53,7 @@ class Hyper(Common):
     initializer: Literal["glorot", "lecun", "torch"] = "glorot"
     """Rule for the first weights."""
     learning_rate: float = 1e-3
-    """Adam's."""
+    """Of Adam, or of --optimizer."""
     likelihood: Literal["bernoulli", "gaussian"] = "bernoulli"
     """Of a pixel given the latent; gaussian learns a variance for each."""
     binarize: Literal["no", "fixed", "dynamic"] = "no"
@@ -108,8 +109,14 @@ def coders(hyper: Hyper, late: bool = False) -> dict[str, Any]:
 
 
 def optimizer(hyper: Hyper) -> optax.GradientTransformation:
-    """Return Adam, with what the command line asks for around it."""
-    return finish_optimizer(optax.adam(hyper.learning_rate), hyper)
+    """Return Adam, or what the command line asks for."""
+    steps = hyper.steps if hyper.train_images is None else steps_of(hyper, hyper.train_images)
+    return _optimizer.optimizer(hyper, hyper.learning_rate, steps, optax.adam)
+
+
+def optimizer_text(hyper: Hyper) -> str:
+    """Return how `optimizer` reads in a description."""
+    return _optimizer.text(hyper, hyper.learning_rate, "adam({rate})")
 
 
 def _fixed_binarization(split: Arrays, name: str) -> Arrays:
@@ -150,7 +157,7 @@ def build(hyper: Hyper, splits: tuple[Any, Any, Callable], name: str, model: nn.
     phase = Phase(game, steps_of(hyper, len(train)), Feed(train, hyper.batch_size, prepare))
     return Run(
         phases=(phase,),
-        optimizers={name: f"adam({hyper.learning_rate:g})"},
+        optimizers={name: optimizer_text(hyper)},
         evaluate=partial(evaluate, hyper, name, model, test, phase.steps),
         pictures=partial(pictures, hyper, name, model, test),
     )

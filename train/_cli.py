@@ -62,6 +62,17 @@ class Common:
     """Compute a batch's gradient in this many slices."""
     clip: float | None = None
     """Clip gradients to this global norm."""
+    optimizer: Literal["own", "sgd", "adam", "adamw", "lars", "lamb", "nvlamb"] = "own"
+    """own is the recipe's. Others take the recipe's rates too: sgd and lars (share 0.001 of a layer's norm) want far
+    higher ones than adam, lamb and nvlamb about ten times."""
+    weight_decay: float = 0.0
+    """Of kernels and tables, not of biases, norms and positions."""
+    scaling: Literal["none", "linear", "sqrt"] = "none"
+    """How learning rates grow with --batch-size over --base-batch."""
+    base_batch: int | None = None
+    """The batch that learning rates were chosen for; the preset's if not given."""
+    rate_warm_up: float = 0.0
+    """Share of the steps in which learning rates rise from zero."""
     fuse: int = 50
     """Steps in one compiled call."""
     checkpoint_every: int = 1000
@@ -200,6 +211,8 @@ def _parse(recipe: str, presets: Mapping[str, Common], arguments: Sequence[str])
         prog=f"python -m train.{recipe} {preset}",
         description=f"Train {recipe}. Presets, named before the options: {', '.join(presets)}.",
     )
+    if hyper.base_batch is None:
+        hyper = dataclasses.replace(hyper, base_batch=presets[preset].batch_size)
     return preset, hyper
 
 
@@ -309,6 +322,7 @@ def _prepare(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset
         if not (hyper.describe and hyper.data in KNOWN):
             raise
         dataset = _placeholder(hyper.data, hyper.image_size)
+    hyper = dataclasses.replace(hyper, steps=steps_of(hyper, len(dataset.train)))  # schedules need them
     run = build(hyper, dataset)
     if hyper.remat:
         run = run._replace(phases=tuple(phase._replace(game=rematerialized(phase.game)) for phase in run.phases))

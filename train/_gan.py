@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from genjax import precision
+from genjax import optim, precision
 from genjax.data import Arrays, Dataset, mixtures, transforms
 from genjax.engine.game import Game
 from genjax.engine.phases import Feed, Phase
@@ -19,7 +19,8 @@ from genjax.engine.state import State
 from genjax.metrics.modes import coverage
 from genjax.metrics.sliced import sliced_wasserstein
 from genjax.viz.grid import save_grid
-from train._cli import Common, Run, Sampler, finish_optimizer
+from train import _optimizer
+from train._cli import Common, Run, Sampler
 
 COMPARED = 1000
 """Images in a score; a nearest neighbour's class is looked up among four times as many training images."""
@@ -78,17 +79,26 @@ def dtype(hyper: Common) -> Any:
 
 
 def adam(hyper: Hyper, rate: float, steps_per_step: int = 1, **options: float) -> optax.GradientTransformation:
-    """Return Adam; with `decay`, its rate falls to 0 over the run's steps of `steps_per_step` moves."""
-    if hyper.decay and hyper.epochs is not None:
-        raise ValueError("a rate that falls to 0 needs the number of steps: give --steps instead of --epochs")
+    """Return Adam, or what --optimizer names, at this player's own rate.
+
+    With `decay`, the rate falls to 0 over the run's `hyper.steps` steps of `steps_per_step` moves.
+    """
+    own = partial(optax.adam, b1=hyper.beta1, b2=hyper.beta2, **options)
+    decay = optim.linear_decay if hyper.decay else optim.constant
     moves = hyper.steps * steps_per_step
-    schedule = optax.linear_schedule(rate, 0.0, moves) if hyper.decay else rate
-    return finish_optimizer(optax.adam(schedule, hyper.beta1, hyper.beta2, **options), hyper)
+    return _optimizer.optimizer(hyper, rate, moves, own, decay, hyper.beta1, hyper.beta2)
 
 
 def adam_text(hyper: Hyper, rate: float) -> str:
     """Return how `adam` reads in a description."""
-    return f"adam({rate:g}, {hyper.beta1:g}, {hyper.beta2:g}){', falling to 0' if hyper.decay else ''}"
+    betas = f", {hyper.beta1:g}, {hyper.beta2:g}"
+    falling = ", falling to 0" if hyper.decay else ""
+    return _optimizer.text(hyper, rate, f"adam({{rate}}{betas})", betas) + falling
+
+
+def falling(factor: float) -> optim.Decay:
+    """Return the decay of the authors' code for GAN and CGAN: divided by `factor` in every step, down to 1e-6."""
+    return lambda peak, steps: optax.exponential_decay(peak, 1, 1 / factor, end_value=1e-6)
 
 
 def square(dataset: Dataset) -> int:

@@ -10,6 +10,7 @@ Presets
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax
@@ -18,7 +19,8 @@ import optax
 from genjax.data import Dataset
 from genjax.gans import cgan
 from train import _gan as shared
-from train._cli import Run, finish_optimizer, main, steps_of
+from train import _optimizer
+from train._cli import Run, main, steps_of
 
 PRIORS = {"normal": jax.random.normal, "uniform": jax.random.uniform}
 PIXELS = {"tanh": shared.TANH, "sigmoid": shared.SIGMOID}
@@ -28,8 +30,8 @@ PIXELS = {"tanh": shared.TANH, "sigmoid": shared.SIGMOID}
 class Hyper(shared.Hyper):
     """Options of the CGAN."""
 
-    optimizer: Literal["adam", "sgd"] = "adam"
-    """Adam, or the paper's SGD with its falling rate."""
+    falling_sgd: bool = False
+    """The paper's SGD, with momentum 0.5 and a rate that falls in every step, instead of Adam."""
     generator_units: tuple[int, int, int] = (64, 64, 128)
     """Of the generator's branches for latent and label, and of its joint layer."""
     discriminator_units: tuple[int, int, int] = (64, 16, 64)
@@ -49,17 +51,18 @@ PRESETS = {
     "small": SMALL,
     "paper": dataclasses.replace(
         SMALL, data="tfds:mnist", steps=287_829, batch_size=100, latent=100, generator_rate=0.1, discriminator_rate=0.1,
-        optimizer="sgd", generator_units=(200, 1000, 1200), discriminator_units=(240, 50, 240), dropout=0.5,
+        falling_sgd=True, generator_units=(200, 1000, 1200), discriminator_units=(240, 50, 240), dropout=0.5,
         prior="uniform", pixels="sigmoid", ema=None, evaluate_every=50_000, checkpoint_every=10_000,
     ),
 }  # fmt: skip
 
 
-def _optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransformation, str]:
-    if hyper.optimizer == "adam":
+def _player_optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransformation, str]:
+    if not hyper.falling_sgd:
         return shared.adam(hyper, rate), shared.adam_text(hyper, rate)
-    schedule = optax.exponential_decay(rate, 1, 1 / 1.00004, end_value=1e-6)
-    return finish_optimizer(optax.sgd(schedule, momentum=0.5), hyper), f"sgd({rate:g} / 1.00004^step, momentum 0.5)"
+    sgd = partial(optax.sgd, momentum=0.5)
+    tx = _optimizer.optimizer(hyper, rate, hyper.steps, sgd, shared.falling(1.00004))
+    return tx, _optimizer.text(hyper, rate, "sgd({rate} / 1.00004^step, momentum 0.5)")
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
@@ -73,7 +76,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     image, label, joint = hyper.discriminator_units
     discriminator = cgan.Discriminator(classes, (image, 5), (label, 5), (joint, 4), hyper.dropout, dtype=dtype)
     (first, first_text), (second, second_text) = (
-        _optimizer(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)
+        _player_optimizer(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)
     )
     game = cgan.game(
         generator, discriminator, first, second, dataset.shape, hyper.latent, prior, hyper.ema,

@@ -26,12 +26,13 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from genjax import files, precision
+from genjax import files, optim, precision
 from genjax.classifiers import classify, convnet, convnext, resnet, squeezenet, vgg, vit
 from genjax.data import Dataset, transforms
 from genjax.engine.phases import Feed, Phase
 from genjax.engine.state import State
-from train._cli import Common, Run, finish_optimizer, main, steps_of
+from train import _optimizer
+from train._cli import Common, Run, main, steps_of
 
 
 def unit(images: jax.Array) -> jax.Array:
@@ -68,16 +69,10 @@ class Hyper(Common):
 
     network: Literal["convnet", "convnext", "vit", "resnet18", "resnet50", "vgg16", "squeezenet"] = "convnet"
     """What to train."""
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    """sgd has Nesterov momentum 0.9."""
     learning_rate: float = 3e-3
     """The highest, after the warm-up."""
     schedule: Literal["cosine", "steps"] = "cosine"
     """After the warm-up: to zero along a cosine, or divided by 10 after 1/3, 2/3 and 8/9 of all steps."""
-    warm_up: float = 0.05
-    """Share of the steps in which the learning rate rises from zero."""
-    weight_decay: float = 1e-4
-    """Of kernels alone, not of biases, scales and positions."""
     smoothing: float = 0.0
     """Label smoothing."""
     ema: float | None = None
@@ -88,10 +83,13 @@ class Hyper(Common):
     """Mirror half of the training images."""
 
 
-SMALL = Hyper(image_size=16, steps=200, batch_size=64, evaluate_every=100, checkpoint_every=200)
+SMALL = Hyper(
+    image_size=16, steps=200, batch_size=64, optimizer="adamw", weight_decay=1e-4, rate_warm_up=0.05,
+    evaluate_every=100, checkpoint_every=200,
+)  # fmt: skip
 IMAGENET = Hyper(
     data="tfds:imagenet2012", image_size=256, stream=True, epochs=90, batch_size=256, optimizer="sgd",
-    learning_rate=0.1, schedule="steps", warm_up=5 / 90, crop=224, flip=True, evaluate_every=5000,
+    weight_decay=1e-4, learning_rate=0.1, schedule="steps", rate_warm_up=5 / 90, crop=224, flip=True, evaluate_every=5000,
     checkpoint_every=5000,
 )  # fmt: skip
 PRESETS = {
@@ -104,27 +102,22 @@ PRESETS = {
 }
 
 
-def learning_rate(hyper: Hyper, steps: int) -> optax.Schedule:
-    """Return the learning rate over `steps` steps."""
-    rise = round(hyper.warm_up * steps)
+def decay(hyper: Hyper, steps: int) -> optim.Decay:
+    """Return how the learning rate falls in a run of `steps` steps, warm-up included."""
     if hyper.schedule == "cosine":
-        return optax.warmup_cosine_decay_schedule(0.0, hyper.learning_rate, rise, steps)
-    drops = {round(share * steps) - rise: 0.1 for share in (1 / 3, 2 / 3, 8 / 9)}
-    stairs = optax.piecewise_constant_schedule(hyper.learning_rate, drops)
-    return optax.join_schedules([optax.linear_schedule(0.0, hyper.learning_rate, rise), stairs], [rise])
+        return optax.cosine_decay_schedule
 
+    def stairs(peak: float, rest: int) -> optim.Schedule:
+        return optax.piecewise_constant_schedule(
+            peak, {round(share * steps) - (steps - rest): 0.1 for share in (1 / 3, 2 / 3, 8 / 9)}
+        )
 
-def _kernels(params: Any) -> Any:
-    return jax.tree_util.tree_map_with_path(lambda path, _: path[-1].key == "kernel", params)
+    return stairs
 
 
 def optimizer(hyper: Hyper, steps: int) -> optax.GradientTransformation:
-    """Return the optimizer, with what the command line asks for around it."""
-    rate = learning_rate(hyper, steps)
-    if hyper.optimizer == "adamw":
-        return finish_optimizer(optax.adamw(rate, weight_decay=hyper.weight_decay, mask=_kernels), hyper)
-    decay = optax.add_decayed_weights(hyper.weight_decay, _kernels)
-    return finish_optimizer(optax.chain(decay, optax.sgd(rate, 0.9, nesterov=True)), hyper)
+    """Return what --optimizer names, AdamW if it is the recipe's own, at a rate that rises and falls."""
+    return _optimizer.optimizer(hyper, hyper.learning_rate, steps, optim.adamw, decay(hyper, steps))
 
 
 def random_crop(batch: transforms.Batch, key: jax.Array, *, size: int) -> transforms.Batch:

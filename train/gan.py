@@ -12,6 +12,7 @@ Presets
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax
@@ -21,7 +22,8 @@ from genjax.data import Dataset
 from genjax.gans import gan
 from genjax.losses import adversarial
 from train import _gan as shared
-from train._cli import Run, finish_optimizer, main, steps_of
+from train import _optimizer
+from train._cli import Run, main, steps_of
 
 OBJECTIVES = {
     "non-saturating": adversarial.non_saturating_generator,
@@ -68,10 +70,10 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         )
         prior = gan.unit_uniform
         first, second = (
-            finish_optimizer(optax.sgd(optax.exponential_decay(rate, 1, 1 / 1.000004, end_value=1e-6), 0.5), hyper)
+            _optimizer.optimizer(hyper, rate, steps, partial(optax.sgd, momentum=0.5), shared.falling(1.000004))
             for rate in rates
         )
-        texts = [f"sgd({rate:g} / 1.000004^step, momentum 0.5)" for rate in rates]
+        texts = [_optimizer.text(hyper, rate, "sgd({rate} / 1.000004^step, momentum 0.5)") for rate in rates]
     else:
         generator = gan.Generator((128, 128), dataset.shape, output=pixels.output, dtype=dtype)
         discriminator = gan.Discriminator((128, 128), dtype=dtype)

@@ -104,7 +104,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     game = m2.game(model, shared.optimizer(hyper), alpha=hyper.alpha, beta=hyper.beta)
     return Run(
         phases=(Phase(game, steps_of(hyper, len(train)), Feed(train, hyper.batch_size, prepare)),),
-        optimizers={"m2": f"adam({hyper.learning_rate:g})"},
+        optimizers={"m2": shared.optimizer_text(hyper)},
         evaluate=partial(evaluate, hyper, model, test),
         pictures=partial(shared.pictures, hyper, "m2", model, test),
     )

@@ -11,6 +11,7 @@ Presets
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -19,7 +20,8 @@ import optax
 from genjax.data import Dataset
 from genjax.gans import dcgan, gan, wgan
 from train import _gan as shared
-from train._cli import Run, finish_optimizer, main, steps_of
+from train import _optimizer
+from train._cli import Run, main, steps_of
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         generator = gan.Generator((64, 64), dataset.shape, output=pixels.output, dtype=dtype)
         critic = gan.Discriminator((64, 64), activation=jax.nn.relu, dtype=dtype)
     rates = (hyper.generator_rate, hyper.discriminator_rate)
-    generator_tx, critic_tx = (finish_optimizer(optax.rmsprop(rate, decay=0.99), hyper) for rate in rates)
+    generator_tx, critic_tx = (
+        _optimizer.optimizer(hyper, rate, steps * moves, partial(optax.rmsprop, decay=0.99))
+        for rate, moves in zip(rates, (1, hyper.critic_steps), strict=True)
+    )
 
     def make(critic_steps):
         return wgan.game(
@@ -76,8 +81,8 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     warm_up = min(hyper.warm_up, steps)
     games = [(make(100), warm_up), (make(hyper.critic_steps), steps - warm_up)]
     texts = {
-        "generator": f"rmsprop({rates[0]:g}, 0.99)",
-        "critic": f"rmsprop({rates[1]:g}, 0.99), within {hyper.limit:g}",
+        "generator": _optimizer.text(hyper, rates[0], "rmsprop({rate}, 0.99)"),
+        "critic": f"{_optimizer.text(hyper, rates[1], 'rmsprop({rate}, 0.99)')}, within {hyper.limit:g}",
     }
     return shared.build(hyper, dataset, games, generator, jax.random.normal, texts, pixels)
 

@@ -97,7 +97,7 @@ def rematerialized(game: Game) -> Game:
     """Return `game` with losses that keep only matrix products and convolutions for their gradients.
 
     Everything between them (normalisation, activations) is computed again backwards: less memory for more time, and
-    the same gradients.
+    the same gradients. XLA's compiler for CPUs undoes it, so it pays on accelerators alone.
     """
     losses = (jax.checkpoint(player.loss, policy=_is_product) for player in game.players)
     return game._replace(
