@@ -89,8 +89,8 @@ SMALL = Hyper(
 )  # fmt: skip
 IMAGENET = Hyper(
     data="tfds:imagenet2012", image_size=256, stream=True, epochs=90, batch_size=256, optimizer="sgd",
-    weight_decay=1e-4, learning_rate=0.1, schedule="steps", rate_warm_up=5 / 90, crop=224, flip=True, evaluate_every=5000,
-    checkpoint_every=5000,
+    weight_decay=1e-4, rate_warm_up=5 / 90, learning_rate=0.1, schedule="steps", crop=224, flip=True,
+    evaluate_every=5000, checkpoint_every=5000,
 )  # fmt: skip
 PRESETS = {
     "small": SMALL,
@@ -116,8 +116,8 @@ def decay(hyper: Hyper, steps: int) -> optim.Decay:
 
 
 def optimizer(hyper: Hyper, steps: int) -> optax.GradientTransformation:
-    """Return what --optimizer names, AdamW if it is the recipe's own, at a rate that rises and falls."""
-    return _optimizer.optimizer(hyper, hyper.learning_rate, steps, optim.adamw, decay(hyper, steps))
+    """Return what --optimizer names, Adam if it is the recipe's own, at a rate that rises and falls."""
+    return _optimizer.optimizer(hyper, hyper.learning_rate, steps, optax.adam, decay(hyper, steps))
 
 
 def random_crop(batch: transforms.Batch, key: jax.Array, *, size: int) -> transforms.Batch:
@@ -167,7 +167,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     side = (dataset.shape[0], dataset.shape[1]) if hyper.crop is None else (hyper.crop, hyper.crop)
     steps = steps_of(hyper, len(dataset.train))
     game = classify.game(network, optimizer(hyper, steps), (*side, dataset.shape[2]), hyper.smoothing, hyper.ema)
-    text = f"{hyper.optimizer}({hyper.learning_rate:g}, {hyper.schedule}), weight decay {hyper.weight_decay:g}"
+    text = f"{_optimizer.text(hyper, hyper.learning_rate, 'adam({rate})')}, {hyper.schedule} decay"
     return Run(
         phases=(Phase(game, steps, Feed(dataset.train, hyper.batch_size, _prepare(hyper))),),
         optimizers={"classifier": text},
