@@ -74,6 +74,18 @@ def test_the_command_line_reaches_the_optimizer(capsys):
     assert text == f"nvlamb({rate}), weight decay 0.1, linear scaling from batch {preset.batch_size}"
 
 
+def test_schedules_know_the_steps_that_epochs_make(capsys):
+    seen = []
+
+    def build(hyper, dataset):
+        seen.append((hyper.steps, len(dataset.train) // hyper.batch_size))
+        return vae.build(hyper, dataset)
+
+    assert main("vae", vae.PRESETS, build, ["--describe", "--no-cache", "--epochs", "3"]) == 0
+    ((steps, per_epoch),) = seen
+    assert steps == 3 * per_epoch
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -52,7 +52,6 @@ def test_the_critic_warms_up_in_a_phase_of_its_own(capsys):
         (("dcgan", "--data", "mixture:ring"), "leave out image_size"),
         (("sngan", "--labels"), "--networks residual"),
         (("wgan_gp", "paper", "--data", "digits", "--image-size", "12"), "doublings do not reach 12 pixels"),
-        (("wgan_gp", "--decay", "--epochs", "2"), "--steps instead of --epochs"),
         (("unrolled", "--look-ahead", "-1"), "0 for none"),
         (("sngan", "--devices", "3"), "cannot be split evenly"),
     ],
