@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,14 @@ import numpy as np
 HEARTBEAT = 20
 """Seconds without a sign of life after which the others give up on a process of another machine."""
 
-GRACE = 10.0
-"""Seconds that a process may end before the first one does, as all do when a run is over or refused."""
+GRACE = 20.0
+"""Seconds within which all processes end once one has, when a run is over or refused."""
+
+ORDERLY = (0, 2, 3, 130)
+"""Exit statuses of a run that ended by itself, was refused, diverged or was interrupted."""
 
 # What `jax.distributed.initialize` cannot find out by itself is told to the processes started here by these names.
-ADDRESS, COUNT, INDEX = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+ADDRESS, COUNT, INDEX, LEADER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID", "GENJAX_LEADER"
 
 
 def is_first() -> bool:
@@ -61,98 +65,122 @@ def scheduler(environment: Mapping[str, str]) -> str | None:
     return None
 
 
-def join(environment: Mapping[str, str] = os.environ) -> None:
-    """Join the processes that `scheduler` recognises; call before jax is first used. Does nothing on one's own."""
-    who = scheduler(environment)
-    if who is None:
-        return
-    # Its handler would keep SIGTERM from the loop, which agrees on a step to stop at by itself.
+@contextmanager
+def member(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Join the processes that `scheduler` recognises, for the block; call before jax is first used.
+
+    An exception in the block ends this process at once, with status 2 for a ValueError and 1 for any other: jax's
+    farewell would wait for the others, which wait for this one.
+    """
+    # jax's handler would keep SIGTERM from the loop, which agrees on a step to stop at by itself.
     jax.config.update("jax_enable_preemption_service", False)
-    if who == "environment":
-        address = environment[ADDRESS]
+    if scheduler(environment) == "environment":
         jax.distributed.initialize(
-            address, int(environment[COUNT]), int(environment[INDEX]), cluster_detection_method="deactivate",
-            heartbeat_timeout_seconds=HEARTBEAT,
+            environment[ADDRESS], int(environment[COUNT]), int(environment[INDEX]),
+            cluster_detection_method="deactivate", heartbeat_timeout_seconds=HEARTBEAT,
         )  # fmt: skip
     else:
         jax.distributed.initialize(heartbeat_timeout_seconds=HEARTBEAT)
+    if LEADER in environment:
+        threading.Thread(target=_follow, daemon=True).start()
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, ValueError):
+            print(f"error: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(2 if isinstance(error, ValueError) else 1)
 
 
-def _free_port() -> int:
+def _follow() -> None:
+    """End this process when the one that started it is gone, which closes the pipe between them."""
+    while os.read(0, 1):  # not sys.stdin, whose lock would outlast the interpreter
+        pass
+    os._exit(1)
+
+
+def lead(count: int, command: Sequence[str]) -> int:
+    """Run `command` in `count` processes on this machine's CPU until all end; return the first one's exit status.
+
+    Where one dies, it is named, the others are ended and the status is 1. Signals are passed on.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _ending(code: int) -> str:
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-
-
-def _watch(children: Sequence[subprocess.Popen], logs: Sequence[Path], over: threading.Event) -> None:
-    """End this process, which would wait for ever, when another one dies."""
-    while not over.wait(0.5):
-        for index, child in enumerate(children, start=1):
-            code = child.poll()
-            if code is None or (code >= 0 and over.wait(GRACE)):
-                continue
-            said = logs[index - 1].read_text(encoding="utf-8", errors="replace").strip().splitlines()[-5:]
-            print(
-                f"\nerror: process {index} of {len(children) + 1} {_ending(code)}, so the run stops here; start the "
-                "same command with --resume to continue from the last checkpoint" + "".join(f"\n  | {s}" for s in said),
-                file=sys.stderr,
-                flush=True,
-            )
-            _kill(children)
-            os._exit(1)  # the main thread is inside a collective that no exception reaches
-
-
-def _kill(children: Sequence[subprocess.Popen]) -> None:
-    for child in children:
-        child.kill()
-        child.wait()
-
-
-@contextmanager
-def started(count: int, command: Sequence[str]) -> Iterator[None]:
-    """Start `count` - 1 more processes of `command` on this machine's CPU, join them, and end them with the block.
-
-    Where one of them dies, this process names it and ends with status 1; where the block raises, it tells the error
-    and ends with status 2 for a ValueError, else 1. Call before jax is first used.
-    """
+        address = f"127.0.0.1:{probe.getsockname()[1]}"
     environment = {
         **os.environ,
         "JAX_PLATFORMS": "cpu",
         # XLA's thread pool has a thread for each core; with fewer threads than collectives in flight, they dead-lock.
         "NPROC": str(max(16, 4 * count)),
-        ADDRESS: f"127.0.0.1:{_free_port()}",
+        ADDRESS: address,
         COUNT: str(count),
+        LEADER: str(os.getpid()),
     }
-    os.environ["NPROC"] = environment["NPROC"]
-    jax.config.update("jax_platforms", "cpu")
-    over, children, logs = threading.Event(), [], []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            for index in range(1, count):
-                logs.append(Path(folder) / f"{index}.txt")
-                with logs[-1].open("wb") as log:
-                    mine = {**environment, INDEX: str(index)}
-                    children.append(subprocess.Popen(command, env=mine, stdout=log, stderr=subprocess.STDOUT))
-            threading.Thread(target=_watch, args=(children, logs, over), daemon=True).start()
-            join({**environment, INDEX: "0"})
-            yield
-            over.set()
-            jax.distributed.shutdown()
-            for child in children:
-                child.wait(GRACE)
-        except BaseException as error:
-            over.set()
-            _kill(children)
-            if isinstance(error, ValueError):
-                print(f"error: {error}", file=sys.stderr)
-            else:
-                traceback.print_exc()
-            sys.stderr.flush()
-            os._exit(2 if isinstance(error, ValueError) else 1)  # jax's farewell would wait for those just ended
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        logs = [Path(folder) / f"{index}.txt" for index in range(count)]
+        members: list[subprocess.Popen] = []
+        stack.callback(_kill, members)
+        for index, log in enumerate(logs):
+            # Sessions of their own, so that an interrupt from the keyboard comes once: from here.
+            members.append(
+                subprocess.Popen(
+                    command, env={**environment, INDEX: str(index)}, stdin=subprocess.PIPE, start_new_session=True,
+                    stdout=stack.enter_context(log.open("wb")) if index else None,
+                    stderr=subprocess.STDOUT if index else None,
+                )
+            )  # fmt: skip
+        with _passed_on(members):
+            return _wait(members, logs)
+
+
+@contextmanager
+def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[None]:
+    def send(number, frame):
+        for each in members:
+            if each.poll() is None:
+                each.send_signal(number)
+
+    previous = {number: signal.signal(number, send) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _wait(members: Sequence[subprocess.Popen], logs: Sequence[Path]) -> int:
+    deadline = float("inf")
+    while any(each.poll() is None for each in members) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        ended = {index: each.returncode for index, each in enumerate(members) if each.returncode is not None}
+        if any(code not in ORDERLY for code in ended.values()):
+            break
+        if ended and deadline == float("inf"):
+            deadline = time.monotonic() + GRACE
+    codes = {index: each.returncode for index, each in enumerate(members) if each.poll() is not None}
+    crashed = [index for index, code in codes.items() if code not in ORDERLY]
+    if not crashed:  # those still running wait for one that was refused and has said why
+        return max(codes.values())
+    # When one is killed, another may abort in the same moment: it is not the one to be named.
+    blamed = min(crashed, key=lambda index: codes[index] == -signal.SIGABRT)
+    code = codes[blamed]
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    said = logs[blamed].read_text(encoding="utf-8", errors="replace").splitlines()[-5:] if blamed else []
+    print(
+        f"error: process {blamed} of {len(members)} {how}, so the run stops here; start the same command with --resume "
+        "to continue from the last checkpoint" + "".join(f"\n  | {line}" for line in said),
+        file=sys.stderr,
+    )
+    return 1
+
+
+def _kill(members: Sequence[subprocess.Popen]) -> None:
+    for each in members:
+        each.kill()
+        each.wait()
 
 
 def from_first(make: Callable[[], Any]) -> Any:

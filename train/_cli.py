@@ -365,16 +365,14 @@ def main(
         preset, hyper = _parse(recipe, presets, given)
         _check_places(hyper, hyper.processes)
         configure(hyper.devices and hyper.devices // hyper.processes, hyper.cache)
-        team: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if processes.scheduler(os.environ) is not None:
-            processes.join()
-        elif hyper.processes > 1 and not hyper.describe:
-            team = processes.started(hyper.processes, [sys.executable, "-m", f"train.{recipe}", *given])
-        with team:
-            return _main(recipe, preset, hyper, build)
+            with processes.member():
+                return _main(recipe, preset, hyper, build)
+        if hyper.processes > 1 and not hyper.describe:
+            return processes.lead(hyper.processes, [sys.executable, "-m", f"train.{recipe}", *given])
+        return _main(recipe, preset, hyper, build)
     except ValueError as error:
-        if processes.is_first():
-            print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
 
 

@@ -1,6 +1,5 @@
 """A run of the toy regression in several processes: `python -m tests.engine.team FOLDER STEPS PROCESSES`."""
 
-import contextlib
 import os
 import sys
 from pathlib import Path
@@ -19,12 +18,9 @@ def main(folder: Path, steps: int, count: int, streamed: bool = False) -> None:
     """Train on eight devices, as many of each process, by SGD, saving every ten steps."""
     os.environ.pop("XLA_FLAGS", None)  # the parent's eight devices
     jax.config.update("jax_num_cpu_devices", 8 // count)
-    if processes.scheduler(os.environ) is not None:
-        processes.join()
-        team = contextlib.nullcontext()
-    else:
-        team = processes.started(count, [sys.executable, "-m", "tests.engine.team", *sys.argv[1:]])
-    with team:
+    if processes.scheduler(os.environ) is None:
+        raise SystemExit(processes.lead(count, [sys.executable, "-m", "tests.engine.team", *sys.argv[1:]]))
+    with processes.member():
         (folder / f"process-{jax.process_index()}").write_text(str(os.getpid()))
         feed = toy.feed()
         if streamed:
