@@ -165,7 +165,10 @@ def make_run(
             return body(state, batch, key)
 
         steps = source if indices is None else indices
-        # A loop of one turn is taken apart: XLA for CPUs computes convolutions several times slower inside loops.
-        return lax.scan(one, state, steps, unroll=jax.tree.leaves(steps)[0].shape[0] == 1)
+        if jax.tree.leaves(steps)[0].shape[0] > 1:
+            return lax.scan(one, state, steps)
+        # No loop for one step: XLA for CPUs computes convolutions inside loops ten times slower, unrolled or not.
+        state, metrics = one(state, jax.tree.map(lambda x: x[0], steps))
+        return state, jax.tree.map(lambda x: x[None], metrics)
 
     return run
