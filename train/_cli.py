@@ -1,4 +1,4 @@
-"""What every recipe shares: common options, the command line, the run's folder, and `--describe`."""
+"""What every recipe shares: common options, what it builds, and its command line."""
 
 import contextlib
 import dataclasses
@@ -18,9 +18,11 @@ import optax
 from genjax import data, files, parallel, precision, processes
 from genjax.data import Dataset, pipeline
 from genjax.engine.phases import Phase
-from genjax.engine.state import State, init_state
-from genjax.engine.step import make_step, rematerialized
+from genjax.engine.state import State
+from genjax.engine.step import rematerialized
 from genjax.environment import environment
+from train._describe import KNOWN, card, describe, placeholder
+from train._folder import open_folder
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,6 @@ class Common:
     """Print parameters, optimizers, batch and FLOPs as JSON, and do nothing else."""
 
 
-# Options that change where and how a run happens, not what it computes.
-OPERATIONAL = {
-    *("out", "resume", "force", "parallel", "devices", "processes", "shard", "remat", "fuse", "checkpoint_every"),
-    *("evaluate_every", "keep", "on_nonfinite", "stream", "tensorboard", "cache", "describe"),
-}
-
-
 class Sampler(NamedTuple):
     """How to draw from a trained generator: what the programs of `eval` need to know of it.
 
@@ -146,55 +141,6 @@ def finish_optimizer(tx: optax.GradientTransformation, hyper: Common) -> optax.G
     return tx
 
 
-# Shapes of data sets that a preset names and a machine may not have, so that --describe works without them:
-# image shape, classes, training images, test images.
-KNOWN = {
-    "tfds:mnist": ((28, 28, 1), 10, 60_000, 10_000),
-    "tfds:cifar10": ((32, 32, 3), 10, 50_000, 10_000),
-    "tfds:celeb_a": ((218, 178, 3), 0, 162_770, 19_962),
-    "tfds:lsun/bedroom": ((256, 256, 3), 0, 3_033_042, 300),
-    "tfds:imagenet2012": ((256, 256, 3), 1000, 1_281_167, 50_000),
-}
-
-
-def _placeholder(spec: str, image_size: int | None) -> Dataset:
-    (height, width, channels), classes, *counts = KNOWN[spec]
-    shape = (height, width, channels) if image_size is None else (image_size, image_size, channels)
-
-    def split(count: int) -> data.Arrays:  # broadcasting a zero allocates nothing
-        labels = {"labels": np.broadcast_to(np.int32(0), count)} if classes else {}
-        return data.Arrays({"images": np.broadcast_to(np.uint8(0), (count, *shape)), **labels})
-
-    return Dataset(spec, split(counts[0]), split(counts[1]), tuple(map(str, range(classes))))
-
-
-def describe(recipe: str, preset: str, hyper: Common, run: Run) -> dict[str, Any]:
-    """Return, without allocating, each network's trainable parameters, the optimizers, the batch and FLOPs per step."""
-    phases = []
-    for phase in run.phases:
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        state = jax.eval_shape(lambda key, game=phase.game: init_state(game, key), key)
-        lead = (phase.game.batches_per_step, phase.feed.batch_size)
-        example = {name: jax.ShapeDtypeStruct(x.shape, x.dtype) for name, x in phase.feed.split.take([0]).items()}
-        batch = {name: jax.ShapeDtypeStruct((lead[1], *x.shape[1:]), x.dtype) for name, x in example.items()}
-        if phase.feed.prepare is not None:
-            batch = jax.eval_shape(phase.feed.prepare, batch, key)
-        batch = {name: jax.ShapeDtypeStruct((lead[0], *x.shape), x.dtype) for name, x in batch.items()}
-        cost = jax.jit(make_step(phase.game, None, hyper.accumulate)).lower(state, batch, key).cost_analysis() or {}
-        phases.append(
-            {
-                "steps": phase.steps,
-                "batch": {name: list(x.shape) for name, x in batch.items()},
-                "parameters": {
-                    net: sum(int(np.prod(x.shape)) for x in jax.tree.leaves(params))
-                    for net, params in state.params.items()
-                },
-                "flops_per_step": int(cost.get("flops", 0)),
-            }
-        )
-    return {"recipe": recipe, "preset": preset, "optimizers": dict(run.optimizers), "phases": phases}
-
-
 def _parse(recipe: str, presets: Mapping[str, Common], arguments: Sequence[str]) -> tuple[str, Any]:
     import tyro
 
@@ -214,67 +160,6 @@ def _parse(recipe: str, presets: Mapping[str, Common], arguments: Sequence[str])
     if hyper.base_batch is None:
         hyper = dataclasses.replace(hyper, base_batch=presets[preset].batch_size)
     return preset, hyper
-
-
-def _folder(recipe: str, hyper: Common) -> Path:
-    if hyper.out is not None:
-        taken = (hyper.out / "config.json").exists()
-        if taken and not hyper.resume:
-            raise ValueError(f"{hyper.out} holds a run already; add --resume to continue it, or choose another --out")
-        return hyper.out
-    stem = Path(hyper.data.rstrip("/")).stem if hyper.data.endswith(".npz") else hyper.data.split("/")[-1]
-    base = Path("runs") / f"{recipe}-{stem.replace(':', '-')}"
-    numbered = [base, *(base.with_name(f"{base.name}-{n}") for n in range(2, 10_000))]
-    free = next(index for index, folder in enumerate(numbered) if not (folder / "config.json").exists())
-    if hyper.resume and free == 0:
-        raise ValueError(f"--resume found no run in {base}; start one without it, or name its folder with --out")
-    return numbered[free - 1] if hyper.resume else numbered[free]
-
-
-def _check_config(folder: Path, config: Mapping[str, Any], force: bool) -> None:
-    """Refuse to continue a run whose hyperparameters or data are not the ones given, and say what differs."""
-    saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-
-    def relevant(c):
-        flat = {name: value for name, value in c["hyper"].items() if name not in OPERATIONAL}
-        return {**flat, "recipe": c["recipe"], "images": c["images"]}
-
-    old, new = relevant(saved), relevant(config)
-    lines = [f"  {k}: {old.get(k)!r} -> {new.get(k)!r}" for k in sorted(old | new) if old.get(k) != new.get(k)]
-    if lines and not force:
-        raise ValueError(
-            "this is not the run that was started; it differs in (saved -> given)\n"
-            + "\n".join(lines)
-            + f"\ngive the values of {folder / 'config.json'}, or add --force to continue all the same"
-        )
-    if lines:
-        print("continuing with other values, as forced:\n" + "\n".join(lines), file=sys.stderr)
-
-
-def _card(recipe: str, preset: str, config: dict[str, Any], described: dict[str, Any], result, folder: Path) -> str:
-    phases = described["phases"]
-    parameters = "\n".join(f"| {net} | {count:,} |" for net, count in phases[-1]["parameters"].items())
-    scores = "\n".join(f"| {name} | {value:.4f} |" for name, value in result.scores.items())
-    where = config["environment"]
-    return f"""# {recipe}, preset {preset}
-
-- data: {config["hyper"]["data"]}, {config["images"]["train"]} training and {config["images"]["test"]} test images of shape {config["images"]["shape"]}
-- steps: {int(result.state.step)}, batch {phases[-1]["batch"]}, seed {config["hyper"]["seed"]}
-- optimizers: {"; ".join(f"{name}: {text}" for name, text in described["optimizers"].items())}
-- device: {where["device"]}, {where["processor"]}
-- time of this start: {result.seconds:.1f} s, of which {result.compile_seconds:.1f} s to compile the first call; FLOPs per step: {phases[-1]["flops_per_step"]:,}
-- date: {where["date"]}; versions: {", ".join(f"{k} {v}" for k, v in where["versions"].items())}
-
-| network | trainable parameters |
-|---|---|
-{parameters}
-
-| score on test images | value |
-|---|---|
-{scores}
-
-All hyperparameters: `config.json`. Training curves: `metrics.jsonl`, `curves.png`.
-"""  # noqa: E501 (lines of a table)
 
 
 def configure(devices: int | None = None, cache: bool = True) -> None:
@@ -321,7 +206,7 @@ def _prepare(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset
     except data.DataError:
         if not (hyper.describe and hyper.data in KNOWN):
             raise
-        dataset = _placeholder(hyper.data, hyper.image_size)
+        dataset = placeholder(hyper.data, hyper.image_size)
     hyper = dataclasses.replace(hyper, steps=steps_of(hyper, len(dataset.train)))  # schedules need them
     run = build(hyper, dataset)
     if hyper.remat:
@@ -338,15 +223,6 @@ def _prepare(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset
             parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
     return _Prepared(run, describe(recipe, preset, hyper, run), config, devices)
-
-
-def _open_folder(recipe: str, hyper: Common, config: Mapping[str, Any]) -> str:
-    """Return the run's folder with its configuration written."""
-    folder = _folder(recipe, hyper)
-    if hyper.resume and (folder / "config.json").exists():
-        _check_config(folder, config, hyper.force)
-    files.write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
-    return str(folder)
 
 
 def main(
@@ -388,7 +264,7 @@ def _main(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset], 
     if hyper.describe:
         print(json.dumps(described, indent=2))
         return 0
-    folder = Path(processes.from_first(lambda: _open_folder(recipe, hyper, config)))
+    folder = Path(processes.from_first(lambda: open_folder(recipe, hyper, config)))
     tell(f"{recipe} ({preset}) on {hyper.data}: writing to {folder}")
     plan = parallel.jit_plan(devices, hyper.shard) if hyper.parallel == "jit" else parallel.pmap_plan(devices)
     settings = Settings(
@@ -423,7 +299,7 @@ def _main(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset], 
     from genjax.viz.curves import save_curves
 
     save_curves(folder / "metrics.jsonl", folder / "curves.png")
-    files.write_text(folder / "card.md", _card(recipe, preset, config, described, result, folder))
+    files.write_text(folder / "card.md", card(recipe, preset, config, described, result, folder))
     for name, value in result.scores.items():
         print(f"{name}: {value:.4f}")
     print(f"{result.seconds:.1f} s; see {folder / 'card.md'}")
