@@ -29,6 +29,14 @@ def in_turns(tasks: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, 
     return seconds
 
 
+def product_rate(size: int = 2048, dtype: Any = "float32") -> float:
+    """Return the device's matrix-product rate in FLOP/s, the best of ten products."""
+    a = jax.numpy.ones((size, size), dtype)
+    product = jax.jit(lambda a: a @ a)
+    product(a).block_until_ready()
+    return 2 * size**3 / min(in_turns({"product": lambda: product(a).block_until_ready()}, 10)["product"])
+
+
 def spread(values: Sequence[float]) -> str:
     """Return "median (lowest - highest)" of a list of numbers."""
     return f"{statistics.median(values):.3g} ({min(values):.3g} - {max(values):.3g})"

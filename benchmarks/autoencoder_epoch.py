@@ -145,22 +145,13 @@ def torch_epochs(hyper: Any, images: np.ndarray, article_loop: bool):
     return {**loops, "the article's loop and objective": partial(train, net, optimizer, loader)}
 
 
-def product_rate(size: int = 2048) -> float:
-    """Return the machine's float32 matrix-product rate in FLOP/s, the best of ten products."""
-    a = jax.numpy.ones((size, size))
-    product = jax.jit(lambda a: a @ a)
-    product(a).block_until_ready()
-    seconds = _result.in_turns({"product": lambda: product(a).block_until_ready()}, 10)["product"]
-    return 2 * size**3 / min(seconds)
-
-
 def main() -> None:
     """Measure both configurations and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), or a copy of MNIST as PATH.npz or idx:DIR")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    images, rate, rows = training_images(arguments.data), product_rate(), []
+    images, rate, rows = training_images(arguments.data), _result.product_rate(), []
     for title, preset, article_loop in (
         ("PyTorch article (784-20-10, batch 1000)", "pytorch", True),
         ("comparison article (784-128-16, k = 5, batch 100)", "article", False),

@@ -1,0 +1,222 @@
+"""How long is a training step of four GANs, against plainly written PyTorch of the same networks in the same run?
+
+    python -m benchmarks.gan_step [--models dcgan sngan] [--rounds 5]
+
+DCGAN-64, SNGAN-32 and WGAN-GP-32 (residual, five critic steps) with their published widths, and CycleGAN-64: the same
+networks (parameter counts are compared), losses, moves and batches of images that live on the device. PyTorch runs
+eagerly and, where a compiler is found, with its networks under `torch.compile`. On an accelerator in fp32 and bf16, on
+a CPU in fp32 with smaller batches. Needs torch: pip install '.[bench]'.
+"""
+
+import argparse
+import math
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from benchmarks import _result
+from genjax import parallel, rng
+from genjax.engine import init_state, make_run, make_step
+from genjax.engine.game import Game
+from genjax.engine.step import move
+from genjax.gans import dcgan, sngan, wgan_gp
+
+
+def _adam(beta1: float, beta2: float) -> optax.GradientTransformation:
+    return optax.adam(2e-4, b1=beta1, b2=beta2)
+
+
+def _dcgan(width: int, dtype: Any) -> Game:
+    networks = dcgan.Generator(width=width, dtype=dtype), dcgan.Discriminator(width=width, dtype=dtype)
+    return dcgan.game(*networks, _adam(0.5, 0.999), _adam(0.5, 0.999), (64, 64, 3))
+
+
+def _sngan(width: int, dtype: Any) -> Game:
+    generator = sngan.ResNetGenerator(widths=(width,) * 3, first=width, dtype=dtype)
+    discriminator = sngan.ResNetDiscriminator(widths=(width // 2,) * 4, dtype=dtype)
+    return sngan.game(generator, discriminator, _adam(0, 0.9), _adam(0, 0.9), (32, 32, 3), generator_batch=2)
+
+
+def _wgan_gp(width: int, dtype: Any) -> Game:
+    networks = wgan_gp.Generator(widths=(width,) * 3, dtype=dtype), wgan_gp.Critic(widths=(width,) * 4, dtype=dtype)
+    return wgan_gp.game(*networks, _adam(0, 0.9), _adam(0, 0.9), (32, 32, 3), generator_batch=2)
+
+
+class Case(NamedTuple):
+    """game: (width, dtype) -> Game.  batches: on a CPU and on an accelerator."""
+
+    title: str
+    game: Callable[[int, Any], Game]
+    size: int
+    width: int
+    batches: tuple[int, int]
+
+
+CASES = {
+    "dcgan": Case("DCGAN-64", _dcgan, 64, 64, (32, 128)),
+    "sngan": Case("SNGAN-32", _sngan, 32, 256, (4, 64)),
+    "wgan_gp": Case("WGAN-GP-32", _wgan_gp, 32, 128, (8, 64)),
+}
+DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
+IMAGES = 1024
+
+
+class Ours(NamedTuple):
+    """train: `steps` steps.  flops: of one.  compile_seconds: of the first call, which is over."""
+
+    train: Callable[[], None]
+    parameters: dict[str, int]
+    flops: float
+    compile_seconds: float
+
+
+def flops_of(game: Game, state: Any, batch: Any, key: jax.Array) -> float:
+    """Return the FLOPs of one step, player by player: XLA counts the turns of a loop once."""
+    costs = (jax.jit(partial(move, player)).lower(state, batch, key).cost_analysis() for player in game.players)
+    return sum(p.repeats * (cost or {}).get("flops", 0.0) for p, cost in zip(game.players, costs, strict=True))
+
+
+def ours(game: Game, images: dict[str, np.ndarray], batch: int, steps: int) -> Ours:
+    """Compile and run once; steps are calls of their own on a CPU and one call on an accelerator, as recipes do."""
+    device, key = jax.devices()[0], jax.random.key(0)
+    plan = parallel.jit_plan([device])
+    state = plan.put_state(jax.jit(lambda key: init_state(game, key))(rng.named(key, "init")))
+    parameters = {net: sum(x.size for x in jax.tree.leaves(tree)) for net, tree in state.params.items()}
+    one = {name: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype) for name, x in images.items()}
+    flops = flops_of(game, jax.eval_shape(lambda: init_state(game, key)), one, key)
+    calls, fused = (steps, 1) if device.platform == "cpu" else (1, steps)
+    source, run = plan.put_source(images), plan.compile(make_run(make_step(game)))
+    draw = np.random.default_rng(0)
+
+    def train():
+        nonlocal state
+        metrics: Any = None
+        for _ in range(calls):
+            indices = draw.integers(0, IMAGES, (fused, game.batches_per_step, batch), np.int32)
+            state, metrics = run(state, source, plan.put_batches(indices), key)
+        jax.block_until_ready(metrics)
+
+    start = time.perf_counter()
+    train()
+    return Ours(train, parameters, flops, time.perf_counter() - start)
+
+
+def theirs(
+    build: Callable, width: int, images: dict[str, np.ndarray], batch: int, repeats: int, steps: int, bf16: bool,
+    compiled: bool,
+) -> tuple[Callable[[], None], dict[str, int], float]:  # fmt: skip
+    """Return the PyTorch counterpart of `Ours`, after a first call: what trains, parameters, seconds to compile."""
+    import torch
+
+    from benchmarks._torch_gans import Place
+
+    device = "cpu" if jax.devices()[0].platform == "cpu" else "cuda"
+    torch.manual_seed(0)
+    model = build(torch.compile if compiled else (lambda network: network), Place(device, bf16), width=width)
+    source = {n: torch.from_numpy(x).permute(0, 3, 1, 2).contiguous().to(device) for n, x in images.items()}
+    parameters = {net: sum(p.numel() for p in module.parameters()) for net, module in model.networks.items()}
+
+    def train():
+        for _ in range(steps):
+            rows = torch.randint(0, IMAGES, (repeats, batch), device=device)
+            model.step(*(x[rows] for x in source.values()))
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    start = time.perf_counter()
+    train()
+    return train, parameters, time.perf_counter() - start
+
+
+def measure(
+    name: str, precision: str, width: int | None, batch: int | None, rounds: int, steps: int, modes: Sequence[str],
+    rate: float,
+) -> list[dict[str, str]]:  # fmt: skip
+    """Return the table's rows of one model in one precision. rate: the machine's products, FLOP/s."""
+    from benchmarks import _torch_gans
+
+    case, cpu = CASES[name], jax.devices()[0].platform == "cpu"
+    width, batch = width or case.width, batch or case.batches[0 if cpu else 1]
+    game = case.game(width, DTYPES[precision])
+    shape = (IMAGES, case.size, case.size, 3)
+    images = {"images": np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)}
+    own = ours(game, images, batch, steps)
+    tasks, seconds_to_compile, notes = {"genjax": own.train}, {"genjax": own.compile_seconds}, {}
+    for mode in modes:
+        label = f"PyTorch {mode}"
+        build = getattr(_torch_gans, name)
+        arguments = (build, width, images, batch, game.batches_per_step, steps, precision == "bf16")
+        try:
+            train, parameters, first = theirs(*arguments, compiled=mode == "compiled")
+        except Exception as error:
+            if mode == "eager":
+                raise
+            notes[label] = f"torch.compile fails: {str(error).strip().splitlines()[0][:90]}"
+            continue
+        if parameters != own.parameters:
+            raise AssertionError(f"{name}: genjax has {own.parameters} parameters, {label} {parameters}")
+        tasks[label], seconds_to_compile[label] = train, first
+    seconds = _result.in_turns(tasks, rounds)
+    rows = []
+    for label in (*seconds, *notes):
+        row = {"model": case.title, "batch": str(batch), "precision": precision, "library": label}
+        if label in notes:
+            rows.append({**row, "steps per second": notes[label], "times genjax's": "-", "share of product rate": "-",
+                         "first call, s": "-"})  # fmt: skip
+            continue
+        times = [value / steps for value in seconds[label]]
+        ratios = [other / mine for other, mine in zip(seconds[label], seconds["genjax"], strict=True)]
+        rows.append({
+            **row,
+            "steps per second": _result.spread([1 / value for value in times]),
+            "times genjax's": _result.spread(ratios),
+            "share of product rate": f"{own.flops / min(times) / rate:.0%}",
+            "first call, s": f"{seconds_to_compile[label]:.1f}",
+        })  # fmt: skip
+        print(f"{case.title} {precision} {label}: {_result.spread(ratios)} times genjax's", flush=True)
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every model in every precision, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cpu = jax.devices()[0].platform == "cpu"
+    parser.add_argument("--models", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--precisions", nargs="+", choices=DTYPES, default=["fp32"] if cpu else ["fp32", "bf16"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=1 if cpu else 20, help="steps of each library in a round")
+    parser.add_argument("--batch", type=int, help="for every model; each has its own by default")
+    parser.add_argument("--width", type=int, help="of every model; the published ones by default")
+    parser.add_argument("--eager-only", action="store_true", help="leave torch.compile out")
+    options = parser.parse_args(arguments)
+    compiler = jax.devices()[0].platform != "cpu" or shutil.which("g++") or shutil.which("clang++")
+    modes = ["eager", *(["compiled"] if compiler and not options.eager_only else [])]
+    rows, size, notes = [], 1024 if cpu else 8192, []
+    for precision in options.precisions:
+        rate = _result.product_rate(size, DTYPES[precision])
+        notes.append(f"{precision} product rate {rate / 1e9:,.0f} GFLOP/s ({size} x {size}, before)")
+        for name in options.models:
+            rows += measure(
+                name, precision, options.width, options.batch, options.rounds, options.steps, modes, rate
+            )  # fmt: skip
+            jax.clear_caches()
+    wanted = [float(row["times genjax's"].split()[0]) for row in rows if row["library"] == "PyTorch eager"]
+    protocol = (
+        f"one device; rounds in turns: {options.rounds} of {options.steps} step(s) each after a first call; medians "
+        "(ranges) of speeds, and of times over genjax's in the same round (above 1: genjax is faster); FLOPs by XLA, "
+        f"player by player; {'; '.join(notes)}; both libraries at their default fp32 settings; geometric mean of "
+        f"eager's time over genjax's: {math.exp(sum(map(math.log, wanted)) / len(wanted)):.2f}"
+        + ("" if compiler else "; no C++ compiler, so no torch.compile")
+    )
+    _result.report("gan_step", "One training step of four GANs", protocol, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""How does training scale over devices, and does it compute the same on all of them?
+
+    python -m benchmarks.scaling [--devices 1 2 4 8]
+
+A DCGAN at one global batch, on the first 1, 2, 4, 8 devices (virtual ones where the machine has only a CPU, which share
+its cores and so cannot be faster), by `jit` and by `pmap`: images per second, and the largest difference of any
+parameter from one device's after 20 steps of SGD.
+"""
+
+import argparse
+import os
+from collections.abc import Sequence
+from typing import Any
+
+ROUNDS = 3
+
+
+def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int) -> list[dict[str, str]]:
+    """Return the table's rows; every configuration takes a few rounds in turn with the others."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+    import optax
+
+    from benchmarks import _result
+    from genjax import parallel, rng
+    from genjax.engine import init_state, make_run, make_step
+    from genjax.gans import dcgan
+
+    optimizers = optax.sgd(1e-2), optax.sgd(1e-2)
+    networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
+
+    # Every device draws latents of its own under pmap, so equality is asked of latents that do not depend on a key.
+    def prior(key, shape):
+        rows = jnp.arange(shape[0]) + (0 if parallel.bound_axis() is None else jax.lax.axis_index("data") * shape[0])
+        return jnp.sin(jnp.outer(1.0 + rows, 1.0 + jnp.arange(shape[1])))
+
+    game = dcgan.game(*networks, *optimizers, (size, size, 3), prior=prior)
+    key = jax.random.key(0)
+    images = np.random.default_rng(0).uniform(-1, 1, (8 * batch, size, size, 3)).astype(np.float32)
+    order = np.random.default_rng(1).integers(0, len(images), (steps, 1, 1, batch), np.int32)
+    plans = {
+        (count, name): make(jax.devices()[:count])
+        for count in counts
+        for name, make in (("jit", parallel.jit_plan), ("pmap", parallel.pmap_plan))
+    }
+    results: dict[Any, Any] = {}
+    tasks = {}
+    for place, plan in plans.items():
+        run = plan.compile(make_run(make_step(game, plan.axis), None, plan.axis))
+        source = plan.put_source({"images": images})
+
+        def train(place=place, plan=plan, run=run, source=source):
+            state = plan.put_state(init(rng.named(key, "init")))
+            for indices in order:
+                state, _ = run(state, source, plan.put_batches(indices), key)
+            results[place] = jax.block_until_ready(plan.get_state(state).params)
+
+        tasks[f"{place[0]} {place[1]}"] = train
+    init = jax.jit(lambda key: init_state(game, key))
+    _result.in_turns(tasks, 1)  # compiles
+    seconds = _result.in_turns(tasks, ROUNDS)
+    first = jax.device_get(results[(counts[0], "jit")])
+    rows = []
+    for (count, name), params in results.items():
+        own = jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - np.asarray(b)).max(), first, params))
+        times = seconds[f"{count} {name}"]
+        rows.append(
+            {
+                "devices": str(count),
+                "compiled by": name,
+                "images per second": _result.spread([steps * batch / value for value in times]),
+                f"speed of {counts[0]} by jit": _result.spread(
+                    [base / value for base, value in zip(seconds[f"{counts[0]} jit"], times, strict=True)]
+                ),
+                f"largest difference of a parameter after {steps} steps": f"{max(own):.1e}",
+            }
+        )
+    return rows
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure every device count, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--devices", nargs="+", type=int, default=[1, 2, 4, 8])
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=20)
+    options = parser.parse_args(arguments)
+    if "XLA_FLAGS" not in os.environ:  # counts on CPUs only, and before the first look at devices
+        os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={max(options.devices)}"
+    import jax
+
+    from benchmarks import _result
+
+    found = len(jax.devices())
+    counts = sorted(count for count in set(options.devices) if count <= found)
+    if not counts:
+        parser.error(f"none of {options.devices} devices can be had; this machine has {found}")
+    rows = measure(counts, options.batch, options.size, options.width, options.steps)
+    virtual = jax.devices()[0].platform == "cpu"
+    protocol = (
+        f"DCGAN-{options.size}, width {options.width}, global batch {options.batch}, SGD 0.01, {options.steps} steps "
+        f"from the same state, {ROUNDS} rounds in turns after one to compile"
+        + ("; virtual devices of one CPU, which share its cores" if virtual else "")
+    )
+    _result.report("scaling", "Devices", protocol, rows)
+
+
+if __name__ == "__main__":
+    main()
