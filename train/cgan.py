@@ -14,9 +14,10 @@ from functools import partial
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import optax
 
-from genjax.data import Dataset
+from genjax.data import Dataset, transforms
 from genjax.gans import cgan
 from train import _gan as shared
 from train import _optimizer
@@ -36,6 +37,8 @@ class Hyper(shared.Hyper):
     """Of the generator's branches for latent and label, and of its joint layer."""
     discriminator_units: tuple[int, int, int] = (64, 16, 64)
     """Maxout units of the discriminator's branches for image and label, and of its joint layer."""
+    label_noise: float = 0.0
+    """Share of training images that get a random label; with 1 labels tell nothing."""
     dropout: float = 0.0
     """Share of hidden units dropped in both networks."""
     prior: Literal["normal", "uniform"] = "normal"
@@ -65,8 +68,20 @@ def _player_optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransfor
     return tx, _optimizer.text(hyper, rate, "sgd({rate} / 1.00004^step, momentum 0.5)")
 
 
+def mislabel(share: float, classes: int, batch: transforms.Batch, key: jax.Array) -> transforms.Batch:
+    """Return the batch with about `share` of its labels drawn anew, uniformly."""
+    if not share:
+        return batch
+    coin, draw = jax.random.split(key)
+    labels = batch["labels"]
+    other = jax.random.randint(draw, labels.shape, 0, classes, labels.dtype)
+    return {**batch, "labels": jnp.where(jax.random.uniform(coin, labels.shape) < share, other, labels)}
+
+
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the CGAN's run on `dataset`; ValueError where it has no labels."""
+    if not 0 <= hyper.label_noise <= 1:
+        raise ValueError(f"--label-noise {hyper.label_noise:g}: a share of the images, from 0 to 1")
     classes, dtype = shared.check_labels(dataset), shared.dtype(hyper)
     pixels = shared.PLANE if shared.is_plane(dataset) else PIXELS[hyper.pixels]
     prior = PRIORS[hyper.prior]
@@ -82,8 +97,9 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         generator, discriminator, first, second, dataset.shape, hyper.latent, prior, hyper.ema,
     )  # fmt: skip
     games = [(game, steps_of(hyper, len(dataset.train)))]
+    prepare = transforms.compose(pixels.prepare, partial(mislabel, hyper.label_noise, classes))
     optimizers = {"generator": first_text, "discriminator": second_text}
-    return shared.build(hyper, dataset, games, generator, prior, optimizers, pixels, classes)
+    return shared.build(hyper, dataset, games, generator, prior, optimizers, pixels, classes, prepare)
 
 
 if __name__ == "__main__":

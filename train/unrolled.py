@@ -7,10 +7,13 @@ Presets
             with --look-ahead 0 most seeds end on one or two modes (7, 1 and 2 of 8 for seeds 0 to 2)
     paper   the same ring with latent 256, layers of 128 units, batch 512, Adam 1e-4, 25,000 steps (appendix A; the
             width of the discriminator's layer is not stated there)
+    notebook  the authors' notebook: tanh, two layers in the discriminator too, the generator's rate 1e-3, 5 steps of
+            look-ahead (on this ring; theirs has radius 1, and one of its eight modes there twice)
 """
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 from flax import linen as nn
@@ -21,7 +24,7 @@ from genjax.nn.initializers import GLOROT, Initializer
 from train import _gan as shared
 from train._cli import Run, main, steps_of
 
-ORTHOGONAL = Initializer(nn.initializers.orthogonal(0.8), GLOROT.bias)
+ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,15 @@ class Hyper(shared.Hyper):
     look_ahead: int = 10
     """Steps of the discriminator's optimizer that the generator foresees."""
     units: int = 64
-    """Of each hidden layer: two in the generator, one in the discriminator."""
+    """Of each hidden layer."""
+    layers: int = 1
+    """Hidden layers of the discriminator; the generator has two."""
+    activation: Literal["relu", "tanh"] = "relu"
+    """Between the layers."""
+    gain: float = 0.8
+    """Of the orthogonal initialisation."""
+    scale: float = 0.25
+    """What the discriminator multiplies points by."""
 
 
 SMALL = Hyper(data="mixture:ring", steps=3000, batch_size=128, latent=16, evaluate_every=500)
@@ -41,7 +52,13 @@ PRESETS = {
         SMALL, steps=25_000, batch_size=512, latent=256, units=128, generator_rate=1e-4, discriminator_rate=1e-4,
         evaluate_every=5000,
     ),
+    "notebook": dataclasses.replace(
+        SMALL, steps=25_000, batch_size=512, latent=256, units=128, layers=2, activation="tanh", gain=1.4, scale=1.0,
+        look_ahead=5, generator_rate=1e-3, discriminator_rate=1e-4, evaluate_every=5000,
+    ),
 }  # fmt: skip
+SCORE = ("modes", "covered modes of the ring's 8")
+CONTROLS = {"without look-ahead": ("--look-ahead", "0")}
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
@@ -49,9 +66,12 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     if hyper.look_ahead < 0:
         raise ValueError(f"--look-ahead {hyper.look_ahead}: a number of steps, 0 for none")
     dtype, pixels = shared.dtype(hyper), shared.PLANE if shared.is_plane(dataset) else shared.TANH
-    layers = {"activation": nn.relu, "initializer": ORTHOGONAL, "dtype": dtype}
+    if hyper.layers < 1:
+        raise ValueError(f"--layers {hyper.layers}: the discriminator needs at least 1 hidden layer")
+    orthogonal = Initializer(nn.initializers.orthogonal(hyper.gain), GLOROT.bias)
+    layers = {"activation": ACTIVATIONS[hyper.activation], "initializer": orthogonal, "dtype": dtype}
     generator = gan.Generator((hyper.units,) * 2, dataset.shape, output=pixels.output, **layers)
-    discriminator = gan.Discriminator((hyper.units,), scale=0.25, **layers)
+    discriminator = gan.Discriminator((hyper.units,) * hyper.layers, scale=hyper.scale, **layers)
     # The look-ahead differentiates Adam's square root, so its epsilon stands inside it.
     inside = shared.adam(hyper, hyper.discriminator_rate, eps=0.0, eps_root=1e-16)
     game = unrolled.game(

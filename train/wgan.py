@@ -6,7 +6,7 @@ Presets
     small   the ring of eight Gaussians, dense networks; weights within 0.1 and rate 5e-4, since with the paper's values
             nothing happens in minutes on such small networks: about a minute on two CPU cores
     paper   64 pixels of LSUN bedrooms, DCGAN's networks (width 64), weights within 0.01, RMSProp 5e-5, batch 64, five
-            critic steps a step, 100 in the first 25 steps
+            critic steps a step, 100 in the first 25 steps and in every 500th (the authors' code; not in the text)
 """
 
 import dataclasses
@@ -38,6 +38,8 @@ class Hyper(shared.Hyper):
     """Critic steps a step."""
     warm_up: int = 25
     """Steps at the start with 100 critic steps each."""
+    burst_every: int | None = None
+    """Every so many steps, one with 100 critic steps."""
 
 
 SMALL = Hyper(
@@ -48,9 +50,21 @@ PRESETS = {
     "small": SMALL,
     "paper": dataclasses.replace(
         SMALL, data="tfds:lsun/bedroom", image_size=64, steps=200_000, batch_size=64, latent=100, generator_rate=5e-5,
-        discriminator_rate=5e-5, networks="convolutional", limit=0.01, evaluate_every=5000, checkpoint_every=5000,
+        discriminator_rate=5e-5, networks="convolutional", limit=0.01, burst_every=500,
+        evaluate_every=5000, checkpoint_every=5000,
     ),
 }  # fmt: skip
+
+
+def schedule(steps: int, warm_up: int, burst_every: int | None) -> list[tuple[bool, int]]:
+    """Return stretches (whether the critic moves often, steps): in the first `warm_up` steps and every so many."""
+    first = min(warm_up, steps)
+    stretches, at = [(True, first)], first
+    for burst in range(burst_every, steps, burst_every) if burst_every else ():
+        if burst >= at:
+            stretches += [(False, burst - at), (True, 1)]
+            at = burst + 1
+    return [(often, count) for often, count in (*stretches, (False, steps - at)) if count]
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
@@ -78,8 +92,8 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
             ema=hyper.ema,
         )  # fmt: skip
 
-    warm_up = min(hyper.warm_up, steps)
-    games = [(make(100), warm_up), (make(hyper.critic_steps), steps - warm_up)]
+    many, few = make(100), make(hyper.critic_steps)
+    games = [(many if often else few, count) for often, count in schedule(steps, hyper.warm_up, hyper.burst_every)]
     texts = {
         "generator": _optimizer.text(hyper, rates[0], "rmsprop({rate}, 0.99)"),
         "critic": f"{_optimizer.text(hyper, rates[1], 'rmsprop({rate}, 0.99)')}, within {hyper.limit:g}",

@@ -11,6 +11,7 @@ images: float[batch, size, size, channels] in [-1, 1], size = 4 * 2^stages.
 Configurations at 64 pixels
     authors  width 128, 5x5 kernels, first norm per unit of the flat vector (`flat_norm`), latent U(-1, 1)
     Torch    width 64, 4x4 kernels, latent N(0, 1)
+Without `batch_norm` layers have biases instead: for comparison, and in WGAN's experiments.
 Padding of 5x5 kernels is (3, 2) here and symmetric in the authors' code: a shift by one pixel.
 """
 
@@ -68,6 +69,7 @@ class Generator(nn.Module):
     width: int = 64
     kernel_size: int = 4
     flat_norm: bool = False
+    batch_norm: bool = True
     initializer: Initializer = NORMAL
     dtype: Any = None
 
@@ -76,17 +78,14 @@ class Generator(nn.Module):
         """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
         count = stages(self.size)
         features = self.width * 2 ** (count - 1)
-        x = nn.Dense(16 * features, use_bias=False, kernel_init=self.initializer.kernel, dtype=self.dtype)(latent)
-        if self.flat_norm:
-            x = Norm(self.dtype)(x, train).reshape(-1, 4, 4, features)
-        else:
-            x = Norm(self.dtype)(x.reshape(-1, 4, 4, features), train)
-        x = nn.relu(x)
-        make = partial(
-            ConvTranspose, kernel_size=self.kernel_size, use_bias=False, initializer=self.initializer, dtype=self.dtype
-        )
+        rest = {"use_bias": not self.batch_norm, "dtype": self.dtype}
+        x = nn.Dense(16 * features, kernel_init=self.initializer.kernel, **rest)(latent)
+        x = x if self.flat_norm else x.reshape(-1, 4, 4, features)
+        x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x).reshape(-1, 4, 4, features)
+        make = partial(ConvTranspose, kernel_size=self.kernel_size, initializer=self.initializer, **rest)
         for stage in reversed(range(count - 1)):
-            x = nn.relu(Norm(self.dtype)(make(self.width * 2**stage)(x), train))
+            x = make(self.width * 2**stage)(x)
+            x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x)
         return nn.tanh(make(self.channels)(x).astype(jnp.float32))
 
 
@@ -96,6 +95,7 @@ class Discriminator(nn.Module):
     size: int = 64
     width: int = 64
     kernel_size: int = 4
+    batch_norm: bool = True
     initializer: Initializer = NORMAL
     dtype: Any = None
 
@@ -105,10 +105,10 @@ class Discriminator(nn.Module):
         x, kernel = images, (self.kernel_size, self.kernel_size)
         for stage in range(stages(self.size)):
             x = nn.Conv(
-                self.width * 2**stage, kernel, (2, 2), use_bias=False, kernel_init=self.initializer.kernel,
-                dtype=self.dtype,
+                self.width * 2**stage, kernel, (2, 2), use_bias=not self.batch_norm,
+                kernel_init=self.initializer.kernel, dtype=self.dtype,
             )(x)  # fmt: skip
-            x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage else x, 0.2)
+            x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage and self.batch_norm else x, 0.2)
         x = x.reshape(x.shape[0], -1)
         x = nn.Dense(1, use_bias=False, kernel_init=self.initializer.kernel, dtype=self.dtype)(x)
         return x.astype(jnp.float32)[:, 0]

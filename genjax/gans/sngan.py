@@ -40,7 +40,8 @@ NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
 class ResNetGenerator(nn.Module):
     """Dense to the smallest square, a residual block per doubling, batch norm, ReLU, 3x3 convolution, tanh.
 
-    32 pixels: widths (256, 256, 256).  48: (256, 128, 64), first 512.  128: (1024, 512, 256, 128, 64), first 1024.
+    32 pixels: widths (256, 256, 256).  48: (256, 128, 64), first 512.  64: (512, 256, 128, 64), first 1024.
+    128: (1024, 512, 256, 128, 64), first 1024.
     """
 
     size: int = 32
@@ -65,7 +66,8 @@ class ResNetGenerator(nn.Module):
 class ResNetDiscriminator(nn.Module):
     """Residual blocks, the first `halvings` of which halve the size, ReLU, sum over pixels, a linear unit, projection.
 
-    32 pixels: widths (128,) * 4, 2 halvings, no last bias.  64 and above: (64, 128, 256, 512, 1024 ...), 5 halvings.
+    32 pixels: widths (128,) * 4, 2 halvings, no last bias.  48: (64, 128, 256, 512, 1024), 4 halvings.  64: the same,
+    5 halvings.  128: (64, 128, 256, 512, 1024, 1024), 5 halvings.
     """
 
     widths: Sequence[int] = (128, 128, 128, 128)

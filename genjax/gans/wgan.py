@@ -4,8 +4,8 @@ Arjovsky, Chintala & Bottou 2017, Wasserstein GAN, arXiv 1701.07875 (algorithm 1
     max_w in [-c, c]  E f_w(x) - E f_w(G(z));  the generator minimises -E f_w(G(z)).
 A critic's output is linear: no sigmoid, no logarithm. `game` appends the clipping of *every* parameter of the critic,
 batch norm's scale included, as the last link of its optimizer, so that it holds after every critic step (algorithm 1;
-the authors' code clips before the step). Five critic steps a generator step, and 100 in each of the first 25: a phase
-of its own, see `train.wgan`; the code's burst of 100 at every 500th generator step is left out.
+the authors' code clips before the step). Five critic steps a generator step, and 100 in each of the first 25 and, in
+the code alone, in every 500th: phases of their own, see `train.wgan`.
 RMSProp with decay 0.99, PyTorch's, is what the code uses: `optax.rmsprop(5e-5, decay=0.99)`.
 
 Networks: any pair of generator and critic; the paper's are DCGAN's, with or without batch norm, and dense ones.
