@@ -39,6 +39,15 @@ class ConvNet(nn.Module):
         return nn.Dense(10, dtype=self.dtype)(x.reshape(len(x), -1))
 
 
+class DenseNet(nn.Module):
+    """float[B, H, W, 1] -> logits float[B, 10], one hidden layer: a step takes less time than its dispatch."""
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+        """Return logits."""
+        return nn.Dense(10)(nn.relu(nn.Dense(16)(images.reshape(len(images), -1))))
+
+
 def digits(spec: str, size: int, count: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], str]:
     """Return training images uint8[count, size, size, 1] with labels (repeated where there are fewer), test, a name."""
     dataset = data.load(spec, image_size=size)

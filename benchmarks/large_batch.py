@@ -3,9 +3,10 @@
     python -m benchmarks.large_batch [--data mnist.npz] [--seeds 3] [--full]
 
 Every optimizer is treated alike: its rate is the one of a grid (each about three times the one before) with which it
-reaches the target soonest at batch 128; for larger batches the same rule scales that rate, after a warm-up over the
-same number of images. No optimizer decays weights. By default images are 14 pixels wide and channels few, so that all
-takes minutes; --full has 28 pixels, 16 and 32 channels.
+reaches the target soonest at batch 128; for larger batches the same rule scales that rate, which rises over the same
+number of images and then falls to 0 along a line over the same number of epochs. No optimizer decays weights. By
+default images are 14 pixels wide and channels few, so that all takes minutes; --full has 28 pixels, 16 and 32 channels.
+The square-root rule is the default: at 64 times the rate of batch 128 (--rules linear) neither Adam nor LAMB learns.
 """
 
 import argparse
@@ -29,7 +30,8 @@ from genjax.engine import init_state, make_run, make_step
 
 IMAGES, BASE, BATCHES = 60_000, 128, (1024, 8192)
 WARM_UP = 30_000  # images
-EVERY = 8192  # images between two looks at the test set
+TUNED = 1.5  # epochs in which a rate must reach the target at the base batch
+EVERY = 2048  # images between two looks at the test set, or one batch
 OPTIMIZERS: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
     "SGD": (optim.sgd, (0.01, 0.03, 0.1, 0.3)),
     "Adam": (optim.adamw, (0.001, 0.003, 0.01, 0.03)),
@@ -58,13 +60,22 @@ class Outcome(NamedTuple):
     best: float
 
 
-def train(problem: Problem, make: Callable[..., Any], rate: float, batch: int, seed: int, rule: Any) -> Outcome:
-    """Train until the target or the limit; compiling and looking at the test set are not in the time."""
+def train(
+    problem: Problem, make: Callable[..., Any], rate: float, batch: int, seed: int, rule: Any, stop: float = math.inf
+) -> Outcome:
+    """Train until the target, or `stop` or the limit in epochs; compiling and looking at the test set cost no time."""
     steps = int(problem.limit * IMAGES / batch)
-    warm_up = min(round(WARM_UP / batch) if batch > BASE else 0, steps - 1)
     tx = optim.large_batch(
-        make, rate, batch, steps, base_batch=BASE, scaling=rule, warm_up=warm_up, decay=optim.constant
+        make,
+        rate,
+        batch,
+        steps,
+        base_batch=BASE,
+        scaling=rule,
+        warm_up=round(WARM_UP / batch),
+        decay=optim.linear_decay,
     )
+    steps = int(min(problem.limit, stop) * IMAGES / batch)
     game = classify.game(problem.network, tx, problem.test["images"].shape[1:])
     plan, key = parallel.jit_plan(jax.devices()[:1]), jax.random.key(seed)
     state = plan.put_state(jax.jit(partial(init_state, game))(rng.named(key, "init")))
@@ -100,8 +111,7 @@ def accuracy(network: ConvNet, variables: Any, test: dict[str, jax.Array]) -> ja
 
 def tune(problem: Problem, make: Callable[..., Any], rates: tuple[float, ...]) -> tuple[float, Outcome]:
     """Return the rate that reaches the target soonest at the base batch (of equals, the one that scores best)."""
-    brief = problem._replace(limit=min(1.0, problem.limit))
-    outcomes = {rate: train(brief, make, rate, BASE, 0, optim.unscaled) for rate in rates}
+    outcomes = {rate: train(problem, make, rate, BASE, 0, optim.unscaled, stop=TUNED) for rate in rates}
     rate = min(rates, key=lambda rate: (outcomes[rate].epochs, -outcomes[rate].best))
     return rate, outcomes[rate]
 
@@ -127,14 +137,15 @@ def main() -> None:
     """Tune at the small batch, scale to the larger ones, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), or a copy of MNIST as PATH.npz or idx:DIR")
-    parser.add_argument("--target", type=float, help="accuracy to reach; 0.95 if not given, 0.97 with --full")
+    parser.add_argument("--target", type=float, help="accuracy to reach; 0.93 if not given, 0.97 with --full")
     parser.add_argument("--limit", type=float, default=8.0, help="epochs after which a run is given up")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rules", nargs="+", choices=RULES, default=["sqrt"], help="how rates grow with the batch")
+    parser.add_argument("--only", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     parser.add_argument("--full", action="store_true", help="28 pixels, 16 and 32 channels, all test images")
     arguments = parser.parse_args()
     size, features, looked_at = (28, (16, 32), 10_000) if arguments.full else (14, (8, 16), 2000)
-    target = arguments.target or (0.97 if arguments.full else 0.95)
+    target = arguments.target or (0.97 if arguments.full else 0.93)
     images, held_out, data = digits(arguments.data, size, IMAGES)
     test = {
         "images": jnp.asarray(held_out["images"][:looked_at], jnp.float32) / 255,
@@ -143,9 +154,10 @@ def main() -> None:
     source = parallel.jit_plan(jax.devices()[:1]).put_source(images)
     problem = Problem(ConvNet(features), dict(source), test, target, arguments.limit)
     rows = []
-    for name, (make, rates) in OPTIMIZERS.items():
+    for name in arguments.only:
+        make, rates = OPTIMIZERS[name]
         rate, outcome = tune(problem, make, rates)
-        rows.append(row(name, BASE, "-", rate, [outcome], 1.0))
+        rows.append(row(name, BASE, "-", rate, [outcome], TUNED))
         print(rows[-1], flush=True)
         for batch in BATCHES:
             for rule in arguments.rules:
@@ -155,10 +167,11 @@ def main() -> None:
                 print(rows[-1], flush=True)
     protocol = (
         f"{data}; two 5x5 convolutions ({features[0]}, {features[1]}) with batch norm; until {target:.0%} of "
-        f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images; at batch {BASE} the rate of "
-        f"each optimizer's grid that gets there soonest (one seed, one epoch), then scaled by the rule after a warm-up "
-        f"over {WARM_UP:,} images, {arguments.seeds} seeds; momentum 0.9, no weight decay; LARS with trust "
-        f"coefficient 1; time without compiling and testing"
+        f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images or batch; at batch {BASE} "
+        f"the rate of each optimizer's grid that gets there soonest (one seed, {TUNED:g} epochs), for larger batches "
+        f"scaled by the rule, {arguments.seeds} seeds; all rates rise over {WARM_UP:,} images and fall to 0 along a line in "
+        f"{arguments.limit:g} epochs; momentum 0.9, no weight decay; LARS with trust coefficient 1; time without "
+        f"compiling and testing"
     )
     _result.report("large_batch", "Epochs and time to a fixed accuracy by optimizer and batch", protocol, rows)
 

@@ -23,7 +23,7 @@ import numpy as np
 import optax
 
 from benchmarks import _result
-from benchmarks._convnet import ConvNet, digits
+from benchmarks._convnet import ConvNet, DenseNet, digits
 from genjax import parallel, rng
 from genjax.classifiers import classify
 from genjax.data import Arrays, pipeline, transforms
@@ -36,9 +36,9 @@ BATCH, LARGE, FUSED = 128, 1024, 4
 Task = Callable[[], Any]
 
 
-def make_game(**options: Any) -> Game:
-    """Return the game of the ConvNet: SGD with momentum 0.9."""
-    return classify.game(ConvNet(**options), optax.sgd(0.01, 0.9), (28, 28, 1))
+def make_game(make: Callable[..., Any] = ConvNet, **options: Any) -> Game:
+    """Return the game of a network: SGD with momentum 0.9."""
+    return classify.game(make(**options), optax.sgd(0.01, 0.9), (28, 28, 1))
 
 
 class Trainer:
@@ -169,6 +169,7 @@ def measure(images: Mapping[str, np.ndarray], repeats: int) -> list[dict[str, st
     bias, half = Trainer(images, make_game(bias=True)), Trainer(images, make_game(dtype=jnp.bfloat16))
     large = Trainer(images, make_game(), batch=LARGE)
     fused = Trainer(images, make_game(), fuse=FUSED)
+    dense, fused_dense = (Trainer(images, make_game(DenseNet), fuse=n) for n in (1, LARGE // BATCH))
     sliced, whole = Trainer(images, make_game(), LARGE, accumulate=8), large
     again = Trainer(images, rematerialized(make_game()), LARGE)
     calls = max(1, plain.steps // FUSED // 8)  # fusing is timed on an eighth, since it is slow on CPUs
@@ -189,6 +190,9 @@ def measure(images: Mapping[str, np.ndarray], repeats: int) -> list[dict[str, st
             "losses read later, not after each step": (partial(plain.on_device, wait=True), epoch, ""),
             f"{FUSED} steps in a call": (
                 partial(plain.on_device, most=calls * FUSED), partial(fused.on_device, most=calls), "part of an epoch",
+            ),
+            f"{LARGE // BATCH} steps in a call, dense network": (
+                dense.on_device, fused_dense.on_device, "784-16-10: steps shorter than their dispatch",
             ),
             "donated state": (undonated.on_device, epoch, ""),
             "bfloat16": (epoch, half.on_device, ""),
