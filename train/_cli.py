@@ -76,7 +76,7 @@ class Common:
     rate_warm_up: float = 0.0
     """Share of the steps in which learning rates rise from zero."""
     fuse: int = 50
-    """Steps in one compiled call."""
+    """Steps in one compiled call; 1 for convolutional networks on CPUs, where XLA computes them slowly inside loops."""
     checkpoint_every: int = 1000
     """Steps between checkpoints."""
     evaluate_every: int = 1000
@@ -267,8 +267,9 @@ def _main(recipe: str, preset: str, hyper: Any, build: Callable[[Any, Dataset], 
     folder = Path(processes.from_first(lambda: open_folder(recipe, hyper, config)))
     tell(f"{recipe} ({preset}) on {hyper.data}: writing to {folder}")
     plan = parallel.jit_plan(devices, hyper.shard) if hyper.parallel == "jit" else parallel.pmap_plan(devices)
+    convolves = any(phase["convolutions"] for phase in described["phases"])
     settings = Settings(
-        fuse=hyper.fuse,
+        fuse=1 if convolves and jax.default_backend() == "cpu" else hyper.fuse,
         accumulate=hyper.accumulate,
         checkpoint_every=hyper.checkpoint_every,
         evaluate_every=hyper.evaluate_every,

@@ -10,6 +10,7 @@ import numpy as np
 
 from genjax import data
 from genjax.data import Dataset
+from genjax.engine.phases import Phase
 from genjax.engine.state import init_state
 from genjax.engine.step import make_step
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 KNOWN = {
     "tfds:mnist": ((28, 28, 1), 10, 60_000, 10_000),
     "tfds:cifar10": ((32, 32, 3), 10, 50_000, 10_000),
+    "tfds:stl10": ((96, 96, 3), 10, 5_000, 8_000),
     "tfds:celeb_a": ((218, 178, 3), 0, 162_770, 19_962),
+    "tfds:celeb_a_hq/1024": ((1024, 1024, 3), 0, 24_000, 6_000),
     "tfds:lsun/bedroom": ((256, 256, 3), 0, 3_033_042, 300),
     "tfds:imagenet2012": ((256, 256, 3), 1000, 1_281_167, 50_000),
 }
@@ -41,8 +44,12 @@ def placeholder(spec: str, image_size: int | None) -> Dataset:
 
 def describe(recipe: str, preset: str, hyper: Common, run: Run) -> dict[str, Any]:
     """Return, without allocating, each network's trainable parameters, the optimizers, the batch and FLOPs per step."""
-    phases = []
+    phases: list[dict[str, Any]] = []
+    games: dict[int, Phase] = {}  # a game that plays in several phases is told once, with all its steps
     for phase in run.phases:
+        steps = games[id(phase.game)].steps if id(phase.game) in games else 0
+        games[id(phase.game)] = phase._replace(steps=steps + phase.steps)
+    for phase in games.values():
         key = jax.eval_shape(lambda: jax.random.key(0))
         state = jax.eval_shape(lambda key, game=phase.game: init_state(game, key), key)
         lead = (phase.game.batches_per_step, phase.feed.batch_size)
@@ -51,7 +58,7 @@ def describe(recipe: str, preset: str, hyper: Common, run: Run) -> dict[str, Any
         if phase.feed.prepare is not None:
             batch = jax.eval_shape(phase.feed.prepare, batch, key)
         batch = {name: jax.ShapeDtypeStruct((lead[0], *x.shape), x.dtype) for name, x in batch.items()}
-        cost = jax.jit(make_step(phase.game, None, hyper.accumulate)).lower(state, batch, key).cost_analysis() or {}
+        lowered = jax.jit(make_step(phase.game, None, hyper.accumulate)).lower(state, batch, key)
         phases.append(
             {
                 "steps": phase.steps,
@@ -60,7 +67,8 @@ def describe(recipe: str, preset: str, hyper: Common, run: Run) -> dict[str, Any
                     net: sum(int(np.prod(x.shape)) for x in jax.tree.leaves(params))
                     for net, params in state.params.items()
                 },
-                "flops_per_step": int(cost.get("flops", 0)),
+                "convolutions": lowered.as_text().count("stablehlo.convolution"),
+                "flops_per_step": int((lowered.cost_analysis() or {}).get("flops", 0)),
             }
         )
     return {"recipe": recipe, "preset": preset, "optimizers": dict(run.optimizers), "phases": phases}

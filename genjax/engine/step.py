@@ -13,6 +13,15 @@ from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.state import State
 from genjax.precision import loss_scale
 
+# XLA for CPUs brings convolutions into the form that it computes fast, but not inside loops, where the gradients of
+# one take some forty times as long. So short loops are unrolled there, for a somewhat longer compilation.
+_SHORT = 10
+
+
+def _unrolled(length: int) -> bool:
+    return length <= _SHORT and jax.default_backend() == "cpu"
+
+
 Metrics = dict[str, jax.Array]
 Step = Callable[[State, Batch, jax.Array], tuple[State, Metrics]]
 
@@ -53,7 +62,8 @@ def _accumulated_gradient(player, state, own, batch, key, scale, parts):
         return (state, jax.tree.map(jnp.add, total, gradient)), metrics
 
     start = (state, jax.tree.map(jnp.zeros_like, own))
-    (state, total), metrics = lax.scan(body, start, (jnp.arange(parts), jax.tree.map(split, batch)))
+    slices = (jnp.arange(parts), jax.tree.map(split, batch))
+    (state, total), metrics = lax.scan(body, start, slices, unroll=_unrolled(parts))
     return jax.tree.map(lambda g: g / parts, total), jax.tree.map(jnp.mean, metrics), state
 
 
@@ -129,7 +139,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
                 keys = jax.random.split(player_key, player.repeats)
                 parts = jax.tree.map(lambda x, n=player.repeats: x[-n:], batch)
                 moves = partial(_move_on, player, axis, accumulate)
-                state, moved = lax.scan(moves, state, (parts, keys))
+                state, moved = lax.scan(moves, state, (parts, keys), unroll=_unrolled(player.repeats))
                 moved = jax.tree.map(jnp.mean, moved)
             metrics |= moved
         ema = {
@@ -167,7 +177,7 @@ def make_run(
         steps = source if indices is None else indices
         if jax.tree.leaves(steps)[0].shape[0] > 1:
             return lax.scan(one, state, steps)
-        # No loop for one step: XLA for CPUs computes convolutions inside loops ten times slower, unrolled or not.
+        # No loop for one step: see `_unrolled`.
         state, metrics = one(state, jax.tree.map(lambda x: x[0], steps))
         return state, jax.tree.map(lambda x: x[None], metrics)
 
