@@ -169,8 +169,8 @@ def main() -> None:
         f"{data}; two 5x5 convolutions ({features[0]}, {features[1]}) with batch norm; until {target:.0%} of "
         f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images or batch; at batch {BASE} "
         f"the rate of each optimizer's grid that gets there soonest (one seed, {TUNED:g} epochs), for larger batches "
-        f"scaled by the rule, {arguments.seeds} seeds; all rates rise over {WARM_UP:,} images and fall to 0 along a line in "
-        f"{arguments.limit:g} epochs; momentum 0.9, no weight decay; LARS with trust coefficient 1; time without "
+        f"scaled by the rule, {arguments.seeds} seeds; all rates rise over {WARM_UP:,} images and fall to 0 "
+        f"along a line in {arguments.limit:g} epochs; momentum 0.9, no weight decay; LARS with trust coefficient 1; time without "
         f"compiling and testing"
     )
     _result.report("large_batch", "Epochs and time to a fixed accuracy by optimizer and batch", protocol, rows)
