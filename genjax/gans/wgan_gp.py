@@ -8,14 +8,22 @@ in algorithm 1, with beta1 0.5 in several of the code's scripts, five critic ste
 
 Residual networks for 32 pixels (appendix F, unconditional): latent 128, Generator(), Critic(), Adam 2e-4 decaying
 linearly to 0 in 100,000 steps; images with noise U(0, 1/128) added. The code's generator moves on a batch of twice the
-critic's size: `generator_batch=2`. Dense networks for points in the
-plane: 3 layers of 512 ReLU each.
+critic's size: `generator_batch=2`. Dense networks for points in the plane: 3 layers of 512 ReLU each.
+Configurations of the code
+    residual 32     Generator(), Critic()
+    residual 64     Generator(64, widths=(512, 256, 128, 64), start=512, first_bias=False), NormalizedCritic()
+    strided 32      StridedGenerator(norm="unit"), StridedCritic(width=128)
+    strided 64      StridedGenerator(64, width=64, norm="channel"), StridedCritic(64, layer_norm=True)
+    MNIST           StridedGenerator(28, 1, 64, output=nn.sigmoid), StridedCritic(28)
+Where the critic is normalised it is by layer norm: per image, over pixels and channels, with a scale and a bias per
+channel.
 images: float[batch, height, width, channels] in [-1, 1].
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -25,10 +33,11 @@ from flax import linen as nn
 from genjax.engine.game import Aux, Game, Player
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
-from genjax.nn.conv import Conv
+from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.forward import forward
+from genjax.nn.initializers import GLOROT
 from genjax.nn.normalization import BatchNorm
-from genjax.nn.residual import DownBlock, UpBlock, doublings
+from genjax.nn.residual import WIDE, DownBlock, UpBlock, doublings
 
 Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
@@ -39,16 +48,18 @@ class Generator(nn.Module):
     size: int = 32
     channels: int = 3
     widths: Sequence[int] = (128, 128, 128)
+    start: int = 128
+    first_bias: bool = True
     dtype: Any = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
-        start, first = doublings(self.size, len(self.widths)), self.widths[0]
-        x = nn.Dense(start * start * first, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype)(latent)
-        x = x.reshape(-1, start, start, first)
+        side = doublings(self.size, len(self.widths))
+        x = nn.Dense(side * side * self.start, kernel_init=GLOROT.kernel, dtype=self.dtype)(latent)
+        x = x.reshape(-1, side, side, self.start)
         for features in self.widths:
-            x = UpBlock(features, dtype=self.dtype)(x, None, train)
+            x = UpBlock(features, dtype=self.dtype, first_bias=self.first_bias)(x, None, train)
         x = nn.relu(BatchNorm(dtype=self.dtype)(x, train))
         return nn.tanh(Conv(self.channels, 3, 1, dtype=self.dtype)(x).astype(jnp.float32))
 
@@ -67,7 +78,94 @@ class Critic(nn.Module):
         for block, features in enumerate(self.widths):
             x = DownBlock(features, down=block < self.halvings, first=block == 0, dtype=self.dtype)(x)
         x = jnp.mean(nn.relu(x), (1, 2))
-        return nn.Dense(1, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype)(x).astype(jnp.float32)[:, 0]
+        return _score(self, x)
+
+
+class NormalizedCritic(nn.Module):
+    """A 3x3 convolution, residual blocks with layer norm, each halving the size, and a linear unit on all pixels."""
+
+    first: int = 64
+    widths: Sequence[int] = (128, 256, 512, 512)
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return scores float32[batch]; `labels` is not used: one signature."""
+        x = Conv(self.first, 3, 1, dtype=self.dtype)(images)
+        for features in self.widths:
+            x = DownBlock(features, dtype=self.dtype, norm=partial(_layer_norm, self.dtype), first_bias=False)(x)
+        return _score(self, x.reshape(x.shape[0], -1))
+
+
+class StridedGenerator(nn.Module):
+    """Dense to 4x4, transposed 5x5 convolutions, each doubling the size and halving the channels, down to `width`.
+
+    A size that is not 4 times a power of two is reached by cutting after the first of them: 28 from 8x8 cut to 7x7.
+    norm: batch norm before each ReLU: "none", "channel", or "unit" (the first per unit of the flat vector).
+    """
+
+    size: int = 32
+    channels: int = 3
+    width: int = 128
+    norm: Literal["none", "unit", "channel"] = "none"
+    output: Callable[[jax.Array], jax.Array] = nn.tanh
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
+        count = _stages(self.size)
+        make = partial(ConvTranspose, kernel_size=5, initializer=WIDE, dtype=self.dtype)
+
+        def normalise(x):
+            return nn.relu(x if self.norm == "none" else BatchNorm(dtype=self.dtype)(x, train))
+
+        features = self.width * 2 ** (count - 1)
+        x = nn.Dense(16 * features, kernel_init=GLOROT.kernel, dtype=self.dtype)(latent)
+        x = normalise(x if self.norm == "unit" else x.reshape(-1, 4, 4, features)).reshape(-1, 4, 4, features)
+        for stage in range(count - 1):
+            x = normalise(make(features // 2 ** (stage + 1))(x))
+            if stage == 0:
+                side = self.size // 2 ** (count - 1)
+                x = x[:, :side, :side]
+        return self.output(make(self.channels, initializer=GLOROT)(x).astype(jnp.float32))
+
+
+class StridedCritic(nn.Module):
+    """Strided 5x5 convolutions, each halving the size and doubling the channels from `width`, and a linear unit.
+
+    layer_norm: normalise all but the first.
+    """
+
+    size: int = 32
+    width: int = 64
+    layer_norm: bool = False
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
+        """Return scores float32[batch]; `labels` is not used: one signature."""
+        x = images
+        for stage in range(_stages(self.size)):
+            x = Conv(self.width * 2**stage, 5, 2, initializer=WIDE, dtype=self.dtype)(x)
+            x = nn.leaky_relu(_layer_norm(self.dtype, x) if stage and self.layer_norm else x, 0.2)
+        return _score(self, x.reshape(x.shape[0], -1))
+
+
+def _stages(size: int) -> int:
+    """Return how often 4 pixels double to `size`, cut once; ValueError where they do not."""
+    count = max(2, math.ceil(math.log2(max(size, 1) / 4)))
+    if size % 2 ** (count - 1) or size < 9:
+        raise ValueError(f"strided networks reach 12, 16, 28, 32, 64 ... pixels, not {size}; give --image-size 32")
+    return count
+
+
+def _layer_norm(dtype: Any, x: jax.Array) -> jax.Array:
+    return nn.LayerNorm(epsilon=1e-5, reduction_axes=(-3, -2, -1), feature_axes=-1, dtype=dtype)(x)
+
+
+def _score(module: nn.Module, x: jax.Array) -> jax.Array:
+    return nn.Dense(1, kernel_init=GLOROT.kernel, dtype=module.dtype)(x).astype(jnp.float32)[:, 0]
 
 
 def critic_loss(generator, critic, draw, weight, params, state, batch, key) -> tuple[jax.Array, Aux]:

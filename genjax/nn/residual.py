@@ -5,6 +5,7 @@ authors' codes have them: growth comes before the first convolution and before t
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -60,18 +61,22 @@ class ClassNorm(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """norm, ReLU, grow, 3x3, norm, ReLU, 3x3, plus the grown input through a 1x1 convolution: doubles the size."""
+    """norm, ReLU, grow, 3x3, norm, ReLU, 3x3, plus the grown input through a 1x1 convolution: doubles the size.
+
+    first_bias: of the first 3x3 convolution, whose batch norm cancels it.
+    """
 
     features: int
     classes: int = 0
     epsilon: float = 1e-5
     dtype: Any = None
+    first_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
         """Return float[batch, 2 height, 2 width, features]."""
         y = grow(nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(x, labels, train)))
-        y = Conv(self.features, 3, 1, initializer=WIDE, dtype=self.dtype)(y)
+        y = Conv(self.features, 3, 1, self.first_bias, WIDE, self.dtype)(y)
         y = nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(y, labels, train))
         y = Conv(self.features, 3, 1, initializer=WIDE, dtype=self.dtype)(y)
         # A 1x1 convolution commutes with copying pixels: before the growth it costs a quarter.
@@ -82,7 +87,8 @@ class DownBlock(nn.Module):
     """ReLU, 3x3, ReLU, 3x3, mean of 2x2, plus the input through a 1x1 convolution, pooled likewise.
 
     conv: the convolution's module, `Conv` or `genjax.nn.spectral.SpectralConv`.  down: whether to halve the size.
-    first: the block stands on images, which get no ReLU.
+    first: the block stands on images, which get no ReLU.  norm: before each ReLU, makes a layer of its own each time.
+    first_bias: of the first convolution.
     The shortcut is the identity where neither size nor channels change. Between the convolutions there are as many
     channels as before the block, in a first block `features`.
     """
@@ -92,16 +98,18 @@ class DownBlock(nn.Module):
     down: bool = True
     first: bool = False
     dtype: Any = None
+    norm: Callable[[jax.Array], jax.Array] | None = None
+    first_bias: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return float[batch, height / 2, width / 2, features]."""
         hidden = self.features if self.first else x.shape[-1]
-        y = x if self.first else nn.relu(x)
-        y = self.conv(hidden, kernel_size=3, stride=1, initializer=WIDE, dtype=self.dtype, name="conv1")(y)
-        y = self.conv(self.features, kernel_size=3, stride=1, initializer=WIDE, dtype=self.dtype, name="conv2")(
-            nn.relu(y)
-        )
+        norm = self.norm if self.norm is not None else (lambda y: y)
+        wide = partial(self.conv, kernel_size=3, stride=1, initializer=WIDE, dtype=self.dtype)
+        y = x if self.first else nn.relu(norm(x))
+        y = wide(hidden, use_bias=self.first_bias, name="conv1")(y)
+        y = wide(self.features, name="conv2")(nn.relu(norm(y)))
         if self.down:
             y = pool(y)
         if self.down or x.shape[-1] != self.features:
