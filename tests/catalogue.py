@@ -11,7 +11,7 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cgan, dcgan, gan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import cgan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.dense import DenseDecoder, DenseEncoder
 
 SHAPE, POINT = (8, 8, 1), (1, 1, 2)
@@ -95,6 +95,11 @@ def _sngan(tx, dtype):
     return sngan.game(generator, discriminator, tx, tx, SHAPE, 5, classes=10, discriminator_steps=2)
 
 
+def _pggan(tx, dtype):
+    generator, critic = pggan.Generator(8, 1, 16, 6, dtype), pggan.Critic(8, 16, 6, dtype=dtype)
+    return pggan.game(generator, critic, tx, tx, 5, fading=(-2, 8), ema=0.9)
+
+
 def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), tx, tx, POINT, 4, steps=2)
 
@@ -174,6 +179,13 @@ CATALOGUE = (
     Entry(
         "gans", "sngan", _sngan, labelled, {"paper": {"generator": 4_276_739, "discriminator": 1_053_824}},
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "pggan", _pggan, labelled,
+        {
+            "paper": {"generator": 23_079_115, "critic": 23_087_249},
+            "cifar10": {"generator": 1_296_908, "critic": 1_298_689},
+        },
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

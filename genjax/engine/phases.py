@@ -21,6 +21,11 @@ def carry_over(old: State, fresh: State) -> State:
     return jax.tree_util.tree_map_with_path(pick, fresh)
 
 
+def carry_over_networks(old: State, fresh: State) -> State:
+    """Return `carry_over(old, fresh)` with every optimizer as `fresh` has it: moments of 0, counts of 0."""
+    return carry_over(old, fresh).replace(opt_state=fresh.opt_state)
+
+
 class Feed(NamedTuple):
     """What a phase trains on.
 
