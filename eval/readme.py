@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -123,19 +123,15 @@ def models_table() -> str:
 
 
 def benchmarks_section() -> str:
-    """Return every committed benchmark as title, protocol and table."""
-    from benchmarks._result import RESULTS, table
+    """Return a line for every committed benchmark; benchmarks/README.md has the tables."""
+    from benchmarks.report import results
 
-    parts = []
-    for path in sorted(RESULTS.glob("*.json")):
-        result = json.loads(path.read_text(encoding="utf-8"))
-        where = result["environment"]
-        versions = ", ".join(f"{k} {v}" for k, v in where["versions"].items())
-        parts.append(
-            f"**{result['title']}** (`python -m benchmarks.{result['name']}`)\n\n{table(result['rows'])}\n\n"
-            f"{result['protocol']}. {where['device']}, {where['processor']}, {where['date']}; {versions}."
-        )
-    return "\n\n".join(parts) or "None is committed yet."
+    lines = [
+        f"- [{result['title']}](benchmarks/README.md#{result['name']}) (`python -m benchmarks.{result['name']}`, "
+        f"{result['environment']['device']}, {result['environment']['date']})"
+        for result in results()
+    ]
+    return "\n".join(lines) or "None is committed yet."
 
 
 def semi_supervised_section() -> str:
@@ -161,12 +157,12 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 
 
-def render(text: str) -> str:
-    """Return the README with every section of this program written anew. ValueError where its marks are missing."""
-    for name, section in SECTIONS.items():
+def render(text: str, sections: Mapping[str, Callable[[], str]] = SECTIONS, file: str = "README.md") -> str:
+    """Return the text with every section written anew; ValueError names the file whose marks are missing."""
+    for name, section in sections.items():
         begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"README.md needs the marks '{begin}' and '{end}' once each, around its {name} section")
+            raise ValueError(f"{file} needs the marks '{begin}' and '{end}' once each, around its {name} section")
         before, rest = text.split(begin)
         text = f"{before}{begin}\n{section()}\n{end}{rest.split(end)[1]}"
     return text

@@ -1,0 +1,138 @@
+"""Every benchmark runs on tiny settings and writes what the report reads; the report says what is committed."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import _result, report
+from tests.conftest import REPOSITORY
+
+KEYS = {"name", "title", "protocol", "environment", "rows"}
+TINY = {
+    "scaling": "--devices 1 2 --batch 8 --size 8 --width 2 --steps 3",
+    "input_pipeline": "--images 64 --size 16 --batch 8 --width 2 --steps 1 --rounds 2 --seconds 0.05 --workers 1 2",
+}
+
+
+def check_schema(result):
+    assert set(result) == KEYS
+    assert {"device", "processor", "date", "versions"} <= set(result["environment"])
+    columns = [list(row) for row in result["rows"]]
+    assert columns and all(names == columns[0] for names in columns)
+    assert all(isinstance(value, str) for row in result["rows"] for value in row.values())
+
+
+@pytest.fixture
+def measure(monkeypatch, tmp_path, capsys):
+    """Run a benchmark's main with its results in a temporary folder; return what it wrote."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(_result, "RESULTS", tmp_path)
+        importlib.import_module(f"benchmarks.{name}").main(list(arguments))
+        result = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+        check_schema(result)
+        assert result["name"] == name
+        assert result["title"] in capsys.readouterr().out
+        return result
+
+    return run
+
+
+def test_committed_results_have_one_schema():
+    for result in report.results():
+        check_schema(result)
+        assert (REPOSITORY / "benchmarks" / f"{result['name']}.py").exists()
+
+
+def test_the_report_is_what_the_result_files_say():
+    text = report.README.read_text(encoding="utf-8")
+    assert report.written(text) == text, "run: python -m benchmarks.report"
+    assert report.main(["--check"]) == 0
+
+
+def test_a_benchmark_without_a_section_is_named():
+    text = report.README.read_text(encoding="utf-8").replace("<!-- begin startup -->", "")
+    with pytest.raises(ValueError, match=r"benchmarks/README.md needs the marks '<!-- begin startup -->'"):
+        report.written(text)
+
+
+def test_a_stale_table_is_found(monkeypatch, tmp_path):
+    stale = tmp_path / "README.md"
+    text = report.README.read_text(encoding="utf-8").replace("<!-- end startup -->", "| more |\n<!-- end startup -->")
+    stale.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(report, "README", stale)
+    assert report.main(["--check"]) == 1
+    assert report.main([]) == 0
+    assert report.main(["--check"]) == 0
+
+
+def test_scaling_finds_equal_parameters_on_every_number_of_devices(measure):
+    rows = measure("scaling", *TINY["scaling"].split())["rows"]
+    assert [(row["devices"], row["compiled by"]) for row in rows] == [
+        (count, name) for count in "12" for name in ("jit", "pmap")
+    ]
+    differences = [float(row["largest difference of a parameter after 3 steps"]) for row in rows]
+    assert differences[0] == 0 and max(differences) < 1e-5
+
+
+def test_input_pipeline_measures_every_source(measure):
+    rows = measure("input_pipeline", *TINY["input_pipeline"].split())["rows"]
+    assert {row["source"] for row in rows} == {
+        "on the device", "array in memory", "PNG folder, cached", "PNG folder, streamed", "JPEG folder, cached",
+        "JPEG folder, streamed",
+    }  # fmt: skip
+    assert [row["threads"] for row in rows if row["source"] == "PNG folder, streamed"] == ["1", "2"]
+    shares = [row["speed of the step, share of data on the device"] for row in rows]
+    assert shares[0] == "1 (1 - 1)" and sum(bool(share) for share in shares) == 6
+
+
+def test_gan_step_compares_equal_networks(measure):
+    pytest.importorskip("torch")
+    result = measure(
+        "gan_step", "--models", "dcgan", "sngan", "--width", "4", "--batch", "2", "--rounds", "1", "--eager-only"
+    )
+    assert [(row["model"], row["library"]) for row in result["rows"]] == [
+        (model, library) for model in ("DCGAN-64", "SNGAN-32") for library in ("genjax", "PyTorch eager")
+    ]
+
+
+def test_every_pytorch_network_has_the_parameters_of_ours():
+    pytest.importorskip("torch")
+    import jax
+
+    from benchmarks import _torch_gans, gan_step
+
+    for name, case in gan_step.CASES.items():
+        model = getattr(_torch_gans, name)(lambda network: network, _torch_gans.Place("cpu"), width=case.width)
+        game = case.game(case.width, None)
+        ours = {
+            net: sum(x.size for x in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))["params"]))
+            for net, init in game.networks.items()
+        }
+        assert {n: sum(p.numel() for p in net.parameters()) for n, net in model.networks.items()} == ours, name
+
+
+@pytest.mark.slow
+def test_startup_starts_cold_and_warm(measure):
+    rows = measure("startup", "--repeats", "1", "--steps", "1", "--importance-samples", "0")["rows"]
+    cold, warm = (float(row["seconds"].split()[0]) for row in rows[:2])
+    assert 0 < warm < cold
+
+
+def test_startup_tells_why_a_recipe_ended():
+    from pathlib import Path
+
+    from benchmarks import startup
+
+    with pytest.raises(RuntimeError, match="unknown data 'nothing'"):
+        startup.first_step("vae", ["--data", "nothing"], Path(os.devnull))
+
+
+def test_programs_start_as_modules():
+    for name in report.names():
+        command = [sys.executable, "-c", f"import benchmarks.{name} as b; assert callable(b.main)"]
+        subprocess.run(command, check=True, cwd=REPOSITORY)
