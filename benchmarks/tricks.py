@@ -198,10 +198,12 @@ def measure(images: Mapping[str, np.ndarray], repeats: int) -> list[dict[str, st
             "bfloat16": (epoch, half.on_device, ""),
             f"batch {LARGE} instead of {BATCH}": (epoch, large.on_device, "time of an epoch, not to an accuracy"),
             f"batch {LARGE} in 8 slices": (
-                whole.on_device, sliced.on_device, f"temporary memory {whole.memory()} -> {sliced.memory()}",
+                partial(whole.on_device, most=1), partial(sliced.on_device, most=1),
+                f"one step; temporary memory {whole.memory()} -> {sliced.memory()}",
             ),
             f"rematerialization, batch {LARGE}": (
-                whole.on_device, again.on_device, f"temporary memory {whole.memory()} -> {again.memory()}",
+                partial(whole.on_device, most=1), partial(again.on_device, most=1),
+                f"one step; temporary memory {whole.memory()} -> {again.memory()}",
             ),
             "no bias before batch norm": (bias.on_device, epoch, ""),
             "no gradient of the other network": (both_networks, own_network, "DCGAN's discriminator, 32 pixels"),
