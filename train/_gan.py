@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
@@ -47,15 +48,25 @@ class Hyper(Common):
 
 
 class Range(NamedTuple):
-    """low, high: of pixels.  output: the generator's last function, which stays within."""
+    """low, high: of pixels.  output: the generator's last function, which stays within where it is bounded.
+
+    norm: of every image after its mean is taken off (global contrast normalisation); `low` and `high` then hold about
+    what is drawn, and pictures are clipped there.
+    """
 
     low: float
     high: float
     output: Callable[[jax.Array], jax.Array]
+    norm: float | None = None
 
     def prepare(self, batch: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
         """Scale a batch of the data set to the range."""
-        return transforms.scale(dict(batch), key, low=self.low, high=self.high)
+        if self.norm is None:
+            return transforms.scale(dict(batch), key, low=self.low, high=self.high)
+        images = jnp.asarray(batch["images"], jnp.float32)
+        images = images - images.mean((-3, -2, -1), keepdims=True)
+        length = jnp.sqrt((images**2).sum((-3, -2, -1), keepdims=True))
+        return {**batch, "images": self.norm * images / jnp.maximum(length, 1e-8)}
 
 
 def identity(x: jax.Array) -> jax.Array:
@@ -66,6 +77,7 @@ def identity(x: jax.Array) -> jax.Array:
 PLANE = Range(-mixtures.EXTENT, mixtures.EXTENT, identity)
 TANH = Range(-1.0, 1.0, nn.tanh)
 SIGMOID = Range(0.0, 1.0, nn.sigmoid)
+CONTRAST = Range(-3.0, 3.0, identity, norm=55.0)
 
 
 def is_plane(dataset: Dataset) -> bool:

@@ -58,6 +58,8 @@ PRESETS = {
         prior="uniform", pixels="sigmoid", ema=None, evaluate_every=50_000, checkpoint_every=10_000,
     ),
 }  # fmt: skip
+SCORE = ("label_kept", "share of samples with the asked label, by the nearest training digit")
+CONTROLS = {"with random labels": ("--label-noise", "1")}
 
 
 def _player_optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransformation, str]:

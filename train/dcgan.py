@@ -56,6 +56,7 @@ PRESETS = {
     "lsun": dataclasses.replace(PAPER, data="tfds:lsun/bedroom", epochs=3),
     "cifar10": dataclasses.replace(TORCH, data="tfds:cifar10", image_size=None, epochs=100),
 }
+SCORE = ("sliced_wasserstein", "sliced Wasserstein distance to test digits at 16 pixels")
 CONTROLS = {"without batch norm": ("--no-batch-norm",)}
 
 

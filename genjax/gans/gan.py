@@ -11,6 +11,8 @@ Any two-dimensional point is an image of shape (1, 1, 2), with `output` the iden
 Configurations
     authors' MNIST   Generator((1200, 1200), output=nn.sigmoid, initializer=uniform(0.05)), latent 100 uniform,
                      Discriminator((240, 240), pieces=5, input_dropout=0.2, dropout=0.5, initializer=uniform(0.005))
+    authors' CIFAR   Generator((8000, 8000), last=nn.sigmoid, output=identity, initializer=uniform(0.05),
+                     output_initializer=uniform(0.5)), latent 100 normal, Discriminator((1600, 1600), ...) as above
 """
 
 import math
@@ -48,7 +50,10 @@ def unit_uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
 
 
 class Generator(nn.Module):
-    """Dense layers from latent to pixels."""
+    """Dense layers from latent to pixels.
+
+    last: activation of the last hidden layer, if another.  output_initializer: of the output's layer, if another.
+    """
 
     hidden: Sequence[int] = (128, 128)
     image_shape: tuple[int, int, int] = (28, 28, 1)
@@ -56,14 +61,18 @@ class Generator(nn.Module):
     output: Callable[[jax.Array], jax.Array] = nn.tanh
     initializer: Initializer = GLOROT
     dtype: Any = None
+    last: Callable[[jax.Array], jax.Array] | None = None
+    output_initializer: Initializer | None = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return float32[batch, *image_shape]; latent: float[batch, size]; `labels` is not used: one signature."""
         x = latent
-        for features in self.hidden:
-            x = self.activation(_dense(self, features, x))
-        x = _wide(_dense(self, math.prod(self.image_shape), x))
+        for index, features in enumerate(self.hidden, 1):
+            activation = self.last if index == len(self.hidden) and self.last is not None else self.activation
+            x = activation(_dense(self.initializer, self.dtype, features, x))
+        rule = self.initializer if self.output_initializer is None else self.output_initializer
+        x = _wide(_dense(rule, self.dtype, math.prod(self.image_shape), x))
         return self.output(x).reshape(-1, *self.image_shape)
 
 
@@ -91,14 +100,13 @@ class Discriminator(nn.Module):
             if self.pieces > 1:
                 x = Maxout(features, self.pieces, self.initializer, self.dtype)(x)
             else:
-                x = self.activation(_dense(self, features, x))
+                x = self.activation(_dense(self.initializer, self.dtype, features, x))
             x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return _wide(_dense(self, 1, x))[:, 0]
+        return _wide(_dense(self.initializer, self.dtype, 1, x))[:, 0]
 
 
-def _dense(module: Generator | Discriminator, features: int, x: jax.Array) -> jax.Array:
-    kernel, bias = module.initializer.kernel, module.initializer.bias(x.shape[-1])
-    return nn.Dense(features, kernel_init=kernel, bias_init=bias, dtype=module.dtype)(x)
+def _dense(rule: Initializer, dtype: Any, features: int, x: jax.Array) -> jax.Array:
+    return nn.Dense(features, kernel_init=rule.kernel, bias_init=rule.bias(x.shape[-1]), dtype=dtype)(x)
 
 
 def _wide(x: jax.Array) -> jax.Array:
