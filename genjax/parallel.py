@@ -59,6 +59,12 @@ def gather(x: jax.Array) -> jax.Array:
     return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)
 
 
+def own_rows(x: jax.Array, count: int) -> jax.Array:
+    """Return this device's `count` rows of what `gather` gave; the identity outside a mapped function."""
+    axis = bound_axis()
+    return x if axis is None else jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axis) * count, count)
+
+
 def mean(x: jax.Array) -> jax.Array:
     """Return the mean of `x` over devices; the identity outside a mapped function."""
     axis = bound_axis()

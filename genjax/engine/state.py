@@ -51,5 +51,5 @@ def init_state(game: Game, key: jax.Array) -> State:
         opt_state={player.name: player.tx.init({net: params[net] for net in player.owns}) for player in game.players},
         # A copy: an average that aliased the parameters could not be donated with them.
         ema={net: jax.tree.map(jnp.copy, params[net]) for net in game.ema},
-        memory={name: jnp.asarray(value) for name, value in game.memory.items()},
+        memory={name: jax.tree.map(jnp.asarray, value) for name, value in game.memory.items()},
     )

@@ -1,0 +1,60 @@
+"""The PatchGAN discriminator, which judges overlapping patches of an image (Isola et al. 2017, arXiv 1611.07004)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.normalization import instance_norm
+
+Norm = Callable[[jax.Array, bool], jax.Array]
+NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
+
+
+def by_image(x: jax.Array, train: bool) -> jax.Array:
+    """Return `instance_norm(x)`: the same while training and afterwards."""
+    return instance_norm(x)
+
+
+class PatchDiscriminator(nn.Module):
+    """4x4 convolutions: `strided` of stride 2, doubling the channels from `width` (to 8 width), two of stride 1.
+
+    A logit sees 16, 34, 70, 142 pixels a side for `strided` 1, 2, 3, 4; 3 is the "70x70" discriminator, 30x30 logits
+    of 256x256 pixels. Padding is 1 on each side, so the layers of stride 1 lose a pixel, as in the authors' code.
+    norm: after every layer but the first and the last.  use_bias: in those layers.
+    """
+
+    strided: int = 3
+    width: int = 64
+    norm: Norm = by_image
+    use_bias: bool = True
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+        """Return logits float32[batch, rows, columns] of images float[batch, height, width, channels].
+
+        ValueError where the image is too small for a single logit.
+        """
+        smallest = 3 * 2**self.strided - 1
+        if min(images.shape[1:3]) < smallest:
+            raise ValueError(
+                f"a patch discriminator with {self.strided} strided layers needs images of at least {smallest} pixels "
+                f"a side, not {images.shape[1]} x {images.shape[2]}; give larger images or fewer strided layers"
+            )
+        x = images
+        for layer in range(self.strided + 1):
+            stride = 2 if layer < self.strided else 1
+            bias = self.use_bias or layer == 0
+            x = self._conv(self.width * min(2**layer, 8), stride, bias)(x)
+            x = nn.leaky_relu(self.norm(x, train) if layer else x, 0.2)
+        return self._conv(1, 1, True)(x).astype(jnp.float32)[..., 0]
+
+    def _conv(self, features: int, stride: int, bias: bool) -> nn.Conv:
+        return nn.Conv(
+            features, (4, 4), (stride, stride), padding=((1, 1), (1, 1)), use_bias=bias,
+            kernel_init=NORMAL.kernel, dtype=self.dtype,
+        )  # fmt: skip
