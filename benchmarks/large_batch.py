@@ -1,10 +1,10 @@
 """In how many epochs, and how long, does a network reach a fixed accuracy at batch 128, 1k and 8k, by optimizer?
 
-    python -m benchmarks.large_batch [--data mnist.npz] [--seeds 3] [--full]
+    python -m benchmarks.large_batch [--data mnist.npz] [--seeds 2] [--full]
 
 Every optimizer is treated alike: its rate is the one of a grid (each about three times the one before) with which it
-reaches the target soonest at batch 128; for larger batches the same rule scales that rate, which rises over the same
-number of images and then falls to 0 along a line over the same number of epochs. No optimizer decays weights. By
+reaches the target soonest at batch 128; for larger batches the same rule scales that rate, which rises over half an
+epoch. All rates fall to 0 along a line over the same number of epochs. No optimizer decays weights. By
 default images are 14 pixels wide and channels few, so that all takes minutes; --full has 28 pixels, 16 and 32 channels.
 The square-root rule is the default: at 64 times the rate of batch 128 (--rules linear) neither Adam nor LAMB learns.
 """
@@ -65,15 +65,9 @@ def train(
 ) -> Outcome:
     """Train until the target, or `stop` or the limit in epochs; compiling and looking at the test set cost no time."""
     steps = int(problem.limit * IMAGES / batch)
+    warm_up = round(WARM_UP / batch) if batch > BASE else 0
     tx = optim.large_batch(
-        make,
-        rate,
-        batch,
-        steps,
-        base_batch=BASE,
-        scaling=rule,
-        warm_up=round(WARM_UP / batch),
-        decay=optim.linear_decay,
+        make, rate, batch, steps, base_batch=BASE, scaling=rule, warm_up=warm_up, decay=optim.linear_decay
     )
     steps = int(min(problem.limit, stop) * IMAGES / batch)
     game = classify.game(problem.network, tx, problem.test["images"].shape[1:])
@@ -137,15 +131,15 @@ def main() -> None:
     """Tune at the small batch, scale to the larger ones, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), or a copy of MNIST as PATH.npz or idx:DIR")
-    parser.add_argument("--target", type=float, help="accuracy to reach; 0.9 if not given, 0.97 with --full")
-    parser.add_argument("--limit", type=float, default=6.0, help="epochs after which a run is given up")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--target", type=float, help="accuracy to reach; 0.93 if not given, 0.97 with --full")
+    parser.add_argument("--limit", type=float, default=8.0, help="epochs after which a run is given up")
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rules", nargs="+", choices=RULES, default=["sqrt"], help="how rates grow with the batch")
     parser.add_argument("--only", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     parser.add_argument("--full", action="store_true", help="28 pixels, 16 and 32 channels, all test images")
     arguments = parser.parse_args()
     size, features, looked_at = (28, (16, 32), 10_000) if arguments.full else (14, (8, 16), 2000)
-    target = arguments.target or (0.97 if arguments.full else 0.9)
+    target = arguments.target or (0.97 if arguments.full else 0.93)
     images, held_out, data = digits(arguments.data, size, IMAGES)
     test = {
         "images": jnp.asarray(held_out["images"][:looked_at], jnp.float32) / 255,
@@ -169,8 +163,8 @@ def main() -> None:
         f"{data}; two 5x5 convolutions ({features[0]}, {features[1]}) with batch norm; until {target:.0%} of "
         f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images or batch; at batch {BASE} "
         f"the rate of each optimizer's grid that gets there soonest (one seed, {TUNED:g} epochs), for larger batches "
-        f"scaled by the rule, {arguments.seeds} seeds; all rates rise over {WARM_UP:,} images and fall to 0 "
-        f"along a line in {arguments.limit:g} epochs; momentum 0.9, no weight decay; LARS with trust "
+        f"scaled by the rule, {arguments.seeds} seeds; rates fall to 0 along a line in "
+        f"{arguments.limit:g} epochs, scaled ones after rising over {WARM_UP:,} images; momentum 0.9, no weight decay; LARS with trust "
         f"coefficient 1; time without compiling and testing"
     )
     _result.report("large_batch", "Epochs and time to a fixed accuracy by optimizer and batch", protocol, rows)
