@@ -164,8 +164,8 @@ def main() -> None:
         f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images or batch; at batch {BASE} "
         f"the rate of each optimizer's grid that gets there soonest (one seed, {TUNED:g} epochs), for larger batches "
         f"scaled by the rule, {arguments.seeds} seeds; rates fall to 0 along a line in "
-        f"{arguments.limit:g} epochs, scaled ones after rising over {WARM_UP:,} images; momentum 0.9, no weight decay; LARS with trust "
-        f"coefficient 1; time without compiling and testing"
+        f"{arguments.limit:g} epochs, scaled ones after rising over {WARM_UP:,} images; momentum "
+        f"0.9, no weight decay; LARS with trust coefficient 1; time without compiling and testing"
     )
     _result.report("large_batch", "Epochs and time to a fixed accuracy by optimizer and batch", protocol, rows)
 
