@@ -3,6 +3,9 @@
     python -m eval.readme             render what has been measured into README.md
     python -m eval.readme --measure   train every recipe's `small` preset first (three seeds each) and keep the scores
 
+A recipe names its score as `SCORE = (metric, text)`, and as `CONTROLS = {text: options}` what the score is compared
+with: the same preset and seeds with a mechanism taken out by command-line options.
+
 Between `<!-- begin NAME -->` and `<!-- end NAME -->` the README belongs to this program. Parameters come from
 `--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from benchmarks/results/*.json.
 """
@@ -26,6 +29,8 @@ from genjax.files import write_text
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = ROOT / "eval" / "results" / "scores.json"
 SEEDS = 3
+DIVERGED = 3
+"""The status with which a recipe ends when a loss is not finite."""
 
 
 @dataclass(frozen=True)
@@ -51,19 +56,24 @@ def package_of(name: str) -> str | None:
     return next((p for p in ("autoencoders", "gans") if (ROOT / "genjax" / p / f"{name}.py").exists()), None)
 
 
-def _measure(name: str, score: str, seeds: int) -> dict:
-    """Train a recipe's small preset once for each seed, in processes of their own, and return its scores."""
+def _measure(name: str, score: str, seeds: int, options: Sequence[str] = ()) -> dict:
+    """Train a recipe's small preset once for each seed, in processes of their own, and return its scores.
+
+    A run that diverges has no score: None in its place.
+    """
     values, seconds = [], []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(seeds):
             out = Path(folder) / str(seed)
-            subprocess.run(
-                [sys.executable, "-m", f"train.{name}", "--seed", str(seed), "--out", str(out)], check=True, cwd=ROOT
-            )
+            command = [sys.executable, "-m", f"train.{name}", "--seed", str(seed), "--out", str(out), *options]
+            status = subprocess.run(command, cwd=ROOT).returncode
+            if status not in (0, DIVERGED):
+                raise ValueError(f"`{' '.join(command[1:])}` ended with status {status}; see its message above")
             rows = read_rows(out / "metrics.jsonl")
-            values.append(next(row[f"test/{score}"] for row in reversed(rows) if f"test/{score}" in row))
+            last = next((row[f"test/{score}"] for row in reversed(rows) if f"test/{score}" in row), None)
+            values.append(None if status == DIVERGED else last)
             seconds.append(max(row.get("seconds", 0.0) for row in rows))
-        if name == "vae":
+        if name == "vae" and not options:
             picture = sorted((Path(folder) / "0").glob("samples-*.png"))[-1]
             (ROOT / "docs").mkdir(exist_ok=True)
             shutil.copy(picture, ROOT / "docs" / "vae-digits.png")
@@ -77,7 +87,12 @@ def measure(only: tuple[str, ...]) -> None:
     known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
     for name, module in recipes().items():
         if hasattr(module, "SCORE") and (not only or name in only):
-            known[name] = {**_measure(name, module.SCORE[0], SEEDS), "environment": environment()}
+            result = _measure(name, module.SCORE[0], SEEDS)
+            result["controls"] = {
+                text: _measure(name, module.SCORE[0], SEEDS, options)
+                for text, options in getattr(module, "CONTROLS", {}).items()
+            }
+            known[name] = {**result, "environment": environment()}
             write_text(SCORES, json.dumps(known, indent=2) + "\n")
 
 
@@ -95,6 +110,17 @@ def _parameters(name: str, module: ModuleType) -> str:
     return ", ".join(f"{net} {count:,}" for net, count in phases[-1]["parameters"].items())
 
 
+def _spread(values: Sequence[float | None]) -> str:
+    """Return mean and deviation over seeds, and how many of them diverged."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "diverged"
+    text = f"{statistics.mean(known):.3g}"
+    if len(known) > 1:
+        text += f" ± {statistics.stdev(known):.2g}"
+    return text + (f", {len(values) - len(known)} of {len(values)} diverged" if len(known) < len(values) else "")
+
+
 def models_table() -> str:
     """Return the table of models."""
     scores = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
@@ -109,12 +135,13 @@ def models_table() -> str:
         title = (module.__doc__ or "").splitlines()[0].rstrip(".")
         score = "not measured yet"
         if name in scores and hasattr(module, "SCORE"):
-            values, seconds = scores[name]["values"], scores[name]["seconds"]
-            where = scores[name]["environment"]
+            seconds, where = scores[name]["seconds"], scores[name]["environment"]
             score = (
-                f"{statistics.mean(values):.3g} ± {statistics.stdev(values):.2g} ({module.SCORE[1]}), "
+                f"{_spread(scores[name]['values'])} ({module.SCORE[1]}), "
                 f"{statistics.mean(seconds):.0f} s on {where['device']}, {where['date']}"
             )
+            controls = scores[name].get("controls", {})
+            score += "".join(f"; {text}: {_spread(control['values'])}" for text, control in controls.items())
         lines.append(
             f"| {title} | [{name}.py](genjax/{package}/{name}.py) | `python -m train.{name}` "
             f"| {_parameters(name, module)} | {score} |"

@@ -1,0 +1,73 @@
+"""One real optimizer step of every published configuration, at a reduced batch."""
+
+import dataclasses
+import importlib
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax import data
+from genjax.engine import init_state, make_step
+from tests.engine.toy import worst
+from train._describe import KNOWN
+
+# Data sets keep their shapes and classes; of images there are as many as a batch takes.
+FAST = (
+    ("unrolled", "paper"), ("unrolled", "notebook"), ("wgan_gp", "plane"), ("wgan_gp", "mnist"), ("gan", "paper"),
+    ("cgan", "paper"), ("dcgan", "cifar10"),
+)  # fmt: skip
+SLOW = (
+    ("gan", "cifar10"), ("dcgan", "paper"), ("dcgan", "torch"), ("dcgan", "lsun"), ("wgan", "paper"),
+    ("wgan_gp", "paper"), ("wgan_gp", "lsun"), ("wgan_gp", "lsun_strided"), ("wgan_gp", "cifar10_strided"),
+    ("sngan", "paper"), ("sngan", "plain"), ("sngan", "table3"), ("sngan", "projection"), ("sngan", "stl10"),
+    ("sngan", "imagenet"), ("sngan", "imagenet_projection"), ("sngan", "imagenet64_projection"),
+)  # fmt: skip
+BATCH = 4
+
+
+def images_like(spec: str, size: int | None) -> data.Dataset:
+    """Return random images of the shape and with as many classes as `spec` has."""
+    if spec.startswith("mixture:"):
+        return data.load(spec)
+    (height, width, channels), classes, *_ = KNOWN[spec]
+    shape = (height, width, channels) if size is None else (size, size, channels)
+    random = np.random.Generator(np.random.Philox(0))
+    arrays = {"images": random.integers(0, 256, (64, *shape), np.uint8)}
+    if classes:
+        arrays["labels"] = random.integers(0, classes, 64, np.int32)
+    return data.Dataset(spec, data.Arrays(arrays), data.Arrays(arrays), tuple(map(str, range(classes))))
+
+
+@pytest.mark.parametrize(("name", "preset"), [*FAST, *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW)])
+def test_a_step_changes_every_network_and_its_losses_are_finite(name, preset):
+    recipe = importlib.import_module(f"train.{name}")
+    hyper = dataclasses.replace(recipe.PRESETS[preset], batch_size=BATCH)
+    if hyper.epochs is not None:
+        hyper = dataclasses.replace(hyper, epochs=None, steps=1000)
+    phase = recipe.build(hyper, images_like(hyper.data, hyper.image_size)).phases[-1]
+    game, key = phase.game, jax.random.key(0)
+    repeats = game.batches_per_step
+    raw = phase.feed.split.take(np.arange(BATCH * repeats) % len(phase.feed.split))
+
+    @jax.jit
+    def advance(state, raw):
+        batch = {k: x.reshape(repeats, BATCH, *x.shape[1:]) for k, x in phase.feed.prepare(raw, key).items()}
+        return make_step(game)(state, batch, key)
+
+    start = jax.jit(lambda key: init_state(game, key))(key)
+    after, metrics = advance(start, {name: jnp.asarray(x) for name, x in raw.items()})
+    losses = {name: float(x) for name, x in metrics.items() if name.endswith("/loss")}
+    assert losses
+    assert all(math.isfinite(x) for x in losses.values()), losses
+    for net in start.params:
+        assert worst(after.params[net], start.params[net]) > 0, net
+    assert all(np.isfinite(np.asarray(x)).all() for x in jax.tree.leaves(after.params))
+
+
+def test_every_published_preset_is_among_them():
+    for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "unrolled"):
+        presets = importlib.import_module(f"train.{name}").PRESETS
+        assert {(name, preset) for preset in presets} - {(name, "small")} <= {*FAST, *SLOW}
