@@ -253,7 +253,11 @@ def chart(rows: list[dict[str, str]], path: Path) -> None:
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set(xscale="log", xlabel="times faster with the trick: median, and range over rounds (log scale)")
     axes.set_yticks(range(len(rows)), [row["trick"] for row in rows][::-1])
-    ticks = [t for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if values.min() / 2 <= t <= values.max() * 2]
+    ticks = [
+        t
+        for t in (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+        if values.min() / 2 <= t <= values.max() * 2
+    ]
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.minorticks_off()
     with atomic(path) as temporary:
