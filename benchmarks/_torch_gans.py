@@ -1,6 +1,7 @@
 """PyTorch of the GANs that `benchmarks.gan_step` times, written plainly: the same networks, losses and moves.
 
-Images are float[repeats, batch, channels, height, width] in [-1, 1]. `wrap` is `torch.compile` or the identity.
+Images, of CycleGAN those of both domains, are float[repeats, batch, channels, height, width] in [-1, 1]. `wrap`
+is `torch.compile` or the identity.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ class Model(NamedTuple):
     """networks: by the names that genjax gives them.  step: one training step on images."""
 
     networks: dict[str, nn.Module]
-    step: Callable[[Any], None]
+    step: Callable[..., None]
 
 
 def _adam(modules: Sequence[nn.Module], rate: float, betas: tuple[float, float]) -> Any:
@@ -174,3 +175,84 @@ def wgan_gp(wrap: Callable, place: Place, width: int = 128) -> Model:
     return _alternate(
         ("generator", "critic"), networks, losses, 128, wrap, place, repeats=5, multiple=2, betas=(0.0, 0.9)
     )
+
+
+def _translator(width, blocks):
+    layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU()]
+    for factor in (2, 4):
+        inputs, outputs = factor * width // 2, factor * width
+        layers += [nn.Conv2d(inputs, outputs, 3, 2, 1), nn.InstanceNorm2d(outputs), nn.ReLU()]
+    layers += [_Residual(4 * width) for _ in range(blocks)]
+    for factor in (2, 1):
+        inputs, outputs = 2 * factor * width, factor * width
+        layers += [nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, 1), nn.InstanceNorm2d(outputs), nn.ReLU()]
+    return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(width, 3, 7), nn.Tanh())
+
+
+class _Residual(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        half = nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width)
+        other = nn.ReflectionPad2d(1), nn.Conv2d(width, width, 3), nn.InstanceNorm2d(width)
+        self.body = nn.Sequential(*half, nn.ReLU(), *other)
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+def _patches(width):
+    wide = [width, 2 * width, 4 * width, 8 * width]
+    layers: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
+    for inputs, outputs, stride in zip(wide, wide[1:], (2, 2, 1), strict=False):
+        layers += [nn.Conv2d(inputs, outputs, 4, stride, 1), nn.InstanceNorm2d(outputs), nn.LeakyReLU(0.2)]
+    return nn.Sequential(*layers, nn.Conv2d(wide[-1], 1, 4, 1, 1))
+
+
+class _Pool:
+    """The last generated images, as the authors keep them: a list."""
+
+    def __init__(self, size=50):
+        self.size, self.images = size, []
+
+    def exchange(self, images):
+        shown = []
+        for image in images:
+            if len(self.images) < self.size:
+                self.images.append(image)
+            elif torch.rand(()) < 0.5:
+                slot = int(torch.randint(0, self.size, ()))
+                image, self.images[slot] = self.images[slot], image
+            shown.append(image)
+        return torch.stack(shown)
+
+
+def cyclegan(wrap: Callable, place: Place, width: int = 64, blocks: int = 6) -> Model:
+    """Return the CycleGAN with identity terms; generators move first, and draw again for the discriminators."""
+    names = ("forward", "backward", "discriminator_a", "discriminator_b")
+    networks = (_translator(width, blocks), _translator(width, blocks), _patches(width), _patches(width))
+    networks = tuple(network.to(place.device) for network in networks)
+    optimizers = _adam(networks[:2], 2e-4, (0.5, 0.999)), _adam(networks[2:], 2e-4, (0.5, 0.999))
+    ab, ba, judge_a, judge_b = (wrap(network) for network in networks)
+    pool_a, pool_b = _Pool(), _Pool()
+
+    def step(images, others):
+        a, b = images[-1], others[-1]
+        for network in networks[2:]:
+            network.requires_grad_(False)
+        with place.autocast():
+            fake_b, fake_a = ab(a), ba(b)
+            loss = (judge_b(fake_b) - 1).square().mean() + (judge_a(fake_a) - 1).square().mean()
+            loss = loss + 10 * (F.l1_loss(ba(fake_b), a) + F.l1_loss(ab(fake_a), b))
+            loss = loss + 5 * (F.l1_loss(ab(b), b) + F.l1_loss(ba(a), a))
+        _move(optimizers[0], loss)
+        for network in networks[2:]:
+            network.requires_grad_(True)
+        with place.autocast():
+            with torch.no_grad():
+                fake_b, fake_a = pool_b.exchange(ab(a)), pool_a.exchange(ba(b))
+            loss = (judge_a(a) - 1).square().mean() + judge_a(fake_a).square().mean()
+            loss = loss + (judge_b(b) - 1).square().mean() + judge_b(fake_b).square().mean()
+            loss = loss / 2
+        _move(optimizers[1], loss)
+
+    return Model(dict(zip(names, networks, strict=True)), step)

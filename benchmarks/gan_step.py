@@ -26,7 +26,8 @@ from genjax import parallel, rng
 from genjax.engine import init_state, make_run, make_step
 from genjax.engine.game import Game
 from genjax.engine.step import move
-from genjax.gans import dcgan, sngan, wgan_gp
+from genjax.gans import cyclegan, dcgan, sngan, wgan_gp
+from genjax.nn.patch import PatchDiscriminator
 
 
 def _adam(beta1: float, beta2: float) -> optax.GradientTransformation:
@@ -49,23 +50,31 @@ def _wgan_gp(width: int, dtype: Any) -> Game:
     return wgan_gp.game(*networks, _adam(0, 0.9), _adam(0, 0.9), (32, 32, 3), generator_batch=2)
 
 
+def _cyclegan(width: int, dtype: Any) -> Game:
+    generator = cyclegan.Generator(width=width, blocks=6, dtype=dtype)
+    discriminator = PatchDiscriminator(width=width, dtype=dtype)
+    return cyclegan.game(generator, discriminator, _adam(0.5, 0.999), _adam(0.5, 0.999), (64, 64, 3))
+
+
 class Case(NamedTuple):
-    """game: (width, dtype) -> Game.  batches: on a CPU and on an accelerator."""
+    """game: (width, dtype) -> Game.  batches: on a CPU and on an accelerator.  sets: names of the batch's images."""
 
     title: str
     game: Callable[[int, Any], Game]
     size: int
     width: int
     batches: tuple[int, int]
+    sets: tuple[str, ...] = ("images",)
 
 
 CASES = {
     "dcgan": Case("DCGAN-64", _dcgan, 64, 64, (32, 128)),
     "sngan": Case("SNGAN-32", _sngan, 32, 256, (4, 64)),
     "wgan_gp": Case("WGAN-GP-32", _wgan_gp, 32, 128, (8, 64)),
+    "cyclegan": Case("CycleGAN-64", _cyclegan, 64, 64, (1, 8), ("images", "targets")),
 }
 DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
-IMAGES = 1024
+IMAGES = 256
 
 
 class Ours(NamedTuple):
@@ -146,7 +155,8 @@ def measure(
     width, batch = width or case.width, batch or case.batches[0 if cpu else 1]
     game = case.game(width, DTYPES[precision])
     shape = (IMAGES, case.size, case.size, 3)
-    images = {"images": np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)}
+    draw = np.random.default_rng(0)
+    images = {each: draw.uniform(-1, 1, shape).astype(np.float32) for each in case.sets}
     own = ours(game, images, batch, steps)
     tasks, seconds_to_compile, notes = {"genjax": own.train}, {"genjax": own.compile_seconds}, {}
     for mode in modes:
