@@ -2,8 +2,8 @@
 
     python -m benchmarks.large_batch [--data mnist.npz] [--seeds 2] [--full]
 
-Every optimizer is treated alike: its rate is the one of a grid (each about three times the one before) with which it
-reaches the target soonest at batch 128; for larger batches the same rule scales that rate, which rises over half an
+Every optimizer is treated alike: its rate is the one of a grid (each about three times the one before) that scores best
+within an epoch at batch 128; for larger batches the same rule scales that rate, which rises over half an
 epoch. All rates fall to 0 along a line over the same number of epochs. No optimizer decays weights. By
 default images are 14 pixels wide and channels few, so that all takes minutes; --full has 28 pixels, 16 and 32 channels.
 The square-root rule is the default: at 64 times the rate of batch 128 (--rules linear) neither Adam nor LAMB learns.
@@ -30,7 +30,6 @@ from genjax.engine import init_state, make_run, make_step
 
 IMAGES, BASE, BATCHES = 60_000, 128, (1024, 8192)
 WARM_UP = 30_000  # images
-TUNED = 1.5  # epochs in which a rate must reach the target at the base batch
 EVERY = 2048  # images between two looks at the test set, or one batch
 OPTIMIZERS: dict[str, tuple[Callable[..., Any], tuple[float, ...]]] = {
     "SGD": (optim.sgd, (0.01, 0.03, 0.1, 0.3)),
@@ -103,11 +102,11 @@ def accuracy(network: ConvNet, variables: Any, test: dict[str, jax.Array]) -> ja
     return jnp.mean(logits.argmax(-1) == test["labels"])
 
 
-def tune(problem: Problem, make: Callable[..., Any], rates: tuple[float, ...]) -> tuple[float, Outcome]:
-    """Return the rate that reaches the target soonest at the base batch (of equals, the one that scores best)."""
-    outcomes = {rate: train(problem, make, rate, BASE, 0, optim.unscaled, stop=TUNED) for rate in rates}
-    rate = min(rates, key=lambda rate: (outcomes[rate].epochs, -outcomes[rate].best))
-    return rate, outcomes[rate]
+def tune(problem: Problem, make: Callable[..., Any], rates: tuple[float, ...]) -> float:
+    """Return the rate that scores best within an epoch at the base batch."""
+    endless = problem._replace(target=math.inf)
+    best = {rate: train(endless, make, rate, BASE, 0, optim.unscaled, stop=1.0).best for rate in rates}
+    return max(rates, key=lambda rate: best[rate])
 
 
 def row(name: str, batch: int, rule: str, rate: float, outcomes: list[Outcome], limit: float) -> dict[str, str]:
@@ -131,15 +130,15 @@ def main() -> None:
     """Tune at the small batch, scale to the larger ones, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), or a copy of MNIST as PATH.npz or idx:DIR")
-    parser.add_argument("--target", type=float, help="accuracy to reach; 0.93 if not given, 0.97 with --full")
-    parser.add_argument("--limit", type=float, default=8.0, help="epochs after which a run is given up")
+    parser.add_argument("--target", type=float, help="accuracy to reach; 0.9 if not given, 0.97 with --full")
+    parser.add_argument("--limit", type=float, default=6.0, help="epochs after which a run is given up")
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--rules", nargs="+", choices=RULES, default=["sqrt"], help="how rates grow with the batch")
     parser.add_argument("--only", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
     parser.add_argument("--full", action="store_true", help="28 pixels, 16 and 32 channels, all test images")
     arguments = parser.parse_args()
     size, features, looked_at = (28, (16, 32), 10_000) if arguments.full else (14, (8, 16), 2000)
-    target = arguments.target or (0.97 if arguments.full else 0.93)
+    target = arguments.target or (0.97 if arguments.full else 0.9)
     images, held_out, data = digits(arguments.data, size, IMAGES)
     test = {
         "images": jnp.asarray(held_out["images"][:looked_at], jnp.float32) / 255,
@@ -150,8 +149,9 @@ def main() -> None:
     rows = []
     for name in arguments.only:
         make, rates = OPTIMIZERS[name]
-        rate, outcome = tune(problem, make, rates)
-        rows.append(row(name, BASE, "-", rate, [outcome], TUNED))
+        rate = tune(problem, make, rates)
+        runs = [train(problem, make, rate, BASE, seed, optim.unscaled) for seed in range(arguments.seeds)]
+        rows.append(row(name, BASE, "-", rate, runs, arguments.limit))
         print(rows[-1], flush=True)
         for batch in BATCHES:
             for rule in arguments.rules:
@@ -162,8 +162,8 @@ def main() -> None:
     protocol = (
         f"{data}; two 5x5 convolutions ({features[0]}, {features[1]}) with batch norm; until {target:.0%} of "
         f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images or batch; at batch {BASE} "
-        f"the rate of each optimizer's grid that gets there soonest (one seed, {TUNED:g} epochs), for larger batches "
-        f"scaled by the rule, {arguments.seeds} seeds; rates fall to 0 along a line in "
+        f"the rate of each optimizer's grid that scores best within an epoch (one seed), for larger batches scaled by "
+        f"the rule, {arguments.seeds} seeds; rates fall to 0 along a line in "
         f"{arguments.limit:g} epochs, scaled ones after rising over {WARM_UP:,} images; momentum "
         f"0.9, no weight decay; LARS with trust coefficient 1; time without compiling and testing"
     )
