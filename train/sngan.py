@@ -94,7 +94,7 @@ PRESETS = {
         discriminator_widths=(64, 128, 256, 512, 1024),
     ),
 }  # fmt: skip
-SCORE = ("near", "share of samples within 0.3 of one of the ring's modes")
+SCORE = ("modes", "covered modes of the ring's 8")
 CONTROLS = {"without spectral normalisation": ("--networks", "unnormalised")}
 
 

@@ -56,6 +56,10 @@ PRESETS = {
 }  # fmt: skip
 
 
+SCORE = ("modes", "covered modes of the ring's 8")
+CONTROLS = {"without clipping": ("--limit", "inf")}
+
+
 def schedule(steps: int, warm_up: int, burst_every: int | None) -> list[tuple[bool, int]]:
     """Return stretches (whether the critic moves often, steps): in the first `warm_up` steps and every so many."""
     first = min(warm_up, steps)

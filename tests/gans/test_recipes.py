@@ -1,16 +1,13 @@
-"""The recipes: sizes of the published configurations, refusals, and that every small preset learns."""
+"""The recipes: sizes of the published configurations, and refusals."""
 
 import dataclasses
 import importlib
 import json
 
-import jax
 import numpy as np
 import pytest
 
-from genjax import data, parallel, rng
-from genjax.engine import init_state
-from genjax.engine.loop import Settings, train
+from genjax import data
 from train._cli import main
 
 PAPER = {
@@ -20,6 +17,12 @@ PAPER = {
     "wgan": {"generator": 3_576_704, "critic": 2_765_568},
     "wgan_gp": {"generator": 1_204_483, "critic": 1_053_825},
     "sngan": {"generator": 4_276_739, "discriminator": 1_053_824},
+    "cyclegan": {
+        "forward": 11_378_179,
+        "backward": 11_378_179,
+        "discriminator_a": 2_764_737,
+        "discriminator_b": 2_764_737,
+    },
     "unrolled": {"generator": 49_666, "discriminator": 513},
 }
 
@@ -75,42 +78,3 @@ def test_images_without_labels_are_refused_by_the_conditional_models():
             recipe.build(hyper, data.Dataset("plain", images, images))
         with pytest.raises(ValueError, match="without one"):
             recipe.build(hyper, data.Dataset("partly", missing, missing, ("0", "1")))
-
-
-def learned(name, folder, **changes):
-    """Train the small preset and return its scores before and after."""
-    recipe = importlib.import_module(f"train.{name}")
-    hyper = dataclasses.replace(recipe.PRESETS["small"], **changes)
-    built = recipe.build(hyper, data.load(hyper.data, image_size=hyper.image_size))
-    start = jax.jit(lambda key: init_state(built.phases[0].game, key))(rng.named(jax.random.key(hyper.seed), "init"))
-    plan = parallel.jit_plan(jax.devices()[:1])
-    settings = Settings(checkpoint_every=10**9, evaluate_every=10**9)
-    result = train(built.phases, plan, seed=hyper.seed, folder=folder, settings=settings)
-    return built.evaluate(start), built.evaluate(result.state)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["wgan", "wgan_gp", "sngan", "unrolled"])
-def test_the_small_preset_covers_the_ring(name, tmp_path):
-    before, after = learned(name, tmp_path)
-    assert before["near"] < 0.2
-    assert after["modes"] == 8
-    assert after["near"] > 0.5
-
-
-@pytest.mark.slow
-def test_without_look_ahead_most_runs_miss_half_of_the_ring(tmp_path):
-    modes = [learned("unrolled", tmp_path / f"{s}", look_ahead=0, seed=s)[1]["modes"] for s in range(3)]
-    assert sorted(modes)[1] <= 4, modes
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("name", "share"), [("gan", 0.3), ("cgan", 0.3), ("dcgan", 0.4)])
-def test_samples_come_closer_to_the_digits(name, share, tmp_path):
-    """The excess over the distance between real images falls below `share` of what it was."""
-    before, after = learned(name, tmp_path)
-    floor = after["real_against_real"]
-    assert after["sliced_wasserstein"] - floor < share * (before["sliced_wasserstein"] - floor)
-    if name == "cgan":
-        assert before["label_kept"] < 0.3
-        assert after["label_kept"] > 0.9
