@@ -3,8 +3,6 @@
 import importlib
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -90,14 +88,16 @@ def test_input_pipeline_measures_every_source(measure):
     assert shares[0] == "1 (1 - 1)" and sum(bool(share) for share in shares) == 6
 
 
-def test_gan_step_compares_equal_networks(measure):
+@pytest.mark.parametrize(
+    "model", ["dcgan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sngan", "wgan_gp", "cyclegan"))]
+)
+def test_gan_step_compares_equal_networks(measure, model):
     pytest.importorskip("torch")
-    result = measure(
-        "gan_step", "--models", "dcgan", "sngan", "--width", "4", "--batch", "2", "--rounds", "1", "--eager-only"
-    )
-    assert [(row["model"], row["library"]) for row in result["rows"]] == [
-        (model, library) for model in ("DCGAN-64", "SNGAN-32") for library in ("genjax", "PyTorch eager")
-    ]
+    rows = measure(
+        "gan_step", "--models", model, "--width", "4", "--batch", "2", "--rounds", "1", "--eager-only"
+    )["rows"]  # fmt: skip
+    assert [row["library"] for row in rows] == ["genjax", "PyTorch eager"]
+    assert rows[0]["times genjax's"] == "1 (1 - 1)"
 
 
 def test_every_pytorch_network_has_the_parameters_of_ours():
@@ -132,7 +132,6 @@ def test_startup_tells_why_a_recipe_ended():
         startup.first_step("vae", ["--data", "nothing"], Path(os.devnull))
 
 
-def test_programs_start_as_modules():
+def test_every_program_has_a_main():
     for name in report.names():
-        command = [sys.executable, "-c", f"import benchmarks.{name} as b; assert callable(b.main)"]
-        subprocess.run(command, check=True, cwd=REPOSITORY)
+        assert callable(importlib.import_module(f"benchmarks.{name}").main), name
