@@ -1,0 +1,151 @@
+"""Which modes of a ring a generator finds over training, with and without look-ahead (the Unrolled GAN's experiment).
+
+    python -m eval.modes [options]
+
+Trains `train.unrolled` once for each number of look-ahead steps and seed, and writes modes.png, a row for each number
+and a column for each moment of training (seed 0), as figure 2 of Metz et al. 2017, arXiv 1611.02163; and modes.json,
+the covered modes of every seed at every moment.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from eval import _cli
+from genjax import data, parallel, rng
+from genjax.data.mixtures import MIXTURES, Mixture, draw
+from genjax.engine import init_state
+from genjax.engine.loop import Settings, train
+from genjax.environment import environment
+from genjax.files import atomic, write_text
+from genjax.metrics.modes import coverage
+from train import _gan as shared
+from train import unrolled
+
+POINTS, RADIUS = 2500, 0.3
+
+
+@dataclass(frozen=True)
+class Options:
+    """How long, how often looked at, and how far ahead."""
+
+    steps: int = 3000
+    """Training steps of each run."""
+    columns: int = 6
+    """Moments of training in the picture, the start and the end among them."""
+    look_aheads: tuple[int, ...] = (0, 10)
+    """Steps of the discriminator that the generator foresees, a row each."""
+    seeds: int = 3
+    """Runs of each row; the picture shows the first."""
+    mixture: str = "ring"
+    """ring or grid."""
+    out: Path = Path("runs/modes")
+    """Folder of the picture and the numbers."""
+
+
+def observe(look_ahead: int, seed: int, options: Options) -> list[tuple[int, np.ndarray]]:
+    """Return (step, points float[count, 2]) at each moment of one run, from before its first step to after its last."""
+    hyper = replace(
+        unrolled.PRESETS["small"], data=f"mixture:{options.mixture}", look_ahead=look_ahead, seed=seed,
+        steps=options.steps,
+    )  # fmt: skip
+    run = unrolled.build(hyper, data.load(hyper.data))
+    sampler, seen = run.sampler, []
+    assert sampler is not None
+
+    def look(state: Any, folder: Path, step: int) -> None:
+        seen.append((step, shared.draw_with(sampler, state, POINTS).reshape(-1, 2)))
+
+    every = options.steps // (options.columns - 1)
+    settings = Settings(fuse=min(50, every), evaluate_every=every, checkpoint_every=options.steps)
+    plan = parallel.jit_plan(jax.devices()[:1])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        begin = jax.jit(partial(init_state, run.phases[0].game))(rng.named(jax.random.key(seed), "init"))
+        look(begin, folder, 0)
+        train(run.phases, plan, seed=seed, folder=folder, settings=settings, pictures=look)
+    return seen
+
+
+def save_picture(path: Path, rows: dict[int, list[tuple[int, np.ndarray]]], mixture: Mixture) -> None:
+    """Write the samples of each row's moments as clouds, the covered modes above each, the mixture on the right."""
+    from matplotlib.figure import Figure
+
+    columns = len(next(iter(rows.values()))) + 1
+    figure = Figure(figsize=(1.7 * columns, 1.9 * len(rows)), dpi=110, layout="constrained")
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    limit = 1.4 * float(np.abs(mixture.centres).max())
+    target = draw(mixture, POINTS, 0)[0]
+    for line, (look_ahead, seen) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(f"K = {look_ahead}")
+        for axis, (step, points) in zip(line, [*seen, (None, target)], strict=True):
+            axis.scatter(
+                points[:, 0],
+                points[:, 1],
+                s=2,
+                alpha=0.3,
+                linewidths=0,
+                color="tab:blue" if step is not None else "tab:orange",
+            )
+            axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+            found = coverage(points, mixture.centres, RADIUS).modes
+            axis.set_title(
+                "the data" if step is None else f"step {step}: {found} of {len(mixture.centres)}", fontsize=8
+            )
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def run(options: Options) -> None:
+    """Train, count, draw and write."""
+    if options.columns < 2 or options.steps < options.columns - 1:
+        raise ValueError(f"--columns {options.columns}: at least 2, and at most one more than --steps {options.steps}")
+    if options.seeds < 1 or not options.look_aheads:
+        raise ValueError("nothing is asked for: give --seeds of at least 1 and some --look-aheads")
+    if options.mixture not in MIXTURES:
+        raise ValueError(f"--mixture {options.mixture}: choose one of {', '.join(MIXTURES)}")
+    mixture = MIXTURES[options.mixture]
+    rows: dict[int, list[tuple[int, np.ndarray]]] = {}
+    numbers = []
+    for look_ahead in options.look_aheads:
+        for seed in range(options.seeds):
+            seen = observe(look_ahead, seed, options)
+            rows.setdefault(look_ahead, seen)
+            found = [coverage(points, mixture.centres, RADIUS) for _, points in seen]
+            numbers.append(
+                {
+                    "look_ahead": look_ahead,
+                    "seed": seed,
+                    "steps": [step for step, _ in seen],
+                    "modes": [each.modes for each in found],
+                    "near": [round(each.near, 4) for each in found],
+                }
+            )
+            print(f"{look_ahead} steps ahead, seed {seed}: {found[-1].modes} modes at the end", file=sys.stderr)
+    save_picture(options.out / "modes.png", rows, mixture)
+    protocol = (
+        f"small preset of train.unrolled on mixture:{options.mixture}; a mode is covered when 1 % of {POINTS} samples "
+        f"lie within {RADIUS:g} of its centre"
+    )
+    result = {"protocol": protocol, "runs": numbers, "environment": environment()}
+    write_text(options.out / "modes.json", json.dumps(result, indent=2) + "\n")
+    print(options.out / "modes.png")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program from the command line."""
+    return _cli.main(
+        "eval.modes", "Covered modes over training, with and without look-ahead.", Options(), run, arguments
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
