@@ -64,7 +64,7 @@ def train(
 ) -> Outcome:
     """Train until the target, or `stop` or the limit in epochs; compiling and looking at the test set cost no time."""
     steps = int(problem.limit * IMAGES / batch)
-    warm_up = round(WARM_UP / batch) if batch > BASE else 0
+    warm_up = min(round(WARM_UP / batch), steps - 1) if batch > BASE else 0
     tx = optim.large_batch(
         make, rate, batch, steps, base_batch=BASE, scaling=rule, warm_up=warm_up, decay=optim.linear_decay
     )
