@@ -11,8 +11,9 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cgan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.patch import PatchDiscriminator
 
 SHAPE, POINT = (8, 8, 1), (1, 1, 2)
 
@@ -100,6 +101,11 @@ def _pggan(tx, dtype):
     return pggan.game(generator, critic, tx, tx, 5, fading=(-2, 8), ema=0.9)
 
 
+def _cyclegan(tx, dtype):
+    networks = cyclegan.Generator(1, 4, 1, dtype), PatchDiscriminator(1, 4, dtype=dtype)
+    return cyclegan.game(*networks, tx, tx, SHAPE, pool=6)
+
+
 def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), tx, tx, POINT, 4, steps=2)
 
@@ -113,6 +119,11 @@ def labelled(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random images in [-1, 1], all labelled."""
     batch = images(count, seed)
     return {"images": 2 * batch["images"] - 1, "labels": jnp.abs(batch["labels"])}
+
+
+def domains(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random images of two domains, in [-1, 1]."""
+    return {"images": labelled(count, seed)["images"], "targets": labelled(count, seed + 1)["images"]}
 
 
 def images(count: int, seed: int, shape: tuple[int, ...] = SHAPE, labels: int = 10) -> dict[str, jax.Array]:
@@ -186,6 +197,16 @@ CATALOGUE = (
             "paper": {"generator": 23_079_115, "critic": 23_087_249},
             "cifar10": {"generator": 1_296_908, "critic": 1_298_689},
         },
+    ),
+    Entry(
+        "gans", "cyclegan", _cyclegan, domains,
+        {
+            preset: {
+                "forward": generator, "backward": generator, "discriminator_a": 2_764_737, "discriminator_b": 2_764_737,
+            }
+            for preset, generator in (("paper", 11_378_179), ("cityscapes", 7_837_699))
+        },
+        bias_before_norm=True,
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

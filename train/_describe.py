@@ -26,6 +26,8 @@ KNOWN = {
     "tfds:celeb_a": ((218, 178, 3), 0, 162_770, 19_962),
     "tfds:celeb_a_hq/1024": ((1024, 1024, 3), 0, 24_000, 6_000),
     "tfds:lsun/bedroom": ((256, 256, 3), 0, 3_033_042, 300),
+    "folder:horse2zebra": ((256, 256, 3), 0, 1_177, 140),
+    "folder:cityscapes": ((128, 128, 3), 0, 2_975, 500),
     "tfds:imagenet2012": ((256, 256, 3), 1000, 1_281_167, 50_000),
 }
 
@@ -37,7 +39,9 @@ def placeholder(spec: str, image_size: int | None) -> Dataset:
 
     def split(count: int) -> data.Arrays:  # broadcasting a zero allocates nothing
         labels = {"labels": np.broadcast_to(np.int32(0), count)} if classes else {}
-        return data.Arrays({"images": np.broadcast_to(np.uint8(0), (count, *shape)), **labels})
+        images = np.broadcast_to(np.uint8(0), (count, *shape))
+        targets = {"targets": images} if spec.startswith("folder:") else {}
+        return data.Arrays({"images": images, **targets, **labels})
 
     return Dataset(spec, split(counts[0]), split(counts[1]), tuple(map(str, range(classes))))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import pathlib
 
-from genjax.data import digits, folder, idx, mixtures, npz, photos, scenes, stacked, tfds
-from genjax.data.dataset import Arrays, DataError, Dataset, Files
+from genjax.data import digits, domains, folder, idx, mixtures, npz, photos, scenes, stacked, tfds
+from genjax.data.dataset import Arrays, DataError, Dataset, Files, Unpaired
 
-__all__ = ["SPECS", "Arrays", "DataError", "Dataset", "Files", "load"]
+__all__ = ["SPECS", "Arrays", "DataError", "Dataset", "Files", "Unpaired", "load"]
 
-SPECS = "digits, photos, scenes, stacked, mixture:ring, mixture:grid, PATH.npz, folder:DIR, idx:DIR, tfds:NAME"
+SPECS = (
+    "digits, photos, scenes, stacked, mixture:ring, mixture:grid, domains:digits, domains:scenes, PATH.npz, "
+    "folder:DIR, idx:DIR, tfds:NAME"
+)
 
 
 def load(
@@ -45,6 +48,8 @@ def load(
         return npz.load(spec, image_size, channels)
     if colon and rest and kind == "mixture":
         return mixtures.load(rest, image_size, channels)
+    if colon and rest and kind == "domains":
+        return domains.load(rest, image_size, channels)
     if colon and rest and kind == "idx":
         return idx.load(rest, image_size, channels)
     if colon and rest and kind == "folder":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genjax.data.uniforms import uniforms
+
 
 class DataError(ValueError):
     """A data set that cannot be used; the message names the file and the cure."""
@@ -17,7 +19,8 @@ class Arrays:
     """A split held in memory or in a memory-mapped file.
 
     arrays: {"images": uint8[count, height, width, channels] (or float32 in [0, 1]), "labels": int32[count]};
-    no labels, no "labels"; label -1 means none. Raises DataError for other shapes, types or label values.
+    no labels, no "labels"; label -1 means none. Pairs have "targets" too, the image that belongs to each.
+    Raises DataError for other shapes, types or label values.
     """
 
     arrays: dict[str, np.ndarray]
@@ -86,12 +89,66 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Unpaired:
+    """Splits of two domains, A `first` and B `second`, whose images belong to no image of the other domain.
+
+    An epoch is one pass over the larger one; of the other each image is drawn at random. Raises DataError where images
+    differ in shape.
+    """
+
+    first: Arrays | Files
+    second: Arrays | Files
+
+    def __post_init__(self):
+        if tuple(self.first.shape) != tuple(self.second.shape):
+            raise DataError(
+                f"images of domain A are {list(self.first.shape)} but those of domain B {list(self.second.shape)} "
+                "(height, width, channels); pass image_size (and channels) to bring both to one shape"
+            )
+
+    def __len__(self) -> int:
+        return max(len(self.first), len(self.second))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image of both domains."""
+        return self.first.shape
+
+    @property
+    def labelled(self) -> bool:
+        """Whether batches carry "labels", those of domain A."""
+        return self.first.labelled
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
+        """Images of A and of B, {"images": uint8[len(indices), ...], "targets": ...}, and "labels", "target_labels".
+
+        Index epoch * len(self) + i is image i of the larger domain; which of the other joins it is a function of the
+        whole number, so that every epoch has other couples.
+        """
+        numbers = np.asarray(indices, np.int64)
+
+        def rows(split: Arrays | Files) -> np.ndarray:
+            if len(split) == len(self) and (split is self.first or len(self.first) < len(self)):
+                return numbers % len(self)
+            return (uniforms(numbers, 1, 0)[:, 0] * len(split)).astype(np.int64)
+
+        a, b = (split.take(rows(split)) for split in (self.first, self.second))
+        labels = {"labels": a["labels"]} if "labels" in a else {}
+        target_labels = {"target_labels": b["labels"]} if "labels" in b else {}
+        return {"images": a["images"], "targets": b["images"], **labels, **target_labels}
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A training and a test split with images of one shape; `class_names` is empty when there are no labels."""
+    """A training and a test split with images of one shape; `class_names` is empty when there are no labels.
+
+    Batches hold "images" and, where there are any, "labels"; sets for translation hold "targets" too, the images of
+    domain B: of the same thing where they are paired, any others where they are `Unpaired`.
+    """
 
     name: str
-    train: Arrays | Files
-    test: Arrays | Files
+    train: Arrays | Files | Unpaired
+    test: Arrays | Files | Unpaired
     class_names: tuple[str, ...] = ()
 
     def __post_init__(self):

@@ -1,4 +1,7 @@
-"""Folders of image files: one sub-folder per class, or flat; train/ and test/ (or val/) sub-folders are the splits."""
+"""Folders of image files: one sub-folder per class, or flat; train/ and test/ (or val/) sub-folders are the splits.
+
+Sub-folders trainA and trainB (testA and testB) are two domains without pairs.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pathlib
 import numpy as np
 
 from genjax.data.cache import memory_map
-from genjax.data.dataset import Arrays, DataError, Dataset, Files
+from genjax.data.dataset import Arrays, DataError, Dataset, Files, Unpaired
 from genjax.data.image import fit, read
 from genjax.data.split import held_out
 
@@ -26,7 +29,9 @@ def load(
     """Images of a folder, decoded once into a memory-mapped cache, or (stream) whenever they are asked for.
 
     Classes are the sorted names of the sub-folders. Without train/ and test/, a fixed fifth of each class is the test
-    split. image_size None needs images of one size; channels None takes those of the first image (1 or 3).
+    split. trainA and trainB, with testA and testB or else a fixed fifth of each, are two domains: `Unpaired` splits, of
+    which sub-folders are no classes. image_size None needs images of one size; channels None takes those of the first
+    image (1 or 3).
     DataError for a missing or empty folder, an unreadable image, mixed shapes.
     """
     root = pathlib.Path(directory).expanduser().absolute()
@@ -34,6 +39,8 @@ def load(
         raise DataError(
             f"{root} is not a directory; folder:DIR needs one that holds images or one sub-folder per class"
         )
+    if any((root / name).is_dir() for name in ("trainA", "trainB")):
+        return _unpaired(root, image_size, channels, cache_dir, stream)
     given = [root / name for name in ("test", "val") if (root / name).is_dir()]
     if (root / "train").is_dir():
         names, paths, labels = _scan(root / "train")
@@ -53,6 +60,39 @@ def load(
         for members, numbers in parts
     )
     return Dataset(f"folder:{root.name}", train, test, names)
+
+
+def _unpaired(root, image_size, channels, cache_dir, stream):
+    missing = [name for name in ("trainA", "trainB") if not (root / name).is_dir()]
+    if missing:
+        raise DataError(f"{root} lacks {missing[0]}; two domains need both trainA and trainB")
+    given = [(root / name).is_dir() for name in ("testA", "testB")]
+    if any(given) and not all(given):
+        raise DataError(f"{root} has only one of testA and testB; add the other, or leave out both to hold out a fifth")
+    halves = []
+    for domain in "AB":
+        paths = _domain(root / f"train{domain}")
+        if all(given):
+            halves.append((paths, _domain(root / f"test{domain}")))
+        else:
+            halves.append(tuple(members for members, _ in _split(paths, None)))
+    first = read(halves[0][0][0])
+    depth = channels or max(1 if read(paths[0]).mode == "L" else 3 for paths, _ in halves)
+    shape = fit(first, image_size, depth).shape
+    train, test = (
+        Unpaired(
+            *(_open(half[i], None, shape, halves[0][0][0], image_size, depth, cache_dir, stream) for half in halves)
+        )
+        for i in range(2)
+    )
+    return Dataset(f"folder:{root.name}", train, test)
+
+
+def _domain(folder):
+    paths = _images(folder, recursive=True)
+    if not paths:
+        raise DataError(f"{folder} holds no images; put the images of its domain there ({', '.join(SUFFIXES)})")
+    return paths
 
 
 def _images(folder, recursive):

@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from genjax.data.dataset import Arrays, DataError, Files
+from genjax.data.dataset import Arrays, DataError, Files, Unpaired
 
 Batch = dict[str, Any]
 _WORD = (1 << 64) - 1
@@ -62,13 +62,13 @@ def order(length: int, batch_size: int, seed: int, start: int, count: int) -> np
     return indices
 
 
-def fits_on_device(split: Arrays | Files, limit: int = 2**31) -> bool:
+def fits_on_device(split: Arrays | Files | Unpaired, limit: int = 2**31) -> bool:
     """Whether all of the split's arrays, as stored, take at most `limit` bytes, so that they can stay on the device."""
     return isinstance(split, Arrays) and split.nbytes <= limit
 
 
 def chunks(
-    split: Arrays | Files,
+    split: Arrays | Files | Unpaired,
     *,
     batch_size: int,
     seed: int,
@@ -96,7 +96,11 @@ def chunks(
         )
 
     def rows(unit: int, count: int) -> np.ndarray:
-        return order(len(split), batch_size, seed, unit, count)[:, share]
+        indices = order(len(split), batch_size, seed, unit, count)[:, share]
+        if isinstance(split, Unpaired):  # the epoch decides which images of the smaller domain come with them
+            epochs = np.arange(unit, unit + count) // (len(split) // batch_size)
+            return indices + len(split) * epochs[:, None]
+        return indices
 
     def generate():
         with _reader(split, rows, start * repeats, stop * repeats, workers) as read, _ahead() as pool:
@@ -116,7 +120,9 @@ def chunks(
     return generate()
 
 
-def batches(split: Arrays | Files, batch_size: int, *, workers: int | None = None) -> Iterator[dict[str, np.ndarray]]:
+def batches(
+    split: Arrays | Files | Unpaired, batch_size: int, *, workers: int | None = None
+) -> Iterator[dict[str, np.ndarray]]:
     """The whole split once, in stored order; {"images": uint8[at most batch_size, height, width, channels]}."""
     if batch_size < 1:
         raise DataError(f"batch size {batch_size} must be positive")
@@ -133,7 +139,8 @@ def batches(split: Arrays | Files, batch_size: int, *, workers: int | None = Non
 @contextlib.contextmanager
 def _reader(split, rows, first, last, workers):
     """read(unit, count) -> {"images": uint8[count, batch, ...]}; streams must be read from `first` on, in order."""
-    if isinstance(split, Arrays):
+    parts = (split.first, split.second) if isinstance(split, Unpaired) else (split,)
+    if all(isinstance(part, Arrays) for part in parts):
         yield lambda unit, count: split.take(rows(unit, count))
         return
     import grain

@@ -127,7 +127,8 @@ def generators_loss(generator, discriminator, cycle, identity, params, state, ba
     forth, back = partial(run, generator, "forward"), partial(run, generator, "backward")
     fake_b, fake_a = forth(a), back(b)
     judged = [run(discriminator, "discriminator_b", fake_b), run(discriminator, "discriminator_a", fake_a)]
-    fooling = sum(2 * adversarial.least_squares_generator(logits) for logits in judged)
+    for_b, for_a = (2 * adversarial.least_squares_generator(logits) for logits in judged)
+    fooling = for_b + for_a
     around = distance(back(fake_b), a) + distance(forth(fake_a), b)
     loss, metrics = fooling + cycle * around, {"adversarial": fooling, "cycle": around}
     if identity:
@@ -138,7 +139,9 @@ def generators_loss(generator, discriminator, cycle, identity, params, state, ba
 
 def discriminators_loss(generator, discriminator, params, state, batch, key) -> tuple[jax.Array, Aux]:
     """L = sum over domains of (E (D(real) - 1)^2 + E D(fake)^2) / 2, fakes by way of the pools."""
-    losses, memory, metrics = [], {}, {}
+    losses: list[jax.Array] = []
+    memory: dict[str, dict[str, jax.Array]] = {}
+    metrics: dict[str, jax.Array] = {}
     pairs = (("a", "backward", batch["images"], batch["targets"]), ("b", "forward", batch["targets"], batch["images"]))
     for number, (domain, maker, real, source) in enumerate(pairs):
         fake, _ = forward(generator, params[maker], state.variables[maker], source)
@@ -180,9 +183,8 @@ def game(
             Player("discriminators", second, discriminators_tx, judging),
         ),
         networks={
-            name: (lambda key, network=network: network.init(key, jnp.zeros(image)))
-            for network, names in ((generator, made), (discriminator, judging))
-            for name in names
+            **dict.fromkeys(made, lambda key: generator.init(key, jnp.zeros(image))),
+            **dict.fromkeys(judging, lambda key: discriminator.init(key, jnp.zeros(image))),
         },
         memory={"pool_a": empty_pool(pool, image_shape), "pool_b": empty_pool(pool, image_shape)},
     )

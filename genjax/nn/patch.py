@@ -39,7 +39,7 @@ class PatchDiscriminator(nn.Module):
 
         ValueError where the image is too small for a single logit.
         """
-        smallest = 3 * 2**self.strided - 1
+        smallest = 3 * 2**self.strided
         if min(images.shape[1:3]) < smallest:
             raise ValueError(
                 f"a patch discriminator with {self.strided} strided layers needs images of at least {smallest} pixels "

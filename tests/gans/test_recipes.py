@@ -4,12 +4,34 @@ import dataclasses
 import importlib
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from genjax import data
+from train import cgan, wgan
 from train._cli import main
 
+OTHERS = {
+    ("gan", "cifar10"): {"generator": 89_395_072, "discriminator": 37_393_601},
+    ("dcgan", "torch"): {"generator": 3_576_704, "discriminator": 2_765_568},
+    ("dcgan", "cifar10"): {"generator": 1_068_928, "discriminator": 663_296},
+    ("wgan_gp", "lsun"): {"generator": 8_540_483, "critic": 7_491_841},
+    ("wgan_gp", "lsun_strided"): {"generator": 5_364_739, "critic": 4_316_545},
+    ("wgan_gp", "cifar10_strided"): {"generator": 5_179_907, "critic": 4_114_689},
+    ("wgan_gp", "mnist"): {"generator": 1_554_177, "critic": 1_030_145},
+    ("wgan_gp", "plane"): {"generator": 527_874, "critic": 527_361},
+    ("sngan", "plain"): {"generator": 3_828_739, "discriminator": 5_860_865},
+    ("sngan", "projection"): {"generator": 4_304_387, "discriminator": 1_055_104},
+    ("sngan", "stl10"): {"generator": 4_878_083, "discriminator": 10_141_441},
+    ("sngan", "imagenet"): {"generator": 32_150_787, "discriminator": 29_017_857},
+    ("sngan", "imagenet_projection"): {"generator": 41_996_931, "discriminator": 30_041_857},
+    # The unconditional networks, and a scale and a bias for each further class in 2,880 channels; a row for each class.
+    ("sngan", "imagenet64_projection"): {
+        "generator": 12_220_675 + 2 * 999 * 2_880, "discriminator": 10_141_441 + 1000 * 1024,
+    },
+    ("unrolled", "notebook"): {"generator": 49_666, "discriminator": 17_025},
+}  # fmt: skip
 PAPER = {
     "gan": {"generator": 2_503_984, "discriminator": 1_231_441},
     "dcgan": {"generator": 18_885_760, "discriminator": 17_232_768},
@@ -40,6 +62,20 @@ def test_the_paper_preset_describes_itself_without_its_data(name, capsys):
     assert set(described["optimizers"]) == set(PAPER[name])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "preset"), OTHERS)
+def test_every_published_preset_describes_itself(name, preset, capsys):
+    assert run(name, preset, "--describe") == 0
+    assert json.loads(capsys.readouterr().out)["phases"][-1]["parameters"] == OTHERS[name, preset]
+
+
+def test_the_critic_moves_often_at_first_and_in_every_500th_step():
+    often = [many for many, count in wgan.schedule(1501, 25, 500) for _ in range(count)]
+    assert often == [step < 25 or step % 500 == 0 for step in range(1501)]
+    assert wgan.schedule(10, 25, None) == [(True, 10)]
+    assert wgan.schedule(30, 0, 10) == [(False, 10), (True, 1), (False, 9), (True, 1), (False, 9)]
+
+
 def test_the_critic_warms_up_in_a_phase_of_its_own(capsys):
     assert run("wgan", "--describe") == 0
     first, second = json.loads(capsys.readouterr().out)["phases"]
@@ -57,6 +93,13 @@ def test_the_critic_warms_up_in_a_phase_of_its_own(capsys):
         (("wgan_gp", "paper", "--data", "digits", "--image-size", "12"), "doublings do not reach 12 pixels"),
         (("unrolled", "--look-ahead", "-1"), "0 for none"),
         (("sngan", "--devices", "3"), "cannot be split evenly"),
+        (("cgan", "--label-noise", "2"), "from 0 to 1"),
+        (("unrolled", "--layers", "0"), "at least 1 hidden layer"),
+        (("wgan", "--limit", "0"), "a limit above 0"),
+        (("wgan_gp", "lsun_strided", "--data", "digits", "--image-size", "20"), "not 20; give --image-size 32"),
+        (("wgan_gp", "lsun", "--data", "digits", "--image-size", "20"), "doublings do not reach 20 pixels"),
+        (("sngan", "plain", "--data", "digits", "--image-size", "20"), "doublings do not reach 20 pixels"),
+        (("sngan", "plain", "--data", "digits", "--image-size", "32", "--discriminator-widths", "64"), "seven"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
@@ -78,3 +121,10 @@ def test_images_without_labels_are_refused_by_the_conditional_models():
             recipe.build(hyper, data.Dataset("plain", images, images))
         with pytest.raises(ValueError, match="without one"):
             recipe.build(hyper, data.Dataset("partly", missing, missing, ("0", "1")))
+
+
+def test_label_noise_draws_that_share_anew():
+    batch = {"labels": np.zeros(20_000, np.int32)}
+    changed = cgan.mislabel(0.5, 10, batch, jax.random.key(0))["labels"]
+    assert abs(float((changed != 0).mean()) - 0.45) < 0.02
+    assert cgan.mislabel(0.0, 10, batch, jax.random.key(0)) is batch
