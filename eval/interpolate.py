@@ -2,10 +2,12 @@
 
     python -m eval.interpolate [options]
     python -m eval.interpolate --run runs/vae-digits [options]
+    python -m eval.interpolate --run runs/dcgan-digits [options]
 
-Without --run, trains the comparison's models if they are not in the out folder yet. Writes strips as PNG, a walk as
-animated GIF, and how evenly the picture changes along the way. Walks run between posterior means, and both ends are
-reached: the first and the last frame are the two images' own reconstructions.
+Of a GAN's run the walk is between two latents of its prior, a row for each class where there are classes. Without
+--run, trains the comparison's models if they are not in the out folder yet. Writes strips as PNG, a walk as animated
+GIF, and how evenly the picture changes along the way. Walks run between posterior means, and both ends are reached: the
+first and the last frame are the two images' own reconstructions.
 """
 
 from collections.abc import Callable
@@ -31,11 +33,11 @@ class Options(_family.Options):
     """Options of the comparison, and what to walk between."""
 
     run: Path | None = None
-    """Folder of a run of train.ae, train.vae or train.cvae to take the model from, instead of the comparison's."""
+    """Folder of a run of train.ae, train.vae, train.cvae or a GAN to take the model from, not the comparison's."""
     first: int | None = None
-    """Test image to start from; the first of class 7 if not given."""
+    """Test image to start from; the first of class 7 if not given. Of a GAN's run the seed of a latent, 0."""
     second: int | None = None
-    """Test image to end at; the first of class 4 if not given."""
+    """Test image to end at; the first of class 4 if not given. Of a GAN's run the seed of a latent, 1."""
     steps: int = 10
     """Frames of a strip, both ends among them."""
     walk: Literal["both", "linear", "spherical"] = "both"
@@ -172,6 +174,45 @@ def walk_run(options: Options, folder: Path) -> Section:
     return Section("A walk in latent space", f"The model of {folder}.", (), pictures, {})
 
 
+def walk_generator(options: Options, folder: Path) -> Section:
+    """Return and write the walk between two latents of a GAN's run."""
+    from eval._runs import load_generator
+    from eval.sample import latents
+
+    generator = load_generator(folder)
+    sampler, shape = generator.sampler, generator.dataset.shape
+    if shape == (1, 1, 2):
+        raise ValueError(f"{folder} draws points, not images; see samples-*.png there")
+    seeds = (options.first or 0, 1 if options.second is None else options.second)
+    first, second = (latents(generator, 1, seed)[0] for seed in seeds)
+    if first.ndim != 1:
+        raise ValueError(f"{folder} translates images and has no latent to walk through")
+    classes = range(sampler.classes) if sampler.classes else (None,)
+    names = [generator.dataset.class_names[label] if label is not None else "" for label in classes]
+
+    def along(walk: Callable, steps: int) -> np.ndarray:
+        path = walk(first, second, steps).astype(np.float32)
+        rows = [
+            sampler.generate(generator.state, path, None if label is None else np.full(steps, label, np.int32))
+            for label in classes
+        ]
+        return (np.stack(rows) - sampler.low) / (sampler.high - sampler.low)
+
+    out, written = options.out or folder, []
+    heads = [f"{t:.2f}" for t in np.linspace(0, 1, options.steps)]
+    walks = WALKS if options.walk == "both" else {options.walk: WALKS[options.walk]}
+    for name, walk in walks.items():
+        path = out / f"interpolate-{name}.png"
+        page = image_table(np.clip(along(walk, options.steps), 0, 1), names, heads, title=f"{name.capitalize()} walk")
+        save_grid(path, page[None], 1, zoom=1)
+        written.append((path, f"A {name} walk between the latents of seeds {seeds[0]} and {seeds[1]}."))
+    there = np.clip(along(next(reversed(walks.values())), 21), 0, 1).swapaxes(0, 1)
+    path = out / "interpolate.gif"
+    save_gif(path, [*there, *there[-2:0:-1]], 10)
+    written.append((path, "The last of these walks, there and back."))
+    return Section("A walk in latent space", f"The generator of {folder}.", (), written, {})
+
+
 def main(arguments=None) -> int:
     """Run from the command line."""
 
@@ -179,7 +220,10 @@ def main(arguments=None) -> int:
         if options.steps < 2:
             raise ValueError(f"--steps {options.steps}: a walk has at least its two ends")
         if options.run is not None:
-            show(walk_run(options, options.run))
+            from eval._runs import recipe_of
+
+            walk = walk_run if recipe_of(options.run) in _family.KINDS else walk_generator
+            show(walk(options, options.run))
         else:
             show(find(_family.family(options), _family.folder_of(options), options))
 
