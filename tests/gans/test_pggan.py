@@ -264,6 +264,7 @@ def test_samples_in_a_fade_and_at_the_end_of_a_phase_have_the_size_of_the_data()
         np.testing.assert_array_equal(samples, recipe.enlarge(samples[:, :: 16 // size, :: 16 // size], 16))
 
 
+@pytest.mark.slow
 def test_one_step_of_the_published_networks_at_64_pixels_and_a_batch_of_2():
     """Full width, in the middle of the fade to 64 pixels; larger resolutions differ by narrower layers alone."""
     networks = pggan.Generator(64), pggan.Critic(64)
