@@ -3,7 +3,7 @@
     python -m train.wgan [preset] [options]
 
 Presets
-    small   the ring of eight Gaussians, dense networks; weights within 0.1 and rate 5e-4, since with the paper's values
+    small   the ring of eight Gaussians, dense networks; weights within 0.1 and rate 1e-3, since with the paper's values
             nothing happens in minutes on such small networks: about a minute on two CPU cores
     paper   64 pixels of LSUN bedrooms, DCGAN's networks (width 64), weights within 0.01, RMSProp 5e-5, batch 64, five
             critic steps a step, 100 in the first 25 steps and in every 500th (the authors' code; not in the text)
@@ -43,7 +43,7 @@ class Hyper(shared.Hyper):
 
 
 SMALL = Hyper(
-    data="mixture:ring", steps=3000, batch_size=128, latent=8, generator_rate=5e-4, discriminator_rate=5e-4,
+    data="mixture:ring", steps=3000, batch_size=128, latent=8, generator_rate=1e-3, discriminator_rate=1e-3,
     evaluate_every=500,
 )  # fmt: skip
 PRESETS = {

@@ -72,7 +72,7 @@ def judge(size: int) -> Judge:
     hyper = dataclasses.replace(classifier.PRESETS["small"], image_size=size)
     dataset = data.load("digits", image_size=size)
     run = classifier.build(hyper, dataset)
-    variables = _train(run, 0, 50).variables_of("classifier")
+    variables = _train(run, 0, 1).variables_of("classifier")
     network = ConvNet()
 
     @jax.jit

@@ -15,9 +15,12 @@ from tests.engine.toy import worst
 from train._describe import KNOWN
 
 # Data sets keep their shapes and classes; of images there are as many as a batch takes.
-FAST = (("unrolled", "paper"), ("unrolled", "notebook"), ("wgan_gp", "plane"), ("gan", "paper"), ("cgan", "paper"))
+FAST = (
+    ("unrolled", "paper"), ("unrolled", "notebook"), ("wgan_gp", "plane"), ("gan", "paper"), ("cgan", "paper"),
+)  # fmt: skip
 SLOW = (
-    ("wgan_gp", "mnist"), ("dcgan", "cifar10"), ("gan", "cifar10"), ("dcgan", "paper"), ("dcgan", "torch"), ("dcgan", "lsun"), ("wgan", "paper"),
+    ("wgan_gp", "mnist"), ("dcgan", "cifar10"), ("gan", "cifar10"),
+    ("dcgan", "paper"), ("dcgan", "torch"), ("dcgan", "lsun"), ("wgan", "paper"),
     ("wgan_gp", "paper"), ("wgan_gp", "lsun"), ("wgan_gp", "lsun_strided"), ("wgan_gp", "cifar10_strided"),
     ("sngan", "paper"), ("sngan", "plain"), ("sngan", "table3"), ("sngan", "projection"), ("sngan", "stl10"),
     ("sngan", "imagenet"), ("sngan", "imagenet_projection"), ("sngan", "imagenet64_projection"),
