@@ -1,11 +1,14 @@
 """Variables of the classifiers from and to files: `.npz`, `.safetensors`, and PyTorch's `.pth` or `.pt`.
 
 Two naming schemes are read, in any of the formats. The library's own: the path of a variable, joined by dots
-("fire2.squeeze1x1.kernel", "layer1.block0.bn1.mean"). And torchvision's for ResNet and VGG, where that last one is
-"layer1.0.bn1.running_mean": convolutions are stored OIHW, dense layers out x in, and VGG's first dense layer reads a
-map flattened as CHW.
+("fire2.squeeze1x1.kernel", "layer1.block0.bn1.mean"). And torchvision's for ResNet, VGG and Inception, where that last
+one is "layer1.0.bn1.running_mean": convolutions are stored OIHW, dense layers out x in, and VGG's first dense layer
+reads a map flattened as CHW. To read a PyTorch file without torch from then on:
+
+    python -m genjax.classifiers.weights FILE.pth FILE.npz
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from genjax import files
+from genjax.classifiers.inception import InceptionV3
 from genjax.classifiers.resnet import ResNet
 from genjax.classifiers.vgg import VGG16
 
@@ -74,10 +78,16 @@ def torchvision_vgg_names(depths: Sequence[int]) -> Naming:
     return names
 
 
+def torchvision_inception_names(path: tuple[str, ...], shape: tuple[int, ...]) -> Source:
+    """Return the name of an `InceptionV3` variable: Mixed_5b/branch1x1/bn/mean is ...branch1x1.bn.running_mean."""
+    *parts, kind = path
+    return _torch(".".join(parts), kind, shape)
+
+
 def naming_of(network: nn.Module, tensors: Mapping[str, np.ndarray]) -> Naming:
     """Return the naming scheme of a file with these tensors: torchvision's where one ends in ".weight", else our own.
 
-    Raises ValueError where torchvision's names are found and the network is neither a `ResNet` nor a `VGG16`.
+    Raises ValueError where torchvision's names are found and the network is no `ResNet`, `VGG16` or `InceptionV3`.
     """
     if not any(name.endswith(".weight") for name in tensors):
         return own_names
@@ -85,8 +95,10 @@ def naming_of(network: nn.Module, tensors: Mapping[str, np.ndarray]) -> Naming:
         return torchvision_resnet_names
     if isinstance(network, VGG16):
         return torchvision_vgg_names(network.depths)
+    if isinstance(network, InceptionV3):
+        return torchvision_inception_names
     raise ValueError(
-        f"the file names its tensors as PyTorch does, which is understood for ResNet and VGG16, not for "
+        f"the file names its tensors as PyTorch does, which is understood for ResNet, VGG16 and InceptionV3, not for "
         f"{type(network).__name__}; store its variables under their own names, as genjax.classifiers.weights.save does"
     )
 
@@ -193,3 +205,22 @@ def save(path: Path | str, variables: Any) -> None:
         raise ValueError(f"weights are saved as .npz, not as {path.name!r}")
     with files.atomic(path) as temporary:
         np.savez(temporary, allow_pickle=False, **tensors)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Store the tensors of a file, under the names they have there, as .npz; return the exit status."""
+    if len(arguments) != 2 or not arguments[1].endswith(".npz"):
+        print("usage: python -m genjax.classifiers.weights FILE.pth FILE.npz", file=sys.stderr)
+        return 2
+    try:
+        tensors = read(arguments[0])
+    except (ValueError, FileNotFoundError, ModuleNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    with files.atomic(Path(arguments[1])) as temporary:
+        np.savez(temporary, allow_pickle=False, **tensors)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
