@@ -3,7 +3,7 @@
     python -m train.dcgan [preset] [options]
 
 Presets
-    small   embedded digits at 16 pixels, 32-16 channels: a few minutes on two CPU cores
+    small   embedded digits at 16 pixels, 64-32 channels: a few minutes on two CPU cores
     paper   64 pixels of CelebA, the authors' networks: width 128, 5x5 kernels, latent U(-1, 1), Adam (2e-4, 0.5), batch
             128, 25 epochs (theirs were other faces and LSUN bedrooms; any folder serves, as --data folder:DIR)
     torch   the widely used variant: width 64, 4x4 kernels, latent N(0, 1), batch 64
@@ -41,8 +41,8 @@ class Hyper(shared.Hyper):
 
 
 SMALL = Hyper(
-    image_size=16, steps=1000, batch_size=64, latent=32, generator_rate=1e-3, discriminator_rate=1e-3, fuse=1,
-    evaluate_every=250, ema=0.98,
+    image_size=16, steps=2000, batch_size=64, latent=64, width=32, generator_rate=5e-4, discriminator_rate=5e-4,
+    fuse=1, evaluate_every=500, ema=0.99,
 )  # fmt: skip
 TORCH = Hyper(
     data="tfds:celeb_a", image_size=64, epochs=25, batch_size=64, latent=100, width=64, generator_rate=2e-4,
