@@ -74,3 +74,20 @@ def accuracy(
     top = jax.jit(lambda x: jnp.argmax(predict(x), axis=-1))
     hits = sum(int(jnp.sum(top(images[i : i + batch]) == labels[i : i + batch])) for i in range(0, len(images), batch))
     return hits / len(images)
+
+
+def features_and_logits(network: nn.Module, variables: Any, inputs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return what the network's last dense layer sees, float[batch, features], and its logits, float[batch, classes].
+
+    inputs: as the network takes them.  A network without a dense layer (SqueezeNet) has its logits as features.
+    """
+    seen: list[jax.Array] = []
+
+    def note(call, arguments, options, context):
+        if isinstance(context.module, nn.Dense) and context.method_name == "__call__":
+            seen.append(arguments[0])
+        return call(*arguments, **options)
+
+    with nn.intercept_methods(note):
+        logits = network.apply(variables, inputs)
+    return (seen[-1] if seen else logits), logits

@@ -1,0 +1,104 @@
+"""What turns images into features and class probabilities for scores: plug-ins with a name and a hash."""
+
+import hashlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from eval import _runs
+from genjax.classifiers import classify, inception, weights
+from train import _cli as train_cli
+from train import classifier
+
+BATCH = 64
+
+
+class Extractor(NamedTuple):
+    """name, hash: of the network and of its weights, for the record beside every score.
+
+    apply: float[batch, height, width, channels] in [0, 1] -> (features float[batch, n], probabilities float[batch, k]).
+    published: whether these are the features that the Frechet Inception Distance is defined on.
+    """
+
+    name: str
+    hash: str
+    apply: Callable[[np.ndarray], tuple[Any, Any]]
+    published: bool = False
+
+    def of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return features and probabilities of images of any count, in batches of one size."""
+        parts = []
+        for start in range(0, len(images), BATCH):
+            batch = images[start : start + BATCH]
+            short = BATCH - len(batch)  # filled up, so that one program serves all
+            padded = np.concatenate([batch, np.repeat(batch[-1:], short, 0)]) if short else batch
+            parts.append([np.asarray(part)[: len(batch)] for part in self.apply(padded)])
+        features, probabilities = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return features, probabilities
+
+
+def _digest(tree: Any) -> str:
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        digest.update(np.asarray(leaf).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def of_inception(path: Path) -> Extractor:
+    """Return InceptionV3 with the user's weights file; the features are FID's where the file is the published one."""
+    try:
+        variables = weights.load(inception.InceptionV3(), path, (inception.SIDE, inception.SIDE, 3))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{error}; PyTorch users know it as pt_inception-2015-12-05-6726825d.pth, and "
+            "`python -m genjax.classifiers.weights FILE.pth FILE.npz` makes it readable without torch"
+        ) from None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def apply(images):
+        return inception.features_and_probabilities(variables, jnp.asarray(images))
+
+    return Extractor("InceptionV3", digest[:12], apply, digest.startswith(inception.KNOWN_SHA256))
+
+
+def of_classifier(folder: Path) -> Extractor:
+    """Return the classifier of a run of train.classifier; its features are what its last layer sees."""
+    trained = _runs.load(folder)
+    if trained.recipe != "classifier":
+        raise ValueError(
+            f"{folder} is a run of train.{trained.recipe}; give one of train.classifier, or inception:FILE"
+        )
+    hyper, dataset = trained.hyper, trained.dataset
+    kind = classifier.NETWORKS[hyper.network]
+    network = kind.make(classes=dataset.num_classes)
+    variables = trained.state.variables_of("classifier", ema=hyper.ema is not None)
+    height, width, channels = dataset.shape
+
+    @jax.jit
+    def apply(images):
+        if images.shape[1:3] != (height, width):
+            images = jax.image.resize(images, (len(images), height, width, images.shape[-1]), "cubic", antialias=True)
+        if images.shape[-1] != channels:  # grey from colour by the mean, colour from grey by repetition
+            images = jnp.broadcast_to(images.mean(-1, keepdims=True), (*images.shape[:-1], channels))
+        pixels = jnp.round(255 * jnp.clip(images, 0, 1)).astype(jnp.uint8)
+        features, logits = classify.features_and_logits(network, variables, kind.preprocess(pixels))
+        return features, jax.nn.softmax(logits)
+
+    return Extractor(f"{hyper.network} trained on {hyper.data}", _digest(variables), apply)
+
+
+def trained_on(dataset_name: str, image_size: int | None, folder: Path) -> Extractor:
+    """Return the small classifier of `train.classifier` on a data set, trained into `folder` if it is not there yet."""
+    if not (folder / "card.md").exists():  # written when a run is complete
+        print(f"training a classifier of {dataset_name} into {folder}", file=sys.stderr)
+        size = [] if image_size is None else ["--image-size", str(image_size)]
+        again = ["--resume"] if (folder / "config.json").exists() else []
+        options = ["small", "--data", dataset_name, *size, "--out", str(folder), *again]
+        if train_cli.main("classifier", classifier.PRESETS, classifier.build, options):
+            raise ValueError(f"no classifier could be trained on {dataset_name}; give --features inception:FILE")
+    return of_classifier(folder)

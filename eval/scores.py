@@ -1,0 +1,207 @@
+"""How close a generator's samples are to real images, by every usual score, each beside what real images get.
+
+    python -m eval.scores runs/dcgan-digits [--features runs/classifier-digits | --features inception:FILE] [options]
+
+Features come from a classifier: one that `train.classifier` trained (by default the small one on the run's own data,
+trained now if need be), or InceptionV3 with your own weights. n samples are compared with n real images; the floor is
+the same score of n other real images, for every score here depends on n. Writes scores.json into the run's folder.
+
+A Frechet distance is called FID only where the features are those of the published Inception file and n is at least
+10,000: below, its bias is larger than most differences.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import tyro
+
+from eval import _cli, _extractors
+from eval._extractors import Extractor
+from eval._runs import Generator, load_generator
+from genjax.data.mixtures import MIXTURES
+from genjax.environment import environment
+from genjax.files import write_text
+from genjax.metrics.features import real_floor
+from genjax.metrics.frechet import frechet_distance
+from genjax.metrics.inception_score import class_score
+from genjax.metrics.kernel import kernel_distance
+from genjax.metrics.modes import class_coverage
+from genjax.metrics.precision_recall import precision_recall
+from genjax.metrics.sliced import sliced_wasserstein
+from train._gan import plane_scores
+
+ENOUGH = 10_000
+Row = tuple[str, float, float | None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to score, seen by what."""
+
+    run: Annotated[Path, tyro.conf.Positional] = Path()
+    """Folder of a run of a GAN's recipe."""
+    features: str | None = None
+    """Folder of a run of train.classifier, or inception:FILE; a small classifier of the run's data if not given."""
+    count: int = 10_000
+    """Samples, at most half as many as there are real images."""
+    seed: int = 0
+    """Of the samples and of the halves of the real images."""
+    split: str = "train"
+    """train or test: the real images."""
+
+
+def extractor_of(options: Options, generator: Generator) -> Extractor:
+    """Return the extractor that the options name."""
+    if options.features is not None:
+        kind, colon, rest = options.features.partition(":")
+        if colon and kind == "inception":
+            return _extractors.of_inception(Path(rest).expanduser())
+        return _extractors.of_classifier(Path(options.features))
+    dataset, hyper = generator.dataset, generator.hyper
+    if hyper.data == "stacked":  # a stack is read digit by digit
+        return _extractors.trained_on(
+            "digits", dataset.shape[0], Path("runs") / f"classifier-digits-{dataset.shape[0]}"
+        )
+    if not dataset.num_classes:
+        raise ValueError(f"{dataset.name} has no labels to train a classifier with; give --features inception:FILE")
+    stem = Path(hyper.data.rstrip("/")).stem if hyper.data.endswith(".npz") else hyper.data.split("/")[-1]
+    name = f"classifier-{stem.replace(':', '-')}-{dataset.shape[0]}"
+    return _extractors.trained_on(hyper.data, hyper.image_size, Path("runs") / name)
+
+
+def draw(generator: Generator, count: int, seed: int) -> np.ndarray:
+    """Return `count` samples in [0, 1], every class in turn where there are classes."""
+    sampler, parts = generator.sampler, []
+    for number, start in enumerate(range(0, count, 500)):
+        size = min(500, count - start)
+        labels = (np.arange(start, start + size) % sampler.classes).astype(np.int32) if sampler.classes else None
+        latents = sampler.prior(jax.random.fold_in(jax.random.key(seed), number), size)
+        parts.append(sampler.generate(generator.state, latents, labels))
+    return (np.concatenate(parts) - sampler.low) / (sampler.high - sampler.low)
+
+
+def real_images(split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return `count` different real images in [0, 1], drawn at random, and their labels if there are any."""
+    rows = np.sort(np.random.Generator(np.random.Philox(seed)).permutation(len(split))[:count])
+    batch = split.take(rows)
+    images = batch["images"]
+    return (images.astype(np.float32) / 255 if images.dtype == np.uint8 else images), batch.get("labels")
+
+
+def stacked_labels(extractor: Extractor, images: np.ndarray) -> np.ndarray:
+    """Return the numbers 0 .. 999 that the three channels of images read."""
+    digits = [extractor.of(images[..., channel : channel + 1])[1].argmax(-1) for channel in range(3)]
+    return 100 * digits[0] + 10 * digits[1] + digits[2]
+
+
+def feature_rows(extractor: Extractor, fake: np.ndarray, real: np.ndarray, seed: int) -> list[Row]:
+    """Return the scores of n samples against n of 2n real images, with those of the two real halves."""
+    n = len(fake)
+    seen, probabilities = extractor.of(fake)
+    known, known_probabilities = extractor.of(real)
+    half, other = known[:n], known[n:]
+    official = extractor.published and n >= ENOUGH
+    metrics: list[tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = [
+        ("FID" if official else "Frechet distance of features", lambda a, b: frechet_distance(a, b).distance),
+        ("kernel distance", lambda a, b: kernel_distance(a, b, seed=seed).mean),
+    ]
+    rows: list[Row] = [
+        (name, metric(half, seen), real_floor(metric, known, seed=seed).mean) for name, metric in metrics
+    ]
+    both = precision_recall(half, seen), precision_recall(half, other)
+    rows += [
+        (name, getattr(both[0], name), getattr(both[1], name))
+        for name in ("precision", "recall", "density", "coverage")
+    ]
+    name = "inception score" if official else "class score (as the inception score, of this classifier)"
+    rows.append((name, class_score(probabilities).mean, class_score(known_probabilities[:n]).mean))
+    return rows
+
+
+def plane_rows(generator: Generator, split: Any, count: int, seed: int) -> list[Row]:
+    """Return what covers a mixture, of samples and of its own points."""
+    mixture, low, high = MIXTURES[generator.dataset.name.split(":")[1]], generator.sampler.low, generator.sampler.high
+    fake, (real, _) = draw(generator, count, seed), real_images(split, count, seed)
+    found, known = (plane_scores(mixture, low + (high - low) * points) for points in (fake, real))
+    return [(name, found[name], known[name]) for name in found]
+
+
+def class_rows(
+    generator: Generator, classes: int, seen: np.ndarray, known: np.ndarray, name: str = "classes"
+) -> list[Row]:
+    """Return how many classes are covered, how evenly, and how often a sample has the class that was asked for."""
+    found, real = (class_coverage(labels, classes) for labels in (seen, known))
+    rows: list[Row] = [
+        (f"{name} of {classes}", found.modes, real.modes),
+        ("KL to equal shares", found.divergence, real.divergence),
+    ]
+    if generator.sampler.classes:
+        asked = np.arange(len(seen)) % generator.sampler.classes
+        rows.append(("samples of the asked class", float(np.mean(seen == asked)), None))
+    return rows
+
+
+def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, Any]]:
+    """Return rows (name, score, score of real images) and what was compared."""
+    if options.split not in ("train", "test"):
+        raise ValueError(f"--split {options.split}: train or test")
+    split = getattr(generator.dataset, options.split)
+    count = min(options.count, len(split) // 2)
+    if count < 100:
+        raise ValueError(f"{count} samples are too few to score; give --count 100 or more, of a larger split")
+    about = {"samples": count, "real": count}
+    if generator.dataset.name.startswith("mixture:"):
+        return plane_rows(generator, split, count, options.seed), about
+    extractor = extractor_of(options, generator)
+    fake = draw(generator, count, options.seed)
+    real, labels = real_images(split, 2 * count, options.seed)
+    if generator.hyper.data == "stacked":
+        rows = class_rows(
+            generator, 1000, stacked_labels(extractor, fake), stacked_labels(extractor, real[:count]), "modes"
+        )
+    else:
+        rows = feature_rows(extractor, fake, real, options.seed)
+        if labels is not None and not extractor.published:
+            seen, known = (extractor.of(images)[1].argmax(-1) for images in (fake, real[:count]))
+            rows += class_rows(generator, generator.dataset.num_classes, seen, known)
+    floor = sliced_wasserstein(real[count:], real[:count])
+    rows.append(("sliced Wasserstein distance of pixels", sliced_wasserstein(fake, real[:count]), floor))
+    return rows, {"extractor": extractor.name, "extractor_hash": extractor.hash, **about}
+
+
+def run(options: Options) -> None:
+    """Score and write."""
+    generator = load_generator(options.run)
+    rows, about = score(options, generator)
+    result = {
+        **about,
+        "split": options.split,
+        "step": int(generator.state.step),
+        "scores": {name: {"samples": value, "real": floor} for name, value, floor in rows},
+        "environment": environment(),
+    }
+    write_text(options.run / "scores.json", json.dumps(result, indent=2) + "\n")
+    if "extractor" in about:
+        print(f"features: {about['extractor']}, weights {about['extractor_hash']}")
+    print(f"{about['samples']} samples and {about['real']} real images ({options.split}), step {result['step']}\n")
+    print("| score | samples | real against real |\n|---|---|---|")
+    for name, value, floor in rows:
+        print(f"| {name} | {value:.4g} | {'' if floor is None else f'{floor:.4g}'} |")
+    print(options.run / "scores.json", file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program from the command line."""
+    return _cli.main(
+        "eval.scores", "Scores of a generator's samples beside those of real images.", Options(), run, arguments
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
