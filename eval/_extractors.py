@@ -92,13 +92,12 @@ def of_classifier(folder: Path) -> Extractor:
     return Extractor(f"{hyper.network} trained on {hyper.data}", _digest(variables), apply)
 
 
-def trained_on(dataset_name: str, image_size: int | None, folder: Path) -> Extractor:
+def trained_on(dataset_name: str, image_size: int, folder: Path) -> Extractor:
     """Return the small classifier of `train.classifier` on a data set, trained into `folder` if it is not there yet."""
     if not (folder / "card.md").exists():  # written when a run is complete
         print(f"training a classifier of {dataset_name} into {folder}", file=sys.stderr)
-        size = [] if image_size is None else ["--image-size", str(image_size)]
         again = ["--resume"] if (folder / "config.json").exists() else []
-        options = ["small", "--data", dataset_name, *size, "--out", str(folder), *again]
+        options = ["small", "--data", dataset_name, "--image-size", str(image_size), "--out", str(folder), *again]
         if train_cli.main("classifier", classifier.PRESETS, classifier.build, options):
             raise ValueError(f"no classifier could be trained on {dataset_name}; give --features inception:FILE")
     return of_classifier(folder)

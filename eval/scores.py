@@ -72,7 +72,7 @@ def extractor_of(options: Options, generator: Generator) -> Extractor:
         raise ValueError(f"{dataset.name} has no labels to train a classifier with; give --features inception:FILE")
     stem = Path(hyper.data.rstrip("/")).stem if hyper.data.endswith(".npz") else hyper.data.split("/")[-1]
     name = f"classifier-{stem.replace(':', '-')}-{dataset.shape[0]}"
-    return _extractors.trained_on(hyper.data, hyper.image_size, Path("runs") / name)
+    return _extractors.trained_on(hyper.data, dataset.shape[0], Path("runs") / name)
 
 
 def draw(generator: Generator, count: int, seed: int) -> np.ndarray:

@@ -13,6 +13,7 @@ The score is the share of test images whose label is predicted rightly. See eval
 import dataclasses
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ import numpy as np
 
 from genjax import precision
 from genjax.autoencoders import m2
-from genjax.data import Arrays, Dataset, Files
+from genjax.data import Arrays, Dataset
 from genjax.engine.phases import Feed, Phase
 from genjax.engine.state import State
 from genjax.nn.dense import DenseEncoder
@@ -72,7 +73,7 @@ def _correct(model, variables, images, labels):
     return jnp.sum(jnp.argmax(model.apply(variables, images, method="predict"), -1) == labels)
 
 
-def evaluate(hyper: Hyper, model: m2.M2, test: Arrays | Files, state: State) -> dict[str, float]:
+def evaluate(hyper: Hyper, model: m2.M2, test: Any, state: State) -> dict[str, float]:
     """Return the share of test images whose label is predicted rightly."""
     variables = state.variables_of("m2")
     batches = shared.test_batches(hyper, test)

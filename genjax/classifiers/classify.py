@@ -89,5 +89,5 @@ def features_and_logits(network: nn.Module, variables: Any, inputs: jax.Array) -
         return call(*arguments, **options)
 
     with nn.intercept_methods(note):
-        logits = network.apply(variables, inputs)
+        logits: Any = network.apply(variables, inputs)
     return (seen[-1] if seen else logits), logits

@@ -173,5 +173,6 @@ class InceptionV3(nn.Module):
 @jax.jit
 def features_and_probabilities(variables: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Return features float[batch, 2048] and class probabilities float[batch, 1008] of images in [0, 1]."""
-    features, logits = InceptionV3().apply(variables, preprocess(images))
+    output: Any = InceptionV3().apply(variables, preprocess(images))
+    features, logits = output
     return features, jax.nn.softmax(logits)

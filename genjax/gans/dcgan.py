@@ -85,9 +85,9 @@ class Generator(nn.Module):
         x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x).reshape(-1, 4, 4, features)
         make = partial(ConvTranspose, kernel_size=self.kernel_size, initializer=self.initializer, **rest)
         for stage in reversed(range(count - 1)):
-            x = make(self.width * 2**stage)(x)
+            x = make(features=self.width * 2**stage)(x)
             x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x)
-        last = make(self.channels, use_bias=self.output_bias or not self.batch_norm)
+        last = make(features=self.channels, use_bias=self.output_bias or not self.batch_norm)
         return nn.tanh(last(x).astype(jnp.float32))
 
 
