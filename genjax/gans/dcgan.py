@@ -72,7 +72,6 @@ class Generator(nn.Module):
     batch_norm: bool = True
     initializer: Initializer = NORMAL
     dtype: Any = None
-    output_bias: bool = False
 
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
@@ -87,8 +86,7 @@ class Generator(nn.Module):
         for stage in reversed(range(count - 1)):
             x = make(features=self.width * 2**stage)(x)
             x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x)
-        last = make(features=self.channels, use_bias=self.output_bias or not self.batch_norm)
-        return nn.tanh(last(x).astype(jnp.float32))
+        return nn.tanh(make(features=self.channels)(x).astype(jnp.float32))
 
 
 class Discriminator(nn.Module):
