@@ -122,7 +122,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         raise ValueError(f"--crop {hyper.crop} does not fit into images of {height} x {width}; give a smaller one")
     shape = (hyper.crop or height, hyper.crop or width, channels)
     kind = shared.dtype(hyper)
-    generator = cyclegan.Generator(channels, hyper.width, hyper.blocks, kind)
+    generator = cyclegan.Generator(channels, hyper.width, hyper.blocks, dtype=kind)
     discriminator = PatchDiscriminator(hyper.discriminator_layers, hyper.discriminator_width, dtype=kind)
     jax.eval_shape(generator.init, jax.random.key(0), jnp.zeros((1, *shape)))  # refuses sides it cannot restore
     own = partial(optax.adam, b1=hyper.beta1)

@@ -25,6 +25,7 @@ from genjax.engine.game import Aux, Game, Player
 from genjax.losses import adversarial
 from genjax.nn.conv import ConvTranspose
 from genjax.nn.forward import forward
+from genjax.nn.initializers import Initializer
 from genjax.nn.normalization import instance_norm
 from genjax.nn.patch import NORMAL
 
@@ -39,6 +40,7 @@ class Generator(nn.Module):
     channels: int = 3
     width: int = 64
     blocks: int = 9
+    initializer: Initializer = NORMAL
     dtype: Any = None
 
     @nn.compact
@@ -50,7 +52,7 @@ class Generator(nn.Module):
                 f"CycleGAN halves images twice and doubles them again, which {height} x {width} pixels do not survive; "
                 f"give --image-size {max(8, min(height, width) // 4 * 4)}, or any other multiple of 4 from 8"
             )
-        make = partial(nn.Conv, kernel_init=NORMAL.kernel, dtype=self.dtype)
+        make = partial(nn.Conv, kernel_init=self.initializer.kernel, dtype=self.dtype)
         x = make(self.width, (7, 7), padding="VALID")(_reflected(images, 3))
         x = nn.relu(instance_norm(x))
         for factor in (2, 4):
@@ -61,7 +63,7 @@ class Generator(nn.Module):
             y = make(4 * self.width, (3, 3), padding="VALID")(_reflected(nn.relu(instance_norm(y)), 1))
             x = x + instance_norm(y)
         for factor in (2, 1):
-            up = ConvTranspose(factor * self.width, 3, initializer=NORMAL, dtype=self.dtype)
+            up = ConvTranspose(factor * self.width, 3, initializer=self.initializer, dtype=self.dtype)
             # Mirrored, so that input pixel u lands on output pixel 2 u, from where the strided convolution took it.
             x = nn.relu(instance_norm(jnp.flip(up(jnp.flip(x, (1, 2))), (1, 2))))
         x = make(self.channels, (7, 7), padding="VALID")(_reflected(x, 3))
@@ -107,9 +109,7 @@ def pooled(pool: dict[str, jax.Array], images: jax.Array, key: jax.Array) -> tup
     swap = jax.random.bernoulli(coin, 0.5, (count,))
     places = jax.random.randint(place, (count,), 0, pool["images"].shape[0])
     pool, out = exchange(pool, everything, swap, places)
-    axis = parallel.bound_axis()
-    start = 0 if axis is None else jax.lax.axis_index(axis) * images.shape[0]
-    return pool, jax.lax.dynamic_slice_in_dim(out, start, images.shape[0])
+    return pool, parallel.own_rows(out, images.shape[0])
 
 
 def distance(x: jax.Array, y: jax.Array) -> jax.Array:

@@ -31,6 +31,7 @@ class PatchDiscriminator(nn.Module):
     width: int = 64
     norm: Norm = by_image
     use_bias: bool = True
+    initializer: Initializer = NORMAL
     dtype: Any = None
 
     @nn.compact
@@ -56,5 +57,5 @@ class PatchDiscriminator(nn.Module):
     def _conv(self, features: int, stride: int, bias: bool) -> nn.Conv:
         return nn.Conv(
             features, (4, 4), (stride, stride), padding=((1, 1), (1, 1)), use_bias=bias,
-            kernel_init=NORMAL.kernel, dtype=self.dtype,
+            kernel_init=self.initializer.kernel, dtype=self.dtype,
         )  # fmt: skip

@@ -39,12 +39,6 @@ PAPER = {
     "wgan": {"generator": 3_576_704, "critic": 2_765_568},
     "wgan_gp": {"generator": 1_204_483, "critic": 1_053_825},
     "sngan": {"generator": 4_276_739, "discriminator": 1_053_824},
-    "cyclegan": {
-        "forward": 11_378_179,
-        "backward": 11_378_179,
-        "discriminator_a": 2_764_737,
-        "discriminator_b": 2_764_737,
-    },
     "unrolled": {"generator": 49_666, "discriminator": 513},
 }
 
