@@ -1,0 +1,181 @@
+"""The programs for trained generators: samples, walks, arithmetic, scores, and the ring over training."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from eval import _extractors, _runs, arithmetic, interpolate, modes, sample, scores
+from genjax.metrics.modes import class_coverage
+from train import cgan, dcgan, gan, vae
+from train._cli import main as train_main
+
+pytestmark = pytest.mark.xdist_group("generators")
+
+
+def trained(recipe, folder, *options):
+    name = recipe.__name__.split(".")[-1]
+    quiet = ["--out", str(folder), "--no-cache", "--devices", "1", *options]
+    assert train_main(name, recipe.PRESETS, recipe.build, quiet) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dcgan_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generators") / "dcgan"
+    return trained(dcgan, folder, "--steps", "2", "--width", "4", "--latent", "6", "--batch-size", "8")
+
+
+@pytest.fixture(scope="module")
+def cgan_run(tmp_path_factory):
+    return trained(cgan, tmp_path_factory.mktemp("generators") / "cgan", "--steps", "2")
+
+
+@pytest.fixture(scope="module")
+def ring_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generators") / "gan"
+    return trained(gan, folder, "--data", "mixture:ring", "--steps", "2")
+
+
+def test_samples_have_a_row_for_each_class_and_can_be_had_as_arrays(cgan_run, tmp_path):
+    arguments = [str(cgan_run), "--count", "12", "--labels", "3", "5", "8", "--out", str(tmp_path / "grid.png")]
+    assert sample.main([*arguments, "--npz", str(tmp_path / "arrays.npz")]) == 0
+    with Image.open(tmp_path / "grid.png") as picture:
+        assert np.asarray(picture).std() > 5
+    with np.load(tmp_path / "arrays.npz") as arrays:
+        assert arrays["labels"].tolist() == [3] * 4 + [5] * 4 + [8] * 4
+        assert arrays["images"].shape == (12, 8, 8, 1)
+        assert arrays["images"].dtype == np.uint8
+        # The generator draws the same from the latents that the file holds.
+        generator = _runs.load_generator(cgan_run)
+        again = generator.sampler.generate(generator.state, arrays["latents"], arrays["labels"])
+        low, high = generator.sampler.low, generator.sampler.high
+        assert np.abs(255 * (again - low) / (high - low) - arrays["images"]).max() <= 1
+
+
+def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
+    generator = _runs.load_generator(dcgan_run)
+    free, within = sample.latents(generator, 200, 3), sample.latents(generator, 200, 3, 0.7)
+    assert np.abs(within).max() <= 0.7
+    untouched = np.abs(free) <= 0.7
+    assert np.array_equal(within[untouched], free[untouched])
+    assert 0.3 < within.std() < 0.5  # a truncated normal's deviation is 0.39; clipping would give 0.6
+
+
+def test_a_walk_between_latents_reaches_both_ends(cgan_run, tmp_path):
+    assert interpolate.main(["--run", str(cgan_run), "--steps", "4", "--out", str(tmp_path)]) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"interpolate-linear.png", "interpolate-spherical.png", "interpolate.gif"}
+    with Image.open(tmp_path / "interpolate.gif") as gif:
+        frames = [np.asarray(frame.convert("L"), float) for frame in ImageSequence.Iterator(gif)]
+        lasting = sum(frame.info["duration"] for frame in ImageSequence.Iterator(gif))
+    assert lasting == 40 * 100  # there and back, the ends once; equal frames are stored as one
+    assert np.abs(frames[1] - frames[-1]).max() <= 2
+    assert np.abs(frames[0] - frames[len(frames) // 2]).max() > 2
+
+
+def test_the_arithmetic_is_that_of_mean_latents(dcgan_run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(arithmetic, "save_grid", lambda path, images, *a, **k: drawn.append(np.asarray(images)))
+    numbers = ["--indices", "0", "1", "2", "--minus", "3", "4", "5", "--plus", "6", "7", "8"]
+    assert arithmetic.main([str(dcgan_run), *numbers]) == 0
+    generator = _runs.load_generator(dcgan_run)
+    pool = sample.latents(generator, arithmetic.POOL, 0)
+    result = pool[:3].mean(0) - pool[3:6].mean(0) + pool[6:9].mean(0)
+    expected = generator.sampler.generate(generator.state, result[None].astype(np.float32), None)[0]
+    grid = drawn[0].reshape(6, 5, *expected.shape)
+    assert np.abs(grid[4, 1] - expected).max() < 1e-5
+    assert np.abs(grid[4, 0] - expected).max() > 1e-4  # a neighbour
+
+
+def test_scores_stand_beside_those_of_real_images_with_the_extractors_name(cgan_run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert scores.main([str(cgan_run), "--count", "200"]) == 0
+    result = json.loads((cgan_run / "scores.json").read_text())
+    assert result["extractor"] == "convnet trained on digits"
+    assert len(result["extractor_hash"]) == 12
+    assert (result["samples"], result["real"], result["step"]) == (200, 200, 2)
+    table = result["scores"]
+    assert not any("FID" in name for name in table)
+    assert table["Frechet distance of features"]["samples"] > 10 * table["Frechet distance of features"]["real"] > 0
+    assert table["precision"]["real"] > 0.8
+    assert table["classes of 10"] == {"samples": table["classes of 10"]["samples"], "real": 10}
+    assert 0 <= table["samples of the asked class"]["samples"] <= 0.3
+    assert table["samples of the asked class"]["real"] is None
+    assert "| score | samples | real against real |" in capsys.readouterr().out
+    # A second run finds the classifier that the first one trained.
+    monkeypatch.setattr(_extractors.train_cli, "main", lambda *arguments: pytest.fail("trained again"))
+    assert scores.main([str(cgan_run), "--count", "100"]) == 0
+
+
+def test_scores_of_points_are_the_modes_they_cover(ring_run):
+    assert scores.main([str(ring_run), "--count", "500"]) == 0
+    table = json.loads((ring_run / "scores.json").read_text())["scores"]
+    assert table["modes"]["real"] == 8
+    assert table["near"]["real"] == 1
+    assert table["modes"]["samples"] < 8
+
+
+def test_stacked_digits_are_read_channel_by_channel():
+    def apply(images):  # the class is ten times the first pixel
+        number = np.round(10 * images[:, 0, 0, 0]).astype(int)
+        return number[:, None], np.eye(10)[number]
+
+    images = np.zeros((3, 4, 4, 3), np.float32)
+    images[:, 0, 0] = [[0.1, 0.2, 0.3], [0.9, 0.0, 0.4], [0.0, 0.0, 0.7]]
+    assert scores.stacked_labels(_extractors.Extractor("", "", apply), images).tolist() == [123, 904, 7]
+
+
+def test_class_coverage_counts_classes_and_measures_their_shares():
+    found = class_coverage(np.array([0, 0, 1, 3]), 4)
+    assert found.modes == 3
+    assert found.divergence == pytest.approx(0.5 * np.log(2) + 0.5 * np.log(1))
+    assert class_coverage(np.array([0, 0, 1]), 2, np.array([0, 1, 0])).divergence == pytest.approx(0)
+    with pytest.raises(ValueError, match=r"within 0 \.\. 3"):
+        class_coverage(np.array([4]), 4)
+    with pytest.raises(ValueError, match="data have not"):
+        class_coverage(np.array([1]), 2, np.array([0]))
+
+
+def test_the_ring_is_drawn_over_training_with_and_without_look_ahead(tmp_path):
+    options = ["--steps", "20", "--columns", "3", "--seeds", "1", "--look-aheads", "0", "1", "--out", str(tmp_path)]
+    assert modes.main(options) == 0
+    runs = json.loads((tmp_path / "modes.json").read_text())["runs"]
+    assert [(run["look_ahead"], run["steps"]) for run in runs] == [(0, [0, 10, 20]), (1, [0, 10, 20])]
+    with Image.open(tmp_path / "modes.png") as picture:
+        assert picture.size[0] > 300
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "sentence"),
+    [
+        (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
+        (sample, ["{cgan}", "--labels", "12"], "classes are 0 to 9"),
+        (sample, ["{dcgan}", "--truncation", "-1"], "must be positive"),
+        (sample, ["{dcgan}", "--count", "0"], "at least one sample"),
+        (sample, ["{nothing}"], "holds no run"),
+        (sample, ["{vae}"], "an autoencoder; give the folder of a GAN's run"),
+        (sample, ["{ring}"], "points, not images"),
+        (interpolate, ["--run", "{ring}"], "points, not images"),
+        (arithmetic, ["{dcgan}", "--indices", "1"], "all of --indices, --minus and --plus"),
+        (arithmetic, ["{ring}"], "draws images from a latent"),
+        (scores, ["{dcgan}", "--features", "inception:nowhere.npz"], "pt_inception-2015-12-05-6726825d.pth"),
+        (scores, ["{dcgan}", "--features", "{cgan}"], "give one of train.classifier"),
+        (scores, ["{dcgan}", "--count", "20"], "too few to score"),
+        (modes, ["--columns", "1"], "at least 2"),
+        (modes, ["--mixture", "torus"], "choose one of ring, grid"),
+    ],
+)
+def test_what_cannot_work_is_one_clear_sentence(
+    program, arguments, sentence, dcgan_run, cgan_run, ring_run, tmp_path, capsys
+):
+    if "{vae}" in arguments:
+        trained(vae, tmp_path / "vae", "--steps", "2", "--hidden", "4", "--importance-samples", "2")
+    places = {"dcgan": dcgan_run, "cgan": cgan_run, "ring": ring_run, "nothing": tmp_path, "vae": tmp_path / "vae"}
+    before = sorted(tmp_path.rglob("*"))
+    assert program.main([argument.format(**places) for argument in arguments]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert "Traceback" not in said
+    assert sorted(tmp_path.rglob("*")) == before, "something was written"
