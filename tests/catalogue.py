@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from genjax.nn.dense import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator
 
-SHAPE, POINT = (8, 8, 1), (1, 1, 2)
+SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +74,9 @@ def _gan(tx, dtype):
 
 
 def _dcgan(tx, dtype):
-    networks = dcgan.Generator(8, 1, 8, dtype=dtype), dcgan.Discriminator(8, 8, dtype=dtype)
-    return dcgan.game(*networks, tx, tx, SHAPE, 5, ema=0.9)
+    # At 16 pixels, so that there is a convolution in front of a batch norm.
+    networks = dcgan.Generator(16, 1, 4, dtype=dtype), dcgan.Discriminator(16, 4, dtype=dtype)
+    return dcgan.game(*networks, tx, tx, LARGER, 5, ema=0.9)
 
 
 def _cgan(tx, dtype):
@@ -118,9 +120,9 @@ def points(count: int, seed: int) -> dict[str, jax.Array]:
     return {"images": jnp.asarray(np.random.default_rng(seed).normal(size=(count, *POINT)), jnp.float32)}
 
 
-def labelled(count: int, seed: int) -> dict[str, jax.Array]:
+def labelled(count: int, seed: int, shape: tuple[int, ...] = SHAPE) -> dict[str, jax.Array]:
     """Return random images in [-1, 1], all labelled."""
-    batch = images(count, seed)
+    batch = images(count, seed, shape)
     return {"images": 2 * batch["images"] - 1, "labels": jnp.abs(batch["labels"])}
 
 
@@ -179,7 +181,7 @@ CATALOGUE = (
     ),
     Entry("gans", "gan", _gan, points, {"paper": {"generator": 2_503_984, "discriminator": 1_231_441}}),
     Entry(
-        "gans", "dcgan", _dcgan, labelled,
+        "gans", "dcgan", _dcgan, partial(labelled, shape=LARGER),
         {
             "paper": {"generator": 18_885_760, "discriminator": 17_232_768},
             "torch": {"generator": 3_576_704, "discriminator": 2_765_568},
