@@ -31,10 +31,11 @@ class Extractor(NamedTuple):
     published: bool = False
 
     def of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return features and probabilities of images of any count, in batches of one size."""
+        """Return features and probabilities of images of any count, bytes or in [0, 1], in batches of one size."""
         parts = []
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
+            batch = batch.astype(np.float32) / 255 if batch.dtype == np.uint8 else batch
             short = BATCH - len(batch)  # filled up, so that one program serves all
             padded = np.concatenate([batch, np.repeat(batch[-1:], short, 0)]) if short else batch
             parts.append([np.asarray(part)[: len(batch)] for part in self.apply(padded)])
@@ -58,7 +59,7 @@ def of_inception(path: Path) -> Extractor:
             f"{error}; PyTorch users know it as pt_inception-2015-12-05-6726825d.pth, and "
             "`python -m genjax.classifiers.weights FILE.pth FILE.npz` makes it readable without torch"
         ) from None
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = weights.digest(path)
 
     def apply(images):
         return inception.features_and_probabilities(variables, jnp.asarray(images))

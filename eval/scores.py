@@ -6,8 +6,8 @@ Features come from a classifier: one that `train.classifier` trained (by default
 trained now if need be), or InceptionV3 with your own weights. n samples are compared with n real images; the floor is
 the same score of n other real images, for every score here depends on n. Writes scores.json into the run's folder.
 
-A Frechet distance is called FID only where the features are those of the published Inception file and n is at least
-10,000: below, its bias is larger than most differences.
+A Frechet distance is called FID only where the features are those of the published Inception file (by its hash, which
+a converted file carries) and n is at least 10,000: below, its bias is larger than most differences.
 """
 
 import json
@@ -24,6 +24,7 @@ import tyro
 from eval import _cli, _extractors
 from eval._extractors import Extractor
 from eval._runs import Generator, load_generator
+from genjax.data import Unpaired
 from genjax.data.mixtures import MIXTURES
 from genjax.environment import environment
 from genjax.files import write_text
@@ -37,6 +38,8 @@ from genjax.metrics.sliced import sliced_wasserstein
 from train._gan import plane_scores
 
 ENOUGH = 10_000
+PIXELS = 2_000
+"""Images in a distance of pixels, which costs memory for each of them."""
 Row = tuple[str, float, float | None]
 
 
@@ -75,36 +78,54 @@ def extractor_of(options: Options, generator: Generator) -> Extractor:
     return _extractors.trained_on(hyper.data, dataset.shape[0], Path("runs") / name)
 
 
-def draw(generator: Generator, count: int, seed: int) -> np.ndarray:
-    """Return `count` samples in [0, 1], every class in turn where there are classes."""
+def draw(generator: Generator, count: int, seed: int, pixels: bool = True) -> np.ndarray:
+    """Return `count` samples, every class in turn where there are classes: bytes, or float in [0, 1] without `pixels`.
+
+    Bytes are what a file of them would hold, and a quarter of the memory.
+    """
     sampler, parts = generator.sampler, []
     for number, start in enumerate(range(0, count, 500)):
         size = min(500, count - start)
         labels = (np.arange(start, start + size) % sampler.classes).astype(np.int32) if sampler.classes else None
         latents = sampler.prior(jax.random.fold_in(jax.random.key(seed), number), size)
-        parts.append(sampler.generate(generator.state, latents, labels))
-    return (np.concatenate(parts) - sampler.low) / (sampler.high - sampler.low)
+        images = (sampler.generate(generator.state, latents, labels) - sampler.low) / (sampler.high - sampler.low)
+        parts.append(np.round(255 * np.clip(images, 0, 1)).astype(np.uint8) if pixels else images)
+    return np.concatenate(parts)
 
 
 def real_images(split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return `count` different real images in [0, 1], drawn at random, and their labels if there are any."""
+    """Return `count` different real images as stored, drawn at random, and their labels if there are any."""
     rows = np.sort(np.random.Generator(np.random.Philox(seed)).permutation(len(split))[:count])
     batch = split.take(rows)
-    images = batch["images"]
-    return (images.astype(np.float32) / 255 if images.dtype == np.uint8 else images), batch.get("labels")
+    return batch["images"], batch.get("labels")
+
+
+def unit(images: np.ndarray) -> np.ndarray:
+    """Return images, bytes or float in [0, 1], as float in [0, 1]."""
+    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
 
 
 def stacked_labels(extractor: Extractor, images: np.ndarray) -> np.ndarray:
-    """Return the numbers 0 .. 999 that the three channels of images read."""
-    digits = [extractor.of(images[..., channel : channel + 1])[1].argmax(-1) for channel in range(3)]
+    """Return the numbers 0 .. 999 that the three channels of images read; ValueError unless it tells ten classes."""
+    digits = []
+    for channel in range(3):
+        probabilities = extractor.of(images[..., channel : channel + 1])[1]
+        if probabilities.shape[1] != 10:
+            raise ValueError(
+                f"stacked digits are read by a classifier of ten digits, and {extractor.name} knows "
+                f"{probabilities.shape[1]} classes; leave out --features, or give a run of train.classifier on digits"
+            )
+        digits.append(probabilities.argmax(-1))
     return 100 * digits[0] + 10 * digits[1] + digits[2]
 
 
-def feature_rows(extractor: Extractor, fake: np.ndarray, real: np.ndarray, seed: int) -> list[Row]:
-    """Return the scores of n samples against n of 2n real images, with those of the two real halves."""
-    n = len(fake)
-    seen, probabilities = extractor.of(fake)
-    known, known_probabilities = extractor.of(real)
+def feature_rows(extractor: Extractor, fake: Any, real: Any, seed: int) -> list[Row]:
+    """Return the scores of n samples against n of 2n real images, with those of the two real halves.
+
+    fake, real: (features, probabilities) of each, as `extractor` gave them.
+    """
+    (seen, probabilities), (known, known_probabilities) = fake, real
+    n = len(seen)
     half, other = known[:n], known[n:]
     official = extractor.published and n >= ENOUGH
     metrics: list[tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = [
@@ -127,7 +148,7 @@ def feature_rows(extractor: Extractor, fake: np.ndarray, real: np.ndarray, seed:
 def plane_rows(generator: Generator, split: Any, count: int, seed: int) -> list[Row]:
     """Return what covers a mixture, of samples and of its own points."""
     mixture, low, high = MIXTURES[generator.dataset.name.split(":")[1]], generator.sampler.low, generator.sampler.high
-    fake, (real, _) = draw(generator, count, seed), real_images(split, count, seed)
+    fake, (real, _) = draw(generator, count, seed, pixels=False), real_images(split, count, seed)
     found, known = (plane_scores(mixture, low + (high - low) * points) for points in (fake, real))
     return [(name, found[name], known[name]) for name in found]
 
@@ -152,6 +173,8 @@ def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, 
     if options.split not in ("train", "test"):
         raise ValueError(f"--split {options.split}: train or test")
     split = getattr(generator.dataset, options.split)
+    if isinstance(split, Unpaired):  # what is drawn are images of domain B
+        split = split.second
     count = min(options.count, len(split) // 2)
     if count < 100:
         raise ValueError(f"{count} samples are too few to score; give --count 100 or more, of a larger split")
@@ -166,12 +189,16 @@ def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, 
             generator, 1000, stacked_labels(extractor, fake), stacked_labels(extractor, real[:count]), "modes"
         )
     else:
-        rows = feature_rows(extractor, fake, real, options.seed)
-        if labels is not None and not extractor.published:
-            seen, known = (extractor.of(images)[1].argmax(-1) for images in (fake, real[:count]))
-            rows += class_rows(generator, generator.dataset.num_classes, seen, known)
-    floor = sliced_wasserstein(real[count:], real[:count])
-    rows.append(("sliced Wasserstein distance of pixels", sliced_wasserstein(fake, real[:count]), floor))
+        fakes, reals = extractor.of(fake), extractor.of(real)
+        rows = feature_rows(extractor, fakes, reals, options.seed)
+        classes = generator.dataset.num_classes
+        if labels is not None and fakes[1].shape[1] == classes:  # InceptionV3 knows others
+            rows += class_rows(generator, classes, fakes[1].argmax(-1), reals[1][:count].argmax(-1))
+    few = min(count, PIXELS)
+    fake, half, other = (unit(images[:few]) for images in (fake, real, real[count:]))
+    rows.append(
+        ("sliced Wasserstein distance of pixels", sliced_wasserstein(fake, half), sliced_wasserstein(other, half))
+    )
     return rows, {"extractor": extractor.name, "extractor_hash": extractor.hash, **about}
 
 

@@ -172,7 +172,10 @@ class InceptionV3(nn.Module):
 
 @jax.jit
 def features_and_probabilities(variables: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return features float[batch, 2048] and class probabilities float[batch, 1008] of images in [0, 1]."""
+    """Return features float[batch, 2048] and class probabilities float[batch, 1008] of images in [0, 1].
+
+    The probabilities leave out the last layer's bias, as the authors' code of the Inception score does.
+    """
     output: Any = InceptionV3().apply(variables, preprocess(images))
     features, logits = output
-    return features, jax.nn.softmax(logits)
+    return features, jax.nn.softmax(logits - variables["params"]["fc"]["bias"][None])

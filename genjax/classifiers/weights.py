@@ -8,6 +8,7 @@ reads a map flattened as CHW. To read a PyTorch file without torch from then on:
     python -m genjax.classifiers.weights FILE.pth FILE.npz
 """
 
+import hashlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ class Source(NamedTuple):
     shape: tuple[int, ...]
     convert: Callable[[np.ndarray], np.ndarray] = lambda tensor: tensor
 
+
+ORIGIN = "sha256 of the source"
+"""Entry of a converted .npz that is no tensor: the hash of the file it was made from."""
 
 Naming = Callable[[tuple[str, ...], tuple[int, ...]], Source]
 """(path of a variable without its collection, its shape) -> Source."""
@@ -127,7 +131,7 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        return {name: archive[name] for name in archive.files if name != ORIGIN}
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -143,6 +147,16 @@ def _read_torch(path: Path) -> dict[str, np.ndarray]:
     if not isinstance(tensors, dict) or not all(torch.is_tensor(tensor) for tensor in tensors.values()):
         raise ValueError("it holds something else than a state_dict of tensors; save model.state_dict() alone")
     return {name: tensor.detach().float().numpy() for name, tensor in tensors.items()}
+
+
+def digest(path: Path | str) -> str:
+    """Return the SHA-256 of the file at `path`; of the file it was made from where `main` converted it."""
+    path = Path(path)
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as archive:
+            if ORIGIN in archive.files:
+                return str(archive[ORIGIN])
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _listing(names: Sequence[str], most: int = 6) -> str:
@@ -208,7 +222,7 @@ def save(path: Path | str, variables: Any) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Store the tensors of a file, under the names they have there, as .npz; return the exit status."""
+    """Store the tensors of a file, under the names they have there, as .npz with its hash; return the exit status."""
     if len(arguments) != 2 or not arguments[1].endswith(".npz"):
         print("usage: python -m genjax.classifiers.weights FILE.pth FILE.npz", file=sys.stderr)
         return 2
@@ -218,7 +232,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     with files.atomic(Path(arguments[1])) as temporary:
-        np.savez(temporary, allow_pickle=False, **tensors)
+        np.savez(temporary, allow_pickle=False, **tensors, **{ORIGIN: np.array(digest(arguments[0]))})
     return 0
 
 

@@ -1,0 +1,119 @@
+"""What eval.scores calls its numbers, and which images it compares."""
+
+import hashlib
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from eval import _extractors, scores
+from eval._extractors import Extractor
+from genjax.classifiers import inception, weights
+from genjax.data import Arrays, Dataset, Unpaired
+from train._cli import Sampler
+
+
+def by_mean(images):
+    """Mean colours as features, and which of two classes: bright or dark."""
+    features = np.asarray(images).mean((1, 2))
+    bright = np.clip(features.mean(-1), 0, 1)
+    return features, np.stack([1 - bright, bright], -1)
+
+
+def generator(split, level=0.25, classes=0, names=("dark", "bright")):
+    """One that draws noise about a level, in [-1, 1]."""
+
+    def generate(state, latents, labels=None):
+        return np.tanh(np.asarray(latents) / 10 + np.arctanh(2 * level - 1))
+
+    shape = tuple(split.shape)
+    prior = lambda key, count: jax.random.normal(key, (count, *shape))  # noqa: E731
+    return SimpleNamespace(
+        recipe="any",
+        hyper=SimpleNamespace(data="any"),
+        dataset=Dataset("any", split, split, names),
+        state=None,
+        sampler=Sampler(prior, generate, -1.0, 1.0, classes),
+    )
+
+
+def grey(count, level, seed=0):
+    noise = np.random.default_rng(seed).normal(255 * level, 20, (count, 4, 4, 3))
+    return Arrays({"images": noise.clip(0, 255).astype(np.uint8), "labels": np.zeros(count, np.int32)})
+
+
+def scored(monkeypatch, made, published=False, apply=by_mean):
+    extractor = Extractor("judge", "abc", apply, published)
+    monkeypatch.setattr(scores, "extractor_of", lambda options, generator: extractor)
+    rows, about = scores.score(scores.Options(), made)
+    return {name: (value, floor) for name, value, floor in rows}, about
+
+
+@pytest.mark.parametrize(("published", "enough"), [(True, 200), (True, 201), (False, 200)])
+def test_fid_is_what_the_published_network_gives_on_enough_images_and_nothing_else(monkeypatch, published, enough):
+    monkeypatch.setattr(scores, "ENOUGH", enough)
+    rows, about = scored(monkeypatch, generator(grey(400, 0.5)), published)
+    assert about == {"extractor": "judge", "extractor_hash": "abc", "samples": 200, "real": 200}
+    official = published and enough == 200
+    assert ("FID" in rows, "inception score" in rows) == (official, official)
+    assert any(name.startswith("Frechet distance of features") for name in rows) != official
+
+
+def test_a_generator_of_the_data_is_as_good_as_real_images_and_another_is_not(monkeypatch):
+    same, _ = scored(monkeypatch, generator(grey(2000, 0.25), 0.25))
+    other, _ = scored(monkeypatch, generator(grey(2000, 0.25), 0.75))
+    name = "Frechet distance of features"
+    assert other[name][0] > 0.5 > 100 * same[name][0]  # three features, each 0.5 away
+    assert other["precision"][0] == 0
+    assert same["classes of 2"][0] == 1
+    assert other["sliced Wasserstein distance of pixels"][0] > 5 * same["sliced Wasserstein distance of pixels"][0]
+
+
+def test_a_translator_is_compared_with_images_of_the_domain_it_draws(monkeypatch):
+    domains = Unpaired(grey(900, 0.75), grey(400, 0.25, seed=1))
+    rows, about = scored(monkeypatch, generator(domains, 0.25))
+    assert about["samples"] == 200  # half of domain B, none of it twice
+    assert rows["Frechet distance of features"][0] < 0.05
+
+
+def test_a_network_that_knows_other_classes_does_not_count_them(monkeypatch):
+    rows, _ = scored(monkeypatch, generator(grey(400, 0.5), names=("one", "two", "three")))
+    assert not any(name.startswith("classes of") for name in rows)
+    stacked = generator(grey(400, 0.5))
+    stacked.hyper.data = "stacked"
+    with pytest.raises(ValueError, match=r"judge knows 2 classes; leave out --features"):
+        scored(monkeypatch, stacked)
+
+
+def test_bytes_and_floats_give_the_same_features():
+    extractor = Extractor("", "", by_mean)
+    images = grey(70, 0.5).arrays["images"]  # more than a batch
+    for one, other in zip(extractor.of(images), extractor.of(images.astype(np.float32) / 255), strict=True):
+        assert np.array_equal(one, other)
+        assert len(one) == 70
+
+
+def test_a_converted_file_is_known_by_the_hash_of_its_source(tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    source, converted, again = tmp_path / "some.pth", tmp_path / "some.npz", tmp_path / "again.npz"
+    torch.save({"a.weight": torch.arange(6.0).reshape(2, 3)}, source)
+    assert weights.main([str(source), str(converted)]) == 0
+    assert weights.main([str(converted), str(again)]) == 0
+    expected = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert [weights.digest(path) for path in (source, converted, again)] == [expected] * 3
+    assert list(weights.read(again)) == ["a.weight"]
+    monkeypatch.setattr(_extractors.weights, "load", lambda *arguments: {})
+    assert not _extractors.of_inception(converted).published
+    monkeypatch.setattr(inception, "KNOWN_SHA256", expected[:8])
+    found = _extractors.of_inception(converted)
+    assert (found.published, found.hash) == (True, expected[:12])
+
+
+def test_class_probabilities_of_inception_leave_out_the_bias(monkeypatch):
+    logits = jnp.array([[1.0, 5.0, 2.0]])
+    monkeypatch.setattr(inception.InceptionV3, "apply", lambda self, variables, images: (logits[:, :1], logits))
+    variables = {"params": {"fc": {"bias": jnp.array([0.0, 4.0, 0.0])}}}
+    plain = inception.features_and_probabilities.__wrapped__(variables, jnp.zeros((1, 4, 4, 3)))[1]
+    assert np.abs(plain - jax.nn.softmax(jnp.array([[1.0, 1.0, 2.0]]))).max() < 1e-6
