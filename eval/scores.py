@@ -178,10 +178,11 @@ def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, 
     count = min(options.count, len(split) // 2)
     if count < 100:
         raise ValueError(f"{count} samples are too few to score; give --count 100 or more, of a larger split")
-    about = {"samples": count, "real": count}
+    about: dict[str, Any] = {"samples": count, "real": count}
     if generator.dataset.name.startswith("mixture:"):
         return plane_rows(generator, split, count, options.seed), about
     extractor = extractor_of(options, generator)
+    about |= {"extractor": extractor.name, "extractor_hash": extractor.hash}
     fake = draw(generator, count, options.seed)
     real, labels = real_images(split, 2 * count, options.seed)
     if generator.hyper.data == "stacked":
@@ -193,13 +194,16 @@ def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, 
         rows = feature_rows(extractor, fakes, reals, options.seed)
         classes = generator.dataset.num_classes
         if labels is not None and fakes[1].shape[1] == classes:  # InceptionV3 knows others
-            rows += class_rows(generator, classes, fakes[1].argmax(-1), reals[1][:count].argmax(-1))
+            seen, known = fakes[1].argmax(-1), reals[1].argmax(-1)
+            rows += class_rows(generator, classes, seen, known[:count])
+            # A classifier of another domain, or of other data, finds features but no classes.
+            about["real_images_classified_right"] = float(np.mean((known == labels)[labels >= 0]))
     few = min(count, PIXELS)
     fake, half, other = (unit(images[:few]) for images in (fake, real, real[count:]))
     rows.append(
         ("sliced Wasserstein distance of pixels", sliced_wasserstein(fake, half), sliced_wasserstein(other, half))
     )
-    return rows, {"extractor": extractor.name, "extractor_hash": extractor.hash, **about}
+    return rows, about
 
 
 def run(options: Options) -> None:
@@ -216,6 +220,8 @@ def run(options: Options) -> None:
     write_text(options.run / "scores.json", json.dumps(result, indent=2) + "\n")
     if "extractor" in about:
         print(f"features: {about['extractor']}, weights {about['extractor_hash']}")
+    if "real_images_classified_right" in about:
+        print(f"it classifies {about['real_images_classified_right']:.1%} of these real images right")
     print(f"{about['samples']} samples and {about['real']} real images ({options.split}), step {result['step']}\n")
     print("| score | samples | real against real |\n|---|---|---|")
     for name, value, floor in rows:
