@@ -3,7 +3,7 @@
     python -m train.cyclegan [preset] [options]
 
 Presets
-    small       digits, white on black and blue on yellow, at 16 pixels; 12 channels, 2 blocks: minutes on two CPUs
+    small       digits, white on black and yellow on blue, at 16 pixels; 12 channels, 2 blocks: minutes on two CPUs
     paper       256 pixels of horses and zebras, 9 blocks, batch 1, 200 epochs; any two domains, as --data folder:DIR
                 with trainA, trainB and perhaps testA, testB
     cityscapes  128 pixels, 6 blocks, as the paper's experiments on Cityscapes

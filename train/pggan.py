@@ -92,11 +92,7 @@ PRESETS = {
 
 
 SCORE = ("sliced_wasserstein", "sliced Wasserstein distance to test digits at 16 pixels")
-CONTROLS = {
-    "without growth": ("--first-size", "16"),
-    "without minibatch deviation": ("--no-compare",),
-    "without gradient penalty": ("--weight", "0"),
-}
+CONTROLS = {"without growth": ("--first-size", "16")}
 
 
 class Stage(NamedTuple):

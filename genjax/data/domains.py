@@ -1,6 +1,6 @@
 """Two domains without pairs, made from the digits and from the scenes, in which the right translation is known.
 
-`domains:digits`: A has white strokes on black, B blue ones on yellow. `domains:scenes`: A has red objects, B green
+`domains:digits`: A has white strokes on black, B yellow ones on blue. `domains:scenes`: A has red objects, B green
 ones. What should stay is the label: the digit, the object's shape. No image of one domain is an image of the other.
 """
 
@@ -12,7 +12,7 @@ from genjax.data import digits, scenes
 from genjax.data.dataset import Arrays, DataError, Dataset, Unpaired
 from genjax.data.image import fit_all
 
-INK, PAPER = np.array([40, 60, 200], np.float32), np.array([245, 215, 80], np.float32)
+INK, PAPER = np.array([245, 215, 80], np.float32), np.array([40, 60, 200], np.float32)
 SHARE_A = 0.6
 SCENES = {"train": (2000, 1500), "test": (400, 300)}
 

@@ -10,7 +10,7 @@ from genjax import data
 from genjax.engine import init_state, move
 from genjax.gans import cyclegan
 from genjax.nn.patch import PatchDiscriminator
-from tests.gans.test_recipes import learned
+from tests.gans.learning import learned
 from train import cyclegan as recipe
 from train._cli import main
 
@@ -180,11 +180,11 @@ def test_the_published_networks_make_a_real_step():
 
 
 @pytest.mark.slow
-def test_digits_keep_their_label_and_come_back(tmp_path):
-    before, after = learned("cyclegan", tmp_path / "whole")
-    assert before["label_kept"] < 0.5
-    assert after["label_kept"] >= 0.8
-    assert after["cycle_a"] < 0.15
-    assert after["cycle_b"] < 0.15
-    _, without = learned("cyclegan", tmp_path / "without", cycle=0.0, identity=0.0)
-    assert without["cycle_a"] > 2 * after["cycle_a"]
+def test_digits_keep_their_label_and_come_back_and_without_the_cycle_loss_they_do_not():
+    first = learned("cyclegan")
+    assert first.before["label_kept"] < 0.3
+    assert first.after["label_kept"] > 0.8
+    assert max(first.after["cycle_a"], first.after["cycle_b"]) < 0.15 < 0.3 < first.before["cycle_a"]
+    assert first.after["real_b"] > 0.9
+    without = learned("cyclegan", cycle=0.0, identity=0.0).after
+    assert min(without["cycle_a"], without["cycle_b"]) > 2 * max(first.after["cycle_a"], first.after["cycle_b"])
