@@ -187,4 +187,6 @@ def test_digits_keep_their_label_and_come_back_and_without_the_cycle_loss_they_d
     assert max(first.after["cycle_a"], first.after["cycle_b"]) < 0.15 < 0.3 < first.before["cycle_a"]
     assert first.after["real_b"] > 0.9
     without = learned("cyclegan", cycle=0.0, identity=0.0).after
-    assert min(without["cycle_a"], without["cycle_b"]) > 2 * max(first.after["cycle_a"], first.after["cycle_b"])
+    assert without["label_kept"] < 0.6
+    for error in ("cycle_a", "cycle_b"):
+        assert without[error] > 2 * first.after[error]
