@@ -6,8 +6,9 @@
 Radford et al. 2016, arXiv 1511.06434, section 6.3.2: single samples are too unstable, so three of each kind are
 averaged, and uniform noise of 0.25 around the result shows what lies near it. A person picks the samples by their
 numbers (row by row in the picture of `eval.sample --seed 0`); with --labels the first ones are taken whose nearest
-training image has the label. Writes arithmetic.png beside the run: each line's samples, then what their mean draws;
-below, the result in the middle of eight neighbours.
+training image has the label, which is not for generators that are told a label: these draw all as class 0. Writes
+arithmetic.png beside the run: each line's samples, then what their mean draws; below, the result in the middle of eight
+neighbours.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,12 @@ class Options:
 
 
 def by_label(generator: Generator, images: np.ndarray, labels: Sequence[int]) -> list[np.ndarray]:
-    """Return the numbers of the first three samples of each label; ValueError where there are fewer."""
+    """Return the numbers of the first three samples of each label; ValueError where there are fewer, or none can be."""
+    if generator.sampler.classes:
+        raise ValueError(
+            f"--labels: train.{generator.recipe} draws whichever class it is told; "
+            "pick samples by --indices, --minus and --plus"
+        )
     split, low, high = generator.dataset.train, generator.sampler.low, generator.sampler.high
     known = split.take(np.linspace(0, len(split) - 1, min(4000, len(split))).astype(int))
     if "labels" not in known:

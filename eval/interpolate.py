@@ -4,10 +4,11 @@
     python -m eval.interpolate --run runs/vae-digits [options]
     python -m eval.interpolate --run runs/dcgan-digits [options]
 
-Of a GAN's run the walk is between two latents of its prior, a row for each class where there are classes. Without
---run, trains the comparison's models if they are not in the out folder yet. Writes strips as PNG, a walk as animated
-GIF, and how evenly the picture changes along the way. Walks run between posterior means, and both ends are reached: the
-first and the last frame are the two images' own reconstructions.
+Of a GAN's run the walk is between two latents of its prior, a row for each class where there are classes; the GIF's is
+spherical where the prior is normal, and straight, the only one drawn, where it is uniform. Without --run, trains the
+comparison's models if they are not in the out folder yet. Writes strips as PNG, a walk as animated GIF, and how evenly
+the picture changes along the way. Walks run between posterior means, and both ends are reached: the first and the last
+frame are the two images' own reconstructions.
 """
 
 from collections.abc import Callable
@@ -41,7 +42,7 @@ class Options(_family.Options):
     steps: int = 10
     """Frames of a strip, both ends among them."""
     walk: Literal["both", "linear", "spherical"] = "both"
-    """Straight, along the arc between the two directions, or both."""
+    """Straight, along the arc between the two directions, or both; of a uniform prior both is straight alone."""
 
 
 def linear(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
@@ -177,7 +178,7 @@ def walk_run(options: Options, folder: Path) -> Section:
 def walk_generator(options: Options, folder: Path) -> Section:
     """Return and write the walk between two latents of a GAN's run."""
     from eval._runs import load_generator
-    from eval.sample import latents
+    from eval.sample import is_uniform, latents
 
     generator = load_generator(folder)
     sampler, shape = generator.sampler, generator.dataset.shape
@@ -200,7 +201,9 @@ def walk_generator(options: Options, folder: Path) -> Section:
 
     out, written = options.out or folder, []
     heads = [f"{t:.2f}" for t in np.linspace(0, 1, options.steps)]
-    walks = WALKS if options.walk == "both" else {options.walk: WALKS[options.walk]}
+    # The arc between two points of a cube leaves the cube, where the generator was never trained.
+    asked = "linear" if options.walk == "both" and is_uniform(sampler) else options.walk
+    walks = WALKS if asked == "both" else {asked: WALKS[asked]}
     for name, walk in walks.items():
         path = out / f"interpolate-{name}.png"
         page = image_table(np.clip(along(walk, options.steps), 0, 1), names, heads, title=f"{name.capitalize()} walk")

@@ -5,6 +5,10 @@
 Trains `train.unrolled` once for each number of look-ahead steps and seed, and writes modes.png, a row for each number
 and a column for each moment of training (seed 0), as figure 2 of Metz et al. 2017, arXiv 1611.02163; and modes.json,
 the covered modes of every seed at every moment.
+
+Found with seeds 0 to 2: after 3000 steps 10 steps of look-ahead cover 8, 8 and 8 modes, none cover 1, 0 and 0. Longer
+training without look-ahead helps some seeds: at 5000 steps seed 0 has all 8 modes and keeps them to 20,000, where seeds
+1 and 2 have 1 and 0.
 """
 
 import json
@@ -23,7 +27,7 @@ from eval import _cli
 from genjax import data, parallel, rng
 from genjax.data.mixtures import MIXTURES, Mixture, draw
 from genjax.engine import init_state
-from genjax.engine.loop import Settings, train
+from genjax.engine.loop import DivergedError, Settings, train
 from genjax.environment import environment
 from genjax.files import atomic, write_text
 from genjax.metrics.modes import coverage
@@ -52,7 +56,10 @@ class Options:
 
 
 def observe(look_ahead: int, seed: int, options: Options) -> list[tuple[int, np.ndarray]]:
-    """Return (step, points float[count, 2]) at each moment of one run, from before its first step to after its last."""
+    """Return (step, points float[count, 2]) at each moment of one run, from before its first step to after its last.
+
+    Raises ValueError where training diverges, and SystemExit after a signal, for half a run says nothing of its end.
+    """
     hyper = replace(
         unrolled.PRESETS["small"], data=f"mixture:{options.mixture}", look_ahead=look_ahead, seed=seed,
         steps=options.steps,
@@ -71,7 +78,12 @@ def observe(look_ahead: int, seed: int, options: Options) -> list[tuple[int, np.
         folder = Path(name)
         begin = jax.jit(partial(init_state, run.phases[0].game))(rng.named(jax.random.key(seed), "init"))
         look(begin, folder, 0)
-        train(run.phases, plan, seed=seed, folder=folder, settings=settings, pictures=look)
+        try:
+            result = train(run.phases, plan, seed=seed, folder=folder, settings=settings, pictures=look)
+        except DivergedError as error:
+            raise ValueError(f"{look_ahead} steps ahead, seed {seed}: training diverged, nothing is drawn") from error
+    if result.signal is not None:
+        raise SystemExit(128 + result.signal)
     return seen
 
 

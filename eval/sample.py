@@ -2,8 +2,9 @@
 
     python -m eval.sample runs/dcgan-digits [options]
 
-Writes samples.png beside the run. `--truncation` draws every component of the latent again until it lies within: less
-variety for more fidelity (Brock et al. 2019, arXiv 1809.11096, section 3.1).
+Writes samples.png beside the run. `--truncation` draws every component of a normal latent again until it lies within:
+less variety for more fidelity (Brock et al. 2019, arXiv 1809.11096, section 3.1). A generator that was not trained for
+it may draw paler pictures instead.
 """
 
 from collections.abc import Sequence
@@ -19,8 +20,9 @@ from eval import _cli
 from eval._runs import Generator, load_generator
 from genjax.files import atomic
 from genjax.viz.grid import save_grid
+from train._cli import Sampler
 
-ATTEMPTS = 1000
+ATTEMPTS, LOOKED_AT = 1000, 1000
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Options:
     labels: tuple[int, ...] = field(default=())
     """Classes to draw, a row for each; all if not given. Of conditional generators only."""
     truncation: float | None = None
-    """Largest absolute value of a latent's components."""
+    """Largest absolute value of a normal latent's components."""
     seed: int = 0
     """Other numbers give other samples."""
     out: Path | None = None
@@ -43,11 +45,16 @@ class Options:
     """Write images (uint8), latents and labels here too."""
 
 
+def is_uniform(sampler: Sampler) -> bool:
+    """Return whether latents are drawn from U(-1, 1) or U(0, 1): told from many, for normal ones are not all within."""
+    return bool(np.abs(np.asarray(sampler.prior(jax.random.key(0), LOOKED_AT))).max() <= 1)
+
+
 def latents(generator: Generator, count: int, seed: int, truncation: float | None = None) -> np.ndarray:
     """Return `count` latents of the generator's prior, their components within `truncation` if given.
 
-    Raises ValueError for a truncation that is not positive, that leaves hardly anything, or of a translator, which
-    starts from images.
+    Raises ValueError for a truncation that is not positive or leaves hardly anything, and for any of a uniform prior
+    or of a translator, which starts from images.
     """
     key = jax.random.key(seed)
     drawn = np.array(generator.sampler.prior(key, count))
@@ -57,6 +64,8 @@ def latents(generator: Generator, count: int, seed: int, truncation: float | Non
         raise ValueError(f"--truncation is for latents, and train.{generator.recipe} starts from images; leave it out")
     if truncation <= 0:
         raise ValueError(f"--truncation {truncation:g} must be positive; 0.5 to 1 is usual for normal latents")
+    if is_uniform(generator.sampler):
+        raise ValueError("--truncation is for normal latents, and those of this run are uniform; leave it out")
     for attempt in range(ATTEMPTS):
         outside = np.abs(drawn) > truncation
         if not outside.any():

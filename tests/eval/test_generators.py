@@ -1,6 +1,7 @@
 """The programs for trained generators: samples, walks, arithmetic, scores, and the ring over training."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -33,6 +34,12 @@ def cgan_run(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def uniform_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generators") / "uniform"
+    return trained(cgan, folder, "--steps", "2", "--prior", "uniform")
+
+
+@pytest.fixture(scope="module")
 def ring_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators") / "gan"
     return trained(gan, folder, "--data", "mixture:ring", "--steps", "2")
@@ -61,6 +68,12 @@ def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
     untouched = np.abs(free) <= 0.7
     assert np.array_equal(within[untouched], free[untouched])
     assert 0.3 < within.std() < 0.5  # a truncated normal's deviation is 0.39; clipping would give 0.6
+
+
+def test_of_a_uniform_prior_only_the_straight_walk_is_drawn(uniform_run, tmp_path):
+    assert sample.is_uniform(_runs.load_generator(uniform_run).sampler)
+    assert interpolate.main(["--run", str(uniform_run), "--steps", "3", "--out", str(tmp_path)]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"interpolate-linear.png", "interpolate.gif"}
 
 
 def test_a_walk_between_latents_reaches_both_ends(cgan_run, tmp_path):
@@ -147,12 +160,34 @@ def test_the_ring_is_drawn_over_training_with_and_without_look_ahead(tmp_path):
         assert picture.size[0] > 300
 
 
+@pytest.mark.parametrize("failure", ["signal", "divergence"])
+def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatch, capsys):
+    real = modes.train
+
+    def train(*arguments, **options):
+        if failure == "divergence":
+            raise modes.DivergedError("the loss of player 'generator' was nan at step 3")
+        return real(*arguments, **options)._replace(signal=signal.SIGINT)
+
+    monkeypatch.setattr(modes, "train", train)
+    options = ["--steps", "2", "--columns", "2", "--look-aheads", "0", "--out", str(tmp_path / "modes")]
+    if failure == "signal":
+        with pytest.raises(SystemExit) as stopped:
+            modes.main(options)
+        assert stopped.value.code == 130
+    else:
+        assert modes.main(options) == 2
+        assert "0 steps ahead, seed 0: training diverged" in capsys.readouterr().err
+    assert not (tmp_path / "modes").exists()
+
+
 @pytest.mark.parametrize(
     ("program", "arguments", "sentence"),
     [
         (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
         (sample, ["{cgan}", "--labels", "12"], "classes are 0 to 9"),
         (sample, ["{dcgan}", "--truncation", "-1"], "must be positive"),
+        (sample, ["{uniform}", "--truncation", "0.7"], "those of this run are uniform"),
         (sample, ["{dcgan}", "--count", "0"], "at least one sample"),
         (sample, ["{nothing}"], "holds no run"),
         (sample, ["{vae}"], "an autoencoder; give the folder of a GAN's run"),
@@ -160,6 +195,7 @@ def test_the_ring_is_drawn_over_training_with_and_without_look_ahead(tmp_path):
         (interpolate, ["--run", "{ring}"], "points, not images"),
         (arithmetic, ["{dcgan}", "--indices", "1"], "all of --indices, --minus and --plus"),
         (arithmetic, ["{ring}"], "draws images from a latent"),
+        (arithmetic, ["{cgan}"], "draws whichever class it is told"),
         (scores, ["{dcgan}", "--features", "inception:nowhere.npz"], "pt_inception-2015-12-05-6726825d.pth"),
         (scores, ["{dcgan}", "--features", "{cgan}"], "give one of train.classifier"),
         (scores, ["{dcgan}", "--count", "20"], "too few to score"),
@@ -168,11 +204,18 @@ def test_the_ring_is_drawn_over_training_with_and_without_look_ahead(tmp_path):
     ],
 )
 def test_what_cannot_work_is_one_clear_sentence(
-    program, arguments, sentence, dcgan_run, cgan_run, ring_run, tmp_path, capsys
+    program, arguments, sentence, dcgan_run, cgan_run, uniform_run, ring_run, tmp_path, capsys
 ):
     if "{vae}" in arguments:
         trained(vae, tmp_path / "vae", "--steps", "2", "--hidden", "4", "--importance-samples", "2")
-    places = {"dcgan": dcgan_run, "cgan": cgan_run, "ring": ring_run, "nothing": tmp_path, "vae": tmp_path / "vae"}
+    places = {
+        "dcgan": dcgan_run,
+        "cgan": cgan_run,
+        "uniform": uniform_run,
+        "ring": ring_run,
+        "nothing": tmp_path,
+        "vae": tmp_path / "vae",
+    }
     before = sorted(tmp_path.rglob("*"))
     assert program.main([argument.format(**places) for argument in arguments]) == 2
     said = capsys.readouterr().err
