@@ -150,21 +150,21 @@ def main() -> None:
     for name in arguments.only:
         make, rates = OPTIMIZERS[name]
         rate = tune(problem, make, rates)
-        runs = [train(problem, make, rate, BASE, seed, optim.unscaled) for seed in range(arguments.seeds)]
+        runs = [train(problem, make, rate, BASE, seed, optim.unscaled) for seed in range(1, arguments.seeds + 1)]
         rows.append(row(name, BASE, "-", rate, runs, arguments.limit))
         print(rows[-1], flush=True)
         for batch in BATCHES:
             for rule in arguments.rules:
                 scale = RULES[rule]
-                runs = [train(problem, make, rate, batch, seed, scale) for seed in range(arguments.seeds)]
+                runs = [train(problem, make, rate, batch, seed, scale) for seed in range(1, arguments.seeds + 1)]
                 rows.append(row(name, batch, rule, scale(rate, batch, BASE), runs, arguments.limit))
                 print(rows[-1], flush=True)
     protocol = (
         f"{data}; two 5x5 convolutions ({features[0]}, {features[1]}) with batch norm; until {target:.0%} of "
         f"{len(test['labels']):,} test images are right, looked at every {EVERY:,} images or batch; at batch {BASE} "
         f"the rate of each optimizer's grid that scores best within an epoch (one seed), for larger batches scaled by "
-        f"the rule, {arguments.seeds} seeds; rates fall to 0 along a line in "
-        f"{arguments.limit:g} epochs, scaled ones after rising over {WARM_UP:,} images; momentum "
+        f"the rule, {arguments.seeds} seeds, from 1 on since the protocol was chosen with seed 0; rates fall to 0 "
+        f"along a line in {arguments.limit:g} epochs, scaled ones after rising over {WARM_UP:,} images; momentum "
         f"0.9, no weight decay; LARS with trust coefficient 1; time without compiling and testing"
     )
     _result.report("large_batch", "Epochs and time to a fixed accuracy by optimizer and batch", protocol, rows)

@@ -104,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"DCGAN-{options.size}, width {options.width}, global batch {options.batch}, SGD 0.01, {options.steps} steps "
         f"from the same state, {ROUNDS} rounds in turns after one to compile"
         + ("; virtual devices of one CPU, which share its cores" if virtual else "")
+        + "; this network multiplies rounding: jit on 2 and on 8 devices is 7e-9 from 1 device after one step and 1e-3 "
+        "after six, while the engine's tests hold a smooth one to 1e-6"
     )
     _result.report("scaling", "Devices", protocol, rows)
 
