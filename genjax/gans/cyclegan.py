@@ -23,7 +23,7 @@ from flax import linen as nn
 from genjax import parallel
 from genjax.engine.game import Aux, Game, Player
 from genjax.losses import adversarial
-from genjax.nn.conv import ConvTranspose
+from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.forward import forward
 from genjax.nn.initializers import Initializer
 from genjax.nn.normalization import instance_norm
@@ -66,7 +66,7 @@ class Generator(nn.Module):
             up = ConvTranspose(factor * self.width, 3, initializer=self.initializer, dtype=self.dtype)
             # Mirrored, so that input pixel u lands on output pixel 2 u, from where the strided convolution took it.
             x = nn.relu(instance_norm(jnp.flip(up(jnp.flip(x, (1, 2))), (1, 2))))
-        x = make(self.channels, (7, 7), padding="VALID")(_reflected(x, 3))
+        x = Conv(self.channels, 7, 1, padded=False, initializer=self.initializer, dtype=self.dtype)(_reflected(x, 3))
         return nn.tanh(x.astype(jnp.float32))
 
 

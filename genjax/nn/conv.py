@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,23 +18,60 @@ _Padding = tuple[int, int]
 
 
 def _convolve(x: jax.Array, kernel: jax.Array, rows: _Padding, columns: _Padding) -> jax.Array:
+    taken, features = kernel.shape[2:]
+    if jax.default_backend() == "cpu" and 4 * features <= taken and kernel.shape[:2] != (1, 1):
+        return _few(lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0))), kernel)
     return lax.conv_general_dilated(x, kernel, (1, 1), (rows, columns), dimension_numbers=_LAYOUT)
 
 
-def conv(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """`lax.conv` with "SAME" padding, as a sum over the stride^2 sub-lattices of x, each convolved with stride 1.
+@jax.custom_jvp
+def _few(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Return the "VALID" convolution to few channels: one product gives all taps of all pixels, shifts add them up.
+
+    XLA for CPUs copies every pixel's patch of all channels first, which takes up to forty times as long.
+    """
+    (rows, columns, taken, features), (batch, height, width, _) = kernel.shape, x.shape
+    flat = kernel.transpose(2, 0, 1, 3).reshape(taken, -1)
+    y = jnp.matmul(x, flat, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    y = y.reshape(batch, height, width, rows, columns, features)
+    height, width = height - rows + 1, width - columns + 1
+    parts = [y[:, u : u + height, v : v + width, u, v] for u in range(rows) for v in range(columns)]
+    return sum(parts[1:], parts[0]).astype(x.dtype)
+
+
+@partial(_few.defjvp, symbolic_zeros=True)
+def _few_jvp(primals, tangents):
+    parts = [
+        _by_columns(x, kernel)
+        for x, kernel in ((tangents[0], primals[1]), (primals[0], tangents[1]))
+        if not any(isinstance(each, jax.custom_derivatives.SymbolicZero) for each in (x, kernel))
+    ]
+    return _few(*primals), sum(parts[1:], parts[0])
+
+
+def _by_columns(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    # The same sum, a column of taps at a time: its gradients are those of a convolution to several times as many
+    # channels, which XLA computes fast, where those of `_few` would scatter.
+    (rows, columns, taken, features), width = kernel.shape, x.shape[2] - kernel.shape[1] + 1
+    beside = kernel.transpose(0, 2, 1, 3).reshape(rows, 1, taken, columns * features)
+    y = lax.conv_general_dilated(x, beside, (1, 1), "VALID", dimension_numbers=_LAYOUT)
+    y = y.reshape(*y.shape[:3], columns, features)
+    parts = [y[:, :, v : v + width, v] for v in range(columns)]
+    return sum(parts[1:], parts[0])
+
+
+def conv(x: jax.Array, kernel: jax.Array, stride: int, padded: bool = True) -> jax.Array:
+    """`lax.conv` with "SAME" padding, or none, as a sum over the stride^2 sub-lattices of x, each convolved plainly.
 
     y[u] = sum_p sum_j x_p[u + q_p + j] w_p[j] with x_p = x[p::stride], w_p = the taps that fall on that sub-lattice.
     x: float[batch, h, w, i].  kernel: float[k, k, i, o].  Returns float[batch, ceil(h / stride), ceil(w / stride), o].
     The same multiplications as the strided convolution, but no derivative of any order contains a dilated one, whose
     gradient to the kernel falls on a path of XLA that takes ten times as long: a gradient penalty needs just that.
     """
-    if stride == 1:
-        return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT)
 
     def taps(size: int, taken: int, phase: int) -> tuple[int, _Padding] | None:
-        out = -(-size // stride)
-        before = max((out - 1) * stride + taken - size, 0) // 2
+        out = -(-size // stride) if padded else (size - taken) // stride + 1
+        before = max((out - 1) * stride + taken - size, 0) // 2 if padded else 0
         first = (phase + before) % stride
         count, offset = len(range(first, taken, stride)), (first - before - phase) // stride
         length = len(range(phase, size, stride))
@@ -84,7 +122,7 @@ def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 
 
 class Conv(nn.Module):
-    """Strided convolution, "SAME" padding, for networks that stand under a gradient penalty: see `conv`."""
+    """Convolution for networks that stand under a gradient penalty, or to few channels: see `conv`."""
 
     features: int
     kernel_size: int = 4
@@ -92,11 +130,12 @@ class Conv(nn.Module):
     use_bias: bool = True
     initializer: Initializer = GLOROT
     dtype: Any = None
+    padded: bool = True
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Return float[batch, height / stride, width / stride, features], rounded up."""
-        return _layer(self, conv, x)
+        """Return float[batch, height / stride, width / stride, features], rounded up; less the rim unless `padded`."""
+        return _layer(self, partial(conv, padded=self.padded), x)
 
 
 class ConvTranspose(nn.Module):

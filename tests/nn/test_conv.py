@@ -22,9 +22,9 @@ PAIRS = {"conv": (conv, reference_conv), "transpose": (conv_transpose, reference
 over_pairs = pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
 
 
-def draw(k, size=(5, 6)):
+def draw(k, size=(5, 6), channels=(3, 4)):
     keys = jax.random.split(jax.random.key(k), 4)
-    x, kernel = jax.random.normal(keys[0], (2, *size, 3)), jax.random.normal(keys[1], (k, k, 3, 4))
+    x, kernel = jax.random.normal(keys[0], (2, *size, channels[0])), jax.random.normal(keys[1], (k, k, *channels))
     return x, kernel, jax.random.normal(keys[2], x.shape), jax.random.normal(keys[3], kernel.shape)
 
 
@@ -39,9 +39,10 @@ def second_order(function, stride):
 
 @over_pairs
 @pytest.mark.parametrize("shape", [(3, 1), (3, 2), (4, 2), (5, 2), (2, 3)], ids=lambda shape: f"k{shape[0]}s{shape[1]}")
-def test_values_and_derivatives_of_every_mode_are_those_of_the_direct_form(pair, shape):
+@pytest.mark.parametrize("channels", [(3, 4), (8, 2)], ids=["many", "few"])
+def test_values_and_derivatives_of_every_mode_are_those_of_the_direct_form(pair, shape, channels):
     k, stride = shape
-    arguments = draw(k)
+    arguments = draw(k, channels=channels)
 
     def everything(function, x, kernel, dx, dkernel):
         direct = lambda x, kernel: function(x, kernel, stride)  # noqa: E731
@@ -61,6 +62,22 @@ def test_no_derivative_contains_a_dilated_or_strided_convolution(pair):
     for function, expected in zip(pair, (False, True), strict=True):
         text = str(jax.make_jaxpr(second_order(function, 2))(kernel, x))
         assert ("lhs_dilation=(2, 2)" in text) is expected
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_without_padding_the_rim_is_lost(stride):
+    for channels in ((3, 4), (8, 2)):
+        x, kernel, *_ = draw(3, (7, 8), channels)
+        expected = lax.conv_general_dilated(x, kernel, (stride, stride), "VALID", dimension_numbers=LAYOUT)
+        assert worst(conv(x, kernel, stride, padded=False), expected) < 1e-4
+
+
+def test_few_channels_are_summed_in_float32():
+    x, kernel, *_ = draw(7, (9, 9), (64, 1))
+    exact = conv(x.astype(jnp.bfloat16).astype(jnp.float32), kernel.astype(jnp.bfloat16).astype(jnp.float32), 1)
+    low = conv(x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16), 1)
+    assert low.dtype == jnp.bfloat16
+    assert worst(low, exact) <= 2**-8 * float(jnp.abs(exact).max())  # rounded once
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4), (7, 2)])
