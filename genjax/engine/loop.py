@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,10 +127,19 @@ class _Run(NamedTuple):
     signals: list[int]
     begun: float
     compile_seconds: list[float]
+    programs: dict[tuple[int, int], Any]
 
     @property
     def total(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    def steps(self, phase: Phase) -> Any:
+        """Return the compiled steps of `phase`, the same for all phases of one game and one feed."""
+        name = id(phase.game), id(phase.feed.prepare)  # both live as long as the phases do
+        if name not in self.programs:
+            one = make_step(phase.game, self.plan.axis, self.settings.accumulate)
+            self.programs[name] = self.plan.compile(make_run(one, phase.feed.prepare, self.plan.axis))
+        return self.programs[name]
 
 
 def _settle(run: _Run, phase: Phase, start: int, count: int, metrics: Mapping[str, jax.Array]) -> None:
@@ -160,9 +170,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
     step, total, scores = int(host_state.step), run.total, {}
     key = jax.random.key(run.seed)
     key = rng.named(key, f"retry {retry}") if retry else key
-    one_step = make_step(phase.game, run.plan.axis, settings.accumulate)
-    steps = run.plan.compile(make_run(one_step, phase.feed.prepare, run.plan.axis))
-    state = run.plan.put_state(host_state)
+    steps, state = run.steps(phase), run.plan.put_state(host_state)
     pending: deque[tuple[int, int, Any]] = deque()
     calls = _calls(phase, run.plan, run.seed + retry, settings.fuse, step - first, phase.steps)
     for count, source, indices in calls:
@@ -216,9 +224,11 @@ def train(
     for phase in phases:
         check_batch(phase.feed.batch_size, plan.devices, settings.accumulate)
     key, begun = jax.random.key(seed), time.perf_counter()
+    games = {id(phase.game): phase.game for phase in phases}
+    starts = {name: jax.jit(partial(init_state, game)) for name, game in games.items()}
 
     def fresh(index: int, name: str) -> State:
-        return jax.jit(lambda key: init_state(phases[index].game, key))(rng.named(key, name))
+        return starts[id(phases[index].game)](rng.named(key, name))
 
     with checkpoint.open_checkpoints(folder / "checkpoints", settings.keep) as manager, _signals() as signals:
 
@@ -233,7 +243,7 @@ def train(
         with log.metrics_writer(folder, start, settings.tensorboard) as write, _progress(total, start) as progress:
             run = _Run(
                 phases, plan, seed, folder, settings, meta or {}, evaluate, pictures,
-                manager, write, progress, signals, begun, [],
+                manager, write, progress, signals, begun, [], {},
             )  # fmt: skip
             scores: dict[str, float] = {}
             while True:

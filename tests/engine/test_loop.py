@@ -104,6 +104,24 @@ def test_phases_carry_what_has_the_same_path_and_shape(tmp_path):
     assert [phase_at(phases, step) for step in (0, 19, 20, 40)] == [(0, 0), (0, 0), (1, 20), (1, 20)]
 
 
+def test_games_that_take_turns_are_compiled_once_each(tmp_path):
+    def counted(number):
+        game = toy.regression()
+        loss = game.players[0].loss
+
+        def traced(*arguments):
+            traces[number] += 1
+            return loss(*arguments)
+
+        return game._replace(players=(game.players[0]._replace(loss=traced),))
+
+    traces, feed = [0, 0], toy.feed()
+    games = [counted(number) for number in range(2)]
+    phases = [Phase(games[number % 2], 5, feed) for number in range(6)]
+    train(phases, PLAN, seed=3, folder=tmp_path, settings=Settings(fuse=1))
+    assert traces == [1, 1]
+
+
 def test_a_checkpoint_of_eight_devices_resumes_on_one(tmp_path):
     run(tmp_path / "a", steps=20, plan=parallel.jit_plan(jax.devices()[:8]))
     resumed = run(tmp_path / "a", plan=PLAN, resume=True)
