@@ -101,6 +101,7 @@ class Sampler(NamedTuple):
     prior: (key, count) -> latents [count, ...].
     generate: (state, latents, labels or None) -> float[count, height, width, channels] in [low, high].
     classes: of a conditional generator, whose labels are int[count]; 0 for others.
+    real: images of the data set, bytes -> what the generator imitates of them, in [low, high]; None: all of them.
     """
 
     prior: Callable[[jax.Array, int], jax.Array]
@@ -108,6 +109,7 @@ class Sampler(NamedTuple):
     low: float
     high: float
     classes: int = 0
+    real: Callable[[np.ndarray], Any] | None = None
 
 
 class Run(NamedTuple):

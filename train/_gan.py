@@ -154,7 +154,13 @@ def build(
         variables = state.variables_of("generator", ema=hyper.ema is not None)
         return np.asarray(apply(variables, latents, labels))
 
-    sampler = Sampler(lambda key, count: prior(key, (count, hyper.latent)), generate, pixels.low, pixels.high, classes)
+    def normalized(images: np.ndarray) -> Any:
+        return pixels.prepare({"images": images}, jax.random.key(0))["images"]
+
+    real = None if pixels.norm is None else normalized
+    sampler = Sampler(
+        lambda key, count: prior(key, (count, hyper.latent)), generate, pixels.low, pixels.high, classes, real
+    )
     draw = partial(draw_with, sampler)
 
     chosen = pixels.prepare if prepare is None else prepare

@@ -155,7 +155,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         optimizers={"generators": text, "discriminators": text},
         evaluate=partial(evaluate, dataset, shape, translate),
         pictures=partial(pictures, dataset, shape, translate),
-        sampler=Sampler(prior, generate, -1.0, 1.0),
+        sampler=Sampler(prior, generate, -1.0, 1.0, real=partial(middle, shape)),
     )
 
 
@@ -170,9 +170,14 @@ def domains(split: Any) -> tuple[Any, Any]:
 def pixels(split: Arrays | Files, rows: np.ndarray, shape: tuple[int, int, int]) -> dict[str, np.ndarray]:
     """Return images `rows`, their middle of `shape`, in [-1, 1], and labels if there are any."""
     batch = split.take(rows)
-    top, left = ((have - want) // 2 for have, want in zip(split.shape[:2], shape[:2], strict=True))
-    images = batch["images"][:, top : top + shape[0], left : left + shape[1]]
-    return {**batch, "images": np.asarray(transforms.scale({"images": images}, jax.random.key(0), low=-1.0)["images"])}
+    return {**batch, "images": middle(shape, batch["images"])}
+
+
+def middle(shape: tuple[int, ...], images: np.ndarray) -> np.ndarray:
+    """Return the middle, of `shape`, of images of bytes, in [-1, 1]."""
+    top, left = ((have - want) // 2 for have, want in zip(images.shape[1:3], shape[:2], strict=True))
+    images = images[:, top : top + shape[0], left : left + shape[1]]
+    return np.asarray(transforms.scale({"images": images}, jax.random.key(0), low=-1.0)["images"])
 
 
 def _spread(split: Any, shape: tuple[int, int, int], count: int) -> dict[str, np.ndarray]:

@@ -64,14 +64,23 @@ def test_fid_is_what_the_published_network_gives_on_enough_images_and_nothing_el
 
 def test_a_generator_of_the_data_is_as_good_as_real_images_and_another_is_not(monkeypatch):
     same, dark = scored(monkeypatch, generator(grey(2000, 0.25), 0.25))
-    _, light = scored(monkeypatch, generator(grey(400, 0.75), 0.75))
+    unknown, light = scored(monkeypatch, generator(grey(400, 0.75), 0.75))
     other, _ = scored(monkeypatch, generator(grey(2000, 0.25), 0.75))
     name = "Frechet distance of features"
     assert other[name][0] > 0.5 > 100 * same[name][0]  # three features, each 0.5 away
     assert other["precision"][0] == 0
     assert same["classes of 2"][0] == 1
+    assert "classes of 2" not in unknown  # a classifier that is wrong on real images is not asked for classes
     assert [about["real_images_classified_right"] for about in (dark, light)] == [1, 0]  # all are labelled dark
     assert other["sliced Wasserstein distance of pixels"][0] > 5 * same["sliced Wasserstein distance of pixels"][0]
+
+
+def test_images_are_compared_as_the_generator_imitates_them(monkeypatch):
+    made = generator(grey(2000, 0.25), 0.75)
+    turned = made.sampler._replace(real=lambda images: 1 - images.astype(np.float32) / 127.5)  # dark for bright
+    plain, _ = scored(monkeypatch, made)
+    rows, _ = scored(monkeypatch, SimpleNamespace(**{**vars(made), "sampler": turned}))
+    assert plain["precision"][0] == 0 and rows["precision"][0] > 0.5
 
 
 def test_a_translator_is_compared_with_images_of_the_domain_it_draws(monkeypatch):
