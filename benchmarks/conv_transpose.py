@@ -1,4 +1,4 @@
-"""Are strided and transposed convolutions as fast in their gradients as in themselves?
+"""Are strided and transposed convolutions as fast in their gradients as in themselves, and those to few channels?
 
     python -m benchmarks.conv_transpose [--repeats N]
 
@@ -34,8 +34,8 @@ def _normal(seed: int, *shape: int) -> jax.Array:
     return 0.02 * jax.random.normal(jax.random.key(seed), shape)
 
 
-def _gradients(function, x, kernel, g):
-    return jax.vjp(lambda x, kernel: function(x, kernel, 2), x, kernel)[1](g)
+def _gradients(function, x, kernel, g, stride=2):
+    return jax.vjp(lambda x, kernel: function(x, kernel, stride), x, kernel)[1](g)
 
 
 def _penalty_gradient(function, kernels, images):
@@ -66,6 +66,15 @@ def questions(batch: int) -> dict[str, tuple[Callable[..., Any], Callable[..., A
         pair = (_direct_transpose, conv.conv_transpose)
         found[f"transposed {name}: output"] = (lambda f, x, kernel: f(x, kernel, 2), *pair, (x, kernel))
         found[f"transposed {name}: both gradients"] = (_gradients, *pair, (x, kernel, g))
+    for size, wide, k in ((32, 256, 3), (64, 64, 7)):
+        few = _normal(0, batch, size, size, wide), _normal(1, k, k, wide, 3)
+        g, pair = _normal(2, batch, size, size, 3), (_direct, conv.conv)
+        found[f"to three channels {size}x{size}x{wide}, kernel {k}: output"] = (
+            lambda f, x, kernel: f(x, kernel, 1), *pair, few
+        )  # fmt: skip
+        found[f"to three channels {size}x{size}x{wide}, kernel {k}: both gradients"] = (
+            partial(_gradients, stride=1), *pair, (*few, g)
+        )  # fmt: skip
     images = _normal(3, batch, 32, 32, 3)
     for k in (4, 5):
         kernels = [_normal(i, k, k, a, b) for i, (a, b) in enumerate(((3, 64), (64, 128), (128, 256)))]
@@ -95,7 +104,7 @@ def main() -> None:
         }
         rows.append({"question": name, **milliseconds, "times faster": _result.spread(ratios)})
     protocol = f"float32, batch {options.batch}, jit, {options.repeats} rounds in turns: median (lowest - highest)"
-    _result.report("conv_transpose", "Strided and transposed convolutions", protocol, rows)
+    _result.report("conv_transpose", "Strided and transposed convolutions, and those to few channels", protocol, rows)
 
 
 if __name__ == "__main__":

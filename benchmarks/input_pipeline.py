@@ -124,13 +124,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of reading alone, for each source")
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2, 4, 8])
     options = parser.parse_args(arguments)
+    usual = pipeline.default_workers()
+    numbers = sorted({*options.workers, usual})
     with tempfile.TemporaryDirectory() as place:
         root = Path(place)
         images = scenes.render(scenes.draw_factors(range(options.images)), options.size).images
         splits = sources(images, write_folders(images, root), root)
         rates = {("on the device", "-"): gather_rate(images, options.batch, options.seconds)}
         for name, split in splits.items():
-            for workers in options.workers if name.endswith("streamed") else [None]:
+            for workers in numbers if name.endswith("streamed") else [None]:
                 rate = reading_rate(split, options.batch, options.seconds, workers)
                 rates[name, str(workers or "-")] = rate
         tasks, readers = trainers(images, splits, options.batch, options.width, options.steps)
@@ -152,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 "images per second, reading alone": f"{rate:,.0f}",
                 "times the step's appetite": f"{rate / appetite:.3g}",
                 "speed of the step, share of data on the device": _result.spread(shares)
-                if workers in ("-", str(options.workers[-1]))
+                if workers in ("-", str(usual))
                 else "",
             }
         )

@@ -136,6 +136,11 @@ def batches(
             yield {name: leaf[0] for name, leaf in read(unit, 1).items()}
 
 
+def default_workers() -> int:
+    """Return how many threads decode files where no number is given: two a core, at most 16."""
+    return min(16, 2 * (os.cpu_count() or 1))
+
+
 @contextlib.contextmanager
 def _reader(split, rows, first, last, workers):
     """read(unit, count) -> {"images": uint8[count, batch, ...]}; streams must be read from `first` on, in order."""
@@ -145,7 +150,7 @@ def _reader(split, rows, first, last, workers):
         return
     import grain
 
-    threads = workers or min(16, 2 * (os.cpu_count() or 1))
+    threads = workers or default_workers()
     units = grain.MapDataset.range(first, last).map(lambda unit: split.take(rows(unit, 1)[0]))
     stream = iter(units.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
     try:

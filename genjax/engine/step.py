@@ -99,8 +99,11 @@ def move(
     return state, {f"{player.name}/{name}": value for name, value in metrics.items()}
 
 
-def _is_product(primitive: Any, *_: Any, **__: Any) -> bool:
-    return primitive in (lax.dot_general_p, lax.conv_general_dilated_p)
+# By primitive, and by name those convolutions that `genjax.nn.conv` writes as products and sums.
+_PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
+    lambda primitive, *_, **__: primitive in (lax.dot_general_p, lax.conv_general_dilated_p),
+    jax.checkpoint_policies.save_only_these_names("convolution"),
+)
 
 
 def rematerialized(game: Game) -> Game:
@@ -109,7 +112,7 @@ def rematerialized(game: Game) -> Game:
     Everything between them (normalisation, activations) is computed again backwards: less memory for more time, and
     the same gradients. XLA's compiler for CPUs undoes it, so it pays on accelerators alone.
     """
-    losses = (jax.checkpoint(player.loss, policy=_is_product) for player in game.players)
+    losses = (jax.checkpoint(player.loss, policy=_PRODUCTS) for player in game.players)
     return game._replace(
         players=tuple(player._replace(loss=loss) for player, loss in zip(game.players, losses, strict=True))
     )

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
@@ -20,7 +21,8 @@ _Padding = tuple[int, int]
 def _convolve(x: jax.Array, kernel: jax.Array, rows: _Padding, columns: _Padding) -> jax.Array:
     taken, features = kernel.shape[2:]
     if jax.default_backend() == "cpu" and 4 * features <= taken and kernel.shape[:2] != (1, 1):
-        return _few(lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0))), kernel)
+        x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)))
+        return checkpoint_name(_few(x, kernel), "convolution")  # worth keeping, see `genjax.engine.step`
     return lax.conv_general_dilated(x, kernel, (1, 1), (rows, columns), dimension_numbers=_LAYOUT)
 
 
