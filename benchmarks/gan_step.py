@@ -130,7 +130,7 @@ def theirs(
     torch.manual_seed(0)
     if compiled:  # every network is a variant of one wrapper, and beyond eight variants torch would run eagerly
         torch._dynamo.reset()
-        torch._dynamo.config.recompile_limit = 64  # type: ignore[attr-defined]
+        torch._dynamo.config.recompile_limit = 64
     model = build(torch.compile if compiled else (lambda network: network), Place(device, bf16), width=width)
     source = {n: torch.from_numpy(x).permute(0, 3, 1, 2).contiguous().to(device) for n, x in images.items()}
     parameters = {net: sum(p.numel() for p in module.parameters()) for net, module in model.networks.items()}
