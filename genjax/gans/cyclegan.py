@@ -52,21 +52,21 @@ class Generator(nn.Module):
                 f"CycleGAN halves images twice and doubles them again, which {height} x {width} pixels do not survive; "
                 f"give --image-size {max(8, min(height, width) // 4 * 4)}, or any other multiple of 4 from 8"
             )
-        make = partial(nn.Conv, kernel_init=self.initializer.kernel, dtype=self.dtype)
-        x = make(self.width, (7, 7), padding="VALID")(_reflected(images, 3))
+        make = partial(Conv, initializer=self.initializer, padding="VALID", dtype=self.dtype)
+        x = make(self.width, 7, 1)(_reflected(images, 3))
         x = nn.relu(instance_norm(x))
         for factor in (2, 4):
-            x = make(factor * self.width, (3, 3), (2, 2), padding=((1, 1), (1, 1)))(x)
+            x = make(factor * self.width, 3, 2, padding=((1, 1), (1, 1)))(x)
             x = nn.relu(instance_norm(x))
         for _ in range(self.blocks):
-            y = make(4 * self.width, (3, 3), padding="VALID")(_reflected(x, 1))
-            y = make(4 * self.width, (3, 3), padding="VALID")(_reflected(nn.relu(instance_norm(y)), 1))
+            y = make(4 * self.width, 3, 1)(_reflected(x, 1))
+            y = make(4 * self.width, 3, 1)(_reflected(nn.relu(instance_norm(y)), 1))
             x = x + instance_norm(y)
         for factor in (2, 1):
             up = ConvTranspose(factor * self.width, 3, initializer=self.initializer, dtype=self.dtype)
             # Mirrored, so that input pixel u lands on output pixel 2 u, from where the strided convolution took it.
             x = nn.relu(instance_norm(jnp.flip(up(jnp.flip(x, (1, 2))), (1, 2))))
-        x = Conv(self.channels, 7, 1, padded=False, initializer=self.initializer, dtype=self.dtype)(_reflected(x, 3))
+        x = make(self.channels, 7, 1)(_reflected(x, 3))
         return nn.tanh(x.astype(jnp.float32))
 
 

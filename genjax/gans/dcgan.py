@@ -27,7 +27,7 @@ from flax import linen as nn
 
 from genjax.engine.game import Aux, Game, Player
 from genjax.losses import adversarial
-from genjax.nn.conv import ConvTranspose
+from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
@@ -102,11 +102,11 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return logits float32[batch]; `labels` is not used: one signature."""
-        x, kernel = images, (self.kernel_size, self.kernel_size)
+        x = images
         for stage in range(stages(self.size)):
-            x = nn.Conv(
-                self.width * 2**stage, kernel, (2, 2), use_bias=not self.batch_norm,
-                kernel_init=self.initializer.kernel, dtype=self.dtype,
+            x = Conv(
+                self.width * 2**stage, self.kernel_size, use_bias=not self.batch_norm, initializer=self.initializer,
+                dtype=self.dtype,
             )(x)  # fmt: skip
             x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage and self.batch_norm else x, 0.2)
         x = x.reshape(x.shape[0], -1)

@@ -1,90 +1,134 @@
-"""Strided and transposed convolutions whose derivatives are fast, and convolutional encoder and decoder."""
+"""Convolutions with the numbers of `jax.lax`, rewritten where XLA for CPUs is slow; convolutional encoder and decoder.
+
+Other backends have one tuned program for a strided or transposed convolution and for each of its gradients, and get it.
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
+from jax.custom_derivatives import SymbolicZero
 
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _Padding = tuple[int, int]
+Padding = str | tuple[_Padding, _Padding]
 
 
-def _convolve(x: jax.Array, kernel: jax.Array, rows: _Padding, columns: _Padding) -> jax.Array:
-    taken, features = kernel.shape[2:]
-    if jax.default_backend() == "cpu" and 4 * features <= taken and kernel.shape[:2] != (1, 1):
-        x = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)))
-        return checkpoint_name(_few(x, kernel), "convolution")  # worth keeping, see `genjax.engine.step`
-    return lax.conv_general_dilated(x, kernel, (1, 1), (rows, columns), dimension_numbers=_LAYOUT)
+class _Plain(NamedTuple):
+    """A convolution of stride 1: its kernel, float[rows, columns, i, o], and the padding, which may be negative."""
+
+    kernel: jax.Array
+    rows: _Padding
+    columns: _Padding
 
 
-@jax.custom_jvp
-def _few(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Return the "VALID" convolution to few channels: one product gives all taps of all pixels, shifts add them up.
-
-    XLA for CPUs copies every pixel's patch of all channels first, which takes up to forty times as long.
-    """
-    (rows, columns, taken, features), (batch, height, width, _) = kernel.shape, x.shape
-    flat = kernel.transpose(2, 0, 1, 3).reshape(taken, -1)
-    y = jnp.matmul(x, flat, preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
-    y = y.reshape(batch, height, width, rows, columns, features)
-    height, width = height - rows + 1, width - columns + 1
-    parts = [y[:, u : u + height, v : v + width, u, v] for u in range(rows) for v in range(columns)]
-    return sum(parts[1:], parts[0]).astype(x.dtype)
+def _on_cpu() -> bool:
+    return jax.default_backend() == "cpu"
 
 
-@partial(_few.defjvp, symbolic_zeros=True)
-def _few_jvp(primals, tangents):
-    parts = [
-        _by_columns(x, kernel)
-        for x, kernel in ((tangents[0], primals[1]), (primals[0], tangents[1]))
-        if not any(isinstance(each, jax.custom_derivatives.SymbolicZero) for each in (x, kernel))
+def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
+    """Return each plain convolution of x."""
+    taken, features = parts[0].kernel.shape[2:]
+    if 4 * features <= taken:
+        return _few(x, parts)
+    return [
+        lax.conv_general_dilated(x, part.kernel, (1, 1), (part.rows, part.columns), dimension_numbers=_LAYOUT)
+        for part in parts
     ]
-    return _few(*primals), sum(parts[1:], parts[0])
 
 
-def _by_columns(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    # The same sum, a column of taps at a time: its gradients are those of a convolution to several times as many
-    # channels, which XLA computes fast, where those of `_few` would scatter.
-    (rows, columns, taken, features), width = kernel.shape, x.shape[2] - kernel.shape[1] + 1
-    beside = kernel.transpose(0, 2, 1, 3).reshape(rows, 1, taken, columns * features)
-    y = lax.conv_general_dilated(x, beside, (1, 1), "VALID", dimension_numbers=_LAYOUT)
-    y = y.reshape(*y.shape[:3], columns, features)
-    parts = [y[:, :, v : v + width, v] for v in range(columns)]
-    return sum(parts[1:], parts[0])
+def _few(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
+    """Return convolutions to few channels: one product gives all taps of all pixels, which are shifted and added.
+
+    XLA for CPUs copies every pixel's patch of all channels instead, and takes up to forty times as long. Backwards, a
+    split becomes a concatenation: patches of the few channels' gradients, and a product with each factor.
+    """
+    flat = [part.kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], -1) for part in parts]
+    features = parts[0].kernel.shape[-1]
+    y = jnp.matmul(x, jnp.concatenate(flat, 1), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    taps = iter(lax.split(y, [features] * (y.shape[-1] // features), axis=3))
+    zero = jnp.zeros((), y.dtype)
+
+    def total(part: _Plain) -> jax.Array:
+        (top, bottom), (left, right), (rows, columns) = part.rows, part.columns, part.kernel.shape[:2]
+        shifted = [
+            lax.pad(next(taps), zero, ((0, 0, 0), (top - u, bottom + u + 1 - rows, 0),
+                                       (left - v, right + v + 1 - columns, 0), (0, 0, 0)))
+            for u in range(rows)
+            for v in range(columns)
+        ]  # fmt: skip
+        return sum(shifted[1:], shifted[0]).astype(x.dtype)
+
+    return [total(part) for part in parts]
 
 
-def conv(x: jax.Array, kernel: jax.Array, stride: int, padded: bool = True) -> jax.Array:
-    """`lax.conv` with "SAME" padding, or none, as a sum over the stride^2 sub-lattices of x, each convolved plainly.
+def conv(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding = "SAME") -> jax.Array:
+    """`lax.conv_general_dilated`, whose derivatives to x are on CPUs sums over the stride^2 sub-lattices of x.
 
     y[u] = sum_p sum_j x_p[u + q_p + j] w_p[j] with x_p = x[p::stride], w_p = the taps that fall on that sub-lattice.
-    x: float[batch, h, w, i].  kernel: float[k, k, i, o].  Returns float[batch, ceil(h / stride), ceil(w / stride), o].
-    The same multiplications as the strided convolution, but no derivative of any order contains a dilated one, whose
-    gradient to the kernel falls on a path of XLA that takes ten times as long: a gradient penalty needs just that.
+    x: float[batch, h, w, i].  kernel: float[k, k, i, o].  padding: "SAME", "VALID" or pixels around each axis.
+    Returns float[batch, h', w', o].
+    The same multiplications as the strided convolution, but no derivative to x, of any order, contains a dilated one,
+    which takes up to a hundred times as long there: gradients to images, and penalties on them, need just that.
     """
+    if isinstance(padding, str):
+        rows, columns = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], (stride, stride), padding)
+    else:
+        rows, columns = padding
+    if not _on_cpu():
+        return lax.conv_general_dilated(x, kernel, (stride, stride), (rows, columns), dimension_numbers=_LAYOUT)
+    if stride == 1:
+        return _kept(_convolve(x, [_Plain(kernel, rows, columns)])[0])
+    return _kept(_strided(x, kernel, stride, rows, columns))
 
-    def taps(size: int, taken: int, phase: int) -> tuple[int, _Padding] | None:
-        out = -(-size // stride) if padded else (size - taken) // stride + 1
-        before = max((out - 1) * stride + taken - size, 0) // 2 if padded else 0
-        first = (phase + before) % stride
-        count, offset = len(range(first, taken, stride)), (first - before - phase) // stride
+
+# Rematerialised losses keep what has this name, as they keep convolutions: see `genjax.engine.step`.
+_kept = partial(checkpoint_name, name="convolution")
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def _strided(x: jax.Array, kernel: jax.Array, stride: int, rows: _Padding, columns: _Padding) -> jax.Array:
+    return lax.conv_general_dilated(x, kernel, (stride, stride), (rows, columns), dimension_numbers=_LAYOUT)
+
+
+@partial(_strided.defjvp, symbolic_zeros=True)
+def _strided_jvp(stride, rows, columns, primals, tangents):
+    (x, kernel), (dx, dkernel) = primals, tangents
+    y = _strided(x, kernel, stride, rows, columns)
+    parts = []
+    if not isinstance(dx, SymbolicZero):
+        parts.append(_by_lattices(dx, kernel, stride, rows, columns))
+    if not isinstance(dkernel, SymbolicZero):
+        parts.append(_strided.fun(x, dkernel, stride, rows, columns))
+    return y, sum(parts[1:], parts[0])
+
+
+def _by_lattices(x: jax.Array, kernel: jax.Array, stride: int, rows: _Padding, columns: _Padding) -> jax.Array:
+    def taps(size: int, taken: int, padding: _Padding, phase: int) -> tuple[int, _Padding] | None:
+        out = (size + sum(padding) - taken) // stride + 1
+        first = (phase + padding[0]) % stride
+        count, offset = len(range(first, taken, stride)), (first - padding[0] - phase) // stride
         length = len(range(phase, size, stride))
         return (first, (-offset, out - length + offset + count - 1)) if count and length else None
 
     height, width = (
-        [(phase, taps(size, taken, phase)) for phase in range(stride)]
-        for size, taken in zip(x.shape[1:3], kernel.shape[:2], strict=True)
+        [(phase, taps(size, taken, padding, phase)) for phase in range(stride)]
+        for size, taken, padding in zip(x.shape[1:3], kernel.shape[:2], (rows, columns), strict=True)
     )
     parts = [
-        _convolve(x[:, row::stride, column::stride], kernel[down[0] :: stride, across[0] :: stride], down[1], across[1])
+        _convolve(
+            x[:, row::stride, column::stride],
+            [_Plain(kernel[down[0] :: stride, across[0] :: stride], down[1], across[1])],
+        )[0]
         for row, down in height
         for column, across in width
         if down and across
@@ -93,15 +137,15 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int, padded: bool = True) -> j
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """`lax.conv_transpose` with "SAME" padding, as stride^2 convolutions whose outputs interlace.
+    """`lax.conv_transpose` with "SAME" padding, on CPUs as stride^2 convolutions whose outputs interlace.
 
     Output row stride u + p takes part only in every stride-th tap: y_p[u] = sum_j x[u + d_p - j] w_p[j].
     x: float[batch, h, w, i].  kernel: float[k, k, i, o].  Returns float[batch, stride h, stride w, o].
     The same multiplications, and plain convolutions in every derivative of any order and mode: see `conv`. Source of
     the sub-pixel form: Shi et al. 2016, Is the deconvolution layer the same as a convolutional layer?, 1609.07009.
     """
-    if stride == 1:
-        return lax.conv_transpose(x, kernel, (1, 1), "SAME")
+    if stride == 1 or not _on_cpu():
+        return lax.conv_transpose(x, kernel, (stride, stride), "SAME")
     (batch, height, width, _), features = x.shape, kernel.shape[-1]
     scattered = jnp.flip(kernel, (0, 1))
 
@@ -112,19 +156,22 @@ def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
         count = len(range(first, taken, stride))
         return (first, (count - 1 - offset, offset)) if count else None
 
-    def part(down: tuple[int, _Padding] | None, across: tuple[int, _Padding] | None) -> jax.Array:
-        if down is None or across is None:  # a stride above the kernel's size leaves gaps
-            return jnp.zeros((batch, height, width, features), x.dtype)
-        own = jnp.flip(scattered[down[0] :: stride, across[0] :: stride], (0, 1))
-        return _convolve(x, own, down[1], across[1])
-
     rows, columns = ([taps(taken, phase) for phase in range(stride)] for taken in kernel.shape[:2])
-    y = jnp.stack([jnp.stack([part(down, across) for across in columns], 3) for down in rows], 2)
-    return y.reshape(batch, stride * height, stride * width, features)
+    plain = [
+        _Plain(jnp.flip(scattered[down[0] :: stride, across[0] :: stride], (0, 1)), down[1], across[1])
+        for down in rows
+        for across in columns
+        if down and across
+    ]
+    parts, gap = iter(_convolve(x, plain)), jnp.zeros((batch, height, width, features), x.dtype)
+    # A stride above the kernel's size leaves gaps.
+    phases = [[next(parts) if down and across else gap for across in columns] for down in rows]
+    y = jnp.stack([jnp.stack(row, 3) for row in phases], 2)
+    return _kept(y.reshape(batch, stride * height, stride * width, features))
 
 
 class Conv(nn.Module):
-    """Convolution for networks that stand under a gradient penalty, or to few channels: see `conv`."""
+    """Convolution with fast derivatives: see `conv`."""
 
     features: int
     kernel_size: int = 4
@@ -132,12 +179,12 @@ class Conv(nn.Module):
     use_bias: bool = True
     initializer: Initializer = GLOROT
     dtype: Any = None
-    padded: bool = True
+    padding: Padding = "SAME"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Return float[batch, height / stride, width / stride, features], rounded up; less the rim unless `padded`."""
-        return _layer(self, partial(conv, padded=self.padded), x)
+        """Return float[batch, height / stride, width / stride, features], rounded up, with "SAME" padding."""
+        return _layer(self, partial(conv, padding=self.padding), x)
 
 
 class ConvTranspose(nn.Module):

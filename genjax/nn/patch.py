@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.nn.conv import Conv
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import instance_norm
 
@@ -54,8 +55,5 @@ class PatchDiscriminator(nn.Module):
             x = nn.leaky_relu(self.norm(x, train) if layer else x, 0.2)
         return self._conv(1, 1, True)(x).astype(jnp.float32)[..., 0]
 
-    def _conv(self, features: int, stride: int, bias: bool) -> nn.Conv:
-        return nn.Conv(
-            features, (4, 4), (stride, stride), padding=((1, 1), (1, 1)), use_bias=bias,
-            kernel_init=self.initializer.kernel, dtype=self.dtype,
-        )  # fmt: skip
+    def _conv(self, features: int, stride: int, bias: bool) -> Conv:
+        return Conv(features, 4, stride, bias, self.initializer, self.dtype, padding=((1, 1), (1, 1)))
