@@ -66,6 +66,11 @@ def questions(batch: int) -> dict[str, tuple[Callable[..., Any], Callable[..., A
         pair = (_direct_transpose, conv.conv_transpose)
         found[f"transposed {name}: output"] = (lambda f, x, kernel: f(x, kernel, 2), *pair, (x, kernel))
         found[f"transposed {name}: both gradients"] = (_gradients, *pair, (x, kernel, g))
+    for size, narrow, wide, k in ((32, 64, 128, 4), (8, 256, 512, 5)):
+        strided = _normal(0, batch, size, size, narrow), _normal(1, k, k, narrow, wide)
+        g = _normal(2, batch, size // 2, size // 2, wide)
+        name = f"strided {size}x{size}x{narrow} -> {size // 2}x{size // 2}x{wide}, kernel {k}"
+        found[f"{name}: both gradients"] = (_gradients, _direct, conv.conv, (*strided, g))
     for size, wide, k in ((32, 256, 3), (64, 64, 7)):
         few = _normal(0, batch, size, size, wide), _normal(1, k, k, wide, 3)
         g, pair = _normal(2, batch, size, size, 3), (_direct, conv.conv)
