@@ -35,9 +35,10 @@ def images_like(spec: str, size: int | None) -> data.Dataset:
     (height, width, channels), classes, *_ = KNOWN[spec]
     shape = (height, width, channels) if size is None else (size, size, channels)
     random = np.random.Generator(np.random.Philox(0))
-    arrays = {"images": random.integers(0, 256, (64, *shape), np.uint8)}
+    count = max(64, classes)  # a class number at or above the number of images is refused
+    arrays = {"images": random.integers(0, 256, (count, *shape), np.uint8)}
     if classes:
-        arrays["labels"] = random.integers(0, classes, 64, np.int32)
+        arrays["labels"] = random.integers(0, classes, count, np.int32)
     return data.Dataset(spec, data.Arrays(arrays), data.Arrays(arrays), tuple(map(str, range(classes))))
 
 
