@@ -49,7 +49,7 @@ def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
 def _few(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
     """Return convolutions to few channels: one product gives all taps of all pixels, which are shifted and added.
 
-    XLA for CPUs copies every pixel's patch of all channels instead, and takes up to forty times as long. Backwards, a
+    XLA for CPUs copies every pixel's patch of all channels instead, and takes several times as long. Backwards, a
     split becomes a concatenation: patches of the few channels' gradients, and a product with each factor.
     """
     flat = [part.kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], -1) for part in parts]
