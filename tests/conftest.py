@@ -1,5 +1,6 @@
 """Shared test set-up: eight virtual CPU devices, a compilation cache, strict rank promotion, reference data."""
 
+import gc
 import os
 import pathlib
 import tempfile
@@ -26,3 +27,19 @@ def reference_data():
     if not REFERENCE.is_dir():
         pytest.skip(f"reference data is not beside this checkout (looked for {REFERENCE.name} in ../shared)")
     return REFERENCE
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Drop the compiled programs with the last test of a file or of a group that shares them.
+
+    Each program holds memory maps, and Linux gives a process 65,530: one more is a segmentation fault in the compiler.
+    """
+    if nextitem is None or _home(item) != _home(nextitem):
+        jax.clear_caches()
+        gc.collect()
+
+
+def _home(item):
+    group = item.get_closest_marker("xdist_group")
+    return item.path, group and group.args

@@ -21,10 +21,11 @@ STEPS = 4
 ADAM, SGD = optax.adam(1e-2), optax.sgd(1e-3)
 ONE, EIGHT = parallel.jit_plan(jax.devices()[:1]), parallel.jit_plan(jax.devices()[:8])
 MAPPED = parallel.pmap_plan(jax.devices()[:4])
-# A model's tests share compiled programs, so they stay in one process.
+# A model's tests share compiled programs, so they run in one process, one after the other.
 over_models = pytest.mark.parametrize(
     "entry",
     [pytest.param(entry, marks=pytest.mark.xdist_group(entry.name), id=entry.name) for entry in CATALOGUE],
+    scope="module",
 )
 
 
