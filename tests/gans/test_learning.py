@@ -69,13 +69,25 @@ def test_the_cgan_draws_the_digit_that_was_asked_for_and_learns_it_from_the_labe
     assert kept[1] < 0.3
 
 
-def test_the_dcgan_draws_all_ten_digits():
-    """Without batch norm it does so too, and closer: that control is recorded, not asserted."""
-    learnt = learned("dcgan")
-    assert excess(learnt.after) < 0.4 * excess(learnt.before)
-    critic = judge(16)
+def check_digits(learnt, size, least, multiple):
+    """All ten classes are drawn, each at least so often in 1000, within a multiple of the real images' own distance."""
+    critic = judge(size)
     assert critic.accuracy > 0.95
     images, _ = samples(learnt)
     classes, _ = critic.classify(images)
-    assert np.bincount(classes, minlength=10).min() >= 5
-    assert critic.distance(images) < 45 * critic.floor()
+    assert np.bincount(classes, minlength=10).min() >= least
+    assert critic.distance(images) < multiple * critic.floor()
+
+
+def test_the_dcgan_draws_all_ten_digits_and_without_batch_norm_stays_farther():
+    """Seeds 0 to 5 end 0.003 to 0.021 above what real images score, without batch norm 0.041 to 0.077."""
+    learnt, without = learned("dcgan"), learned("dcgan", batch_norm=False)
+    assert excess(learnt.after) < 0.1 * excess(learnt.before)
+    assert excess(learnt.after) < 0.5 * excess(without.after)
+    check_digits(learnt, 32, 20, 15)
+
+
+def test_a_stage_less_draws_all_ten_digits_at_16_pixels():
+    learnt = learned("dcgan", image_size=16, width=32, generator_rate=5e-4, discriminator_rate=5e-5)
+    assert excess(learnt.after) < 0.2 * excess(learnt.before)
+    check_digits(learnt, 16, 20, 15)
