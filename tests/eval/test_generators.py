@@ -25,7 +25,9 @@ def trained(recipe, folder, *options):
 @pytest.fixture(scope="module")
 def dcgan_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators") / "dcgan"
-    return trained(dcgan, folder, "--steps", "2", "--width", "4", "--latent", "6", "--batch-size", "8")
+    return trained(
+        dcgan, folder, "--steps", "2", "--image-size", "16", "--width", "4", "--latent", "6", "--batch-size", "8"
+    )
 
 
 @pytest.fixture(scope="module")
