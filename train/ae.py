@@ -9,38 +9,46 @@ Presets
 Presets but `small` name MNIST as tfds:mnist; any copy serves, such as --data mnist.npz.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 from genjax.autoencoders import ae
 from genjax.data import Dataset
-from train import _autoencoder as shared
-from train._cli import Run, main
+from genjax.run.autoencoder import AutoencoderOptions, autoencoder_run, chosen_data, coders
+from genjax.run.cli import main
+from genjax.run.run import Run
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(AutoencoderOptions):
     """Options of the AE."""
 
 
-SMALL = Hyper(steps=20_000, hidden=(512,), latent=6, evaluate_every=4000, checkpoint_every=2000)
 PRESETS = {
-    "small": SMALL,
-    "article": dataclasses.replace(
-        SMALL, data="tfds:mnist", hidden=(128,), latent=16, epochs=1000, evaluate_every=60_000
+    "small": Hyper(
+        steps=20_000, batch_size=100, learning_rate=1e-3, hidden=(512,), latent=6, coder="dense", activation="tanh",
+        batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no", train_images=None,
+        evaluate_every=4000, checkpoint_every=2000,
     ),
-    "paper": dataclasses.replace(SMALL, data="tfds:mnist", latent=30, hidden=(1000, 500, 250), epochs=50),
-}
-
+    "article": Hyper(
+        data="tfds:mnist", epochs=1000, batch_size=100, learning_rate=1e-3, hidden=(128,), latent=16, coder="dense",
+        activation="tanh", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
+        train_images=None, evaluate_every=60_000,
+    ),
+    "paper": Hyper(
+        data="tfds:mnist", epochs=50, batch_size=100, learning_rate=1e-3, hidden=(1000, 500, 250), latent=30,
+        coder="dense", activation="tanh", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli",
+        binarize="no", train_images=None, evaluate_every=4000, checkpoint_every=2000,
+    ),
+}  # fmt: skip
 SCORE = ("nll_at_mean", "test NLL, nats per image")
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the AE's run on `dataset`."""
-    model = ae.AE(**shared.coders(hyper), image_shape=dataset.shape)
-    game = ae.game(model, shared.optimizer(hyper))
-    return shared.build(hyper, shared.prepare_data(hyper, dataset), "ae", model, game)
+    dataset = chosen_data(hyper, dataset)
+    model = ae.AE(**coders(hyper), image_shape=dataset.shape)
+    return autoencoder_run(hyper, dataset, lambda tx: ae.game(model, tx), net="ae", model=model, variational=False)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("ae", PRESETS, build))
+    raise SystemExit(main("ae"))

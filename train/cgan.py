@@ -8,66 +8,65 @@ Presets
             1e-6, batch 100, until the rate has reached its floor after 287,829 steps
 """
 
-import dataclasses
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from genjax.data import Dataset, transforms
+from genjax.data.ranges import TANH, UNIT
 from genjax.gans import cgan
-from train import _gan as shared
-from train import _optimizer
-from train._cli import Run, main, steps_of
+from genjax.latent import NORMAL
+from genjax.latent import UNIT as UNIFORM
+from genjax.run.cli import main
+from genjax.run.gan import BetaOptions, GanOptions, adam_or, check_labels, gan_run, output_of, range_of
+from genjax.run.optimizers import divided, momentum
+from genjax.run.options import PART, SHARE, at_least, steps_of
+from genjax.run.run import Run, compute_type
 
-PRIORS = {"normal": jax.random.normal, "uniform": jax.random.uniform}
-PIXELS = {"tanh": shared.TANH, "sigmoid": shared.SIGMOID}
+PRIORS = {"normal": NORMAL, "uniform": UNIFORM}
+PIXELS = {"tanh": TANH, "sigmoid": UNIT}
+FALLING = divided(1.00004)
+OUTPUTS = {"tanh": jnp.tanh, "sigmoid": jax.nn.sigmoid}
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions, BetaOptions):
     """Options of the CGAN."""
 
-    falling_sgd: bool = False
-    """The paper's SGD, with momentum 0.5 and a rate that falls in every step, instead of Adam."""
-    generator_units: tuple[int, int, int] = (64, 64, 128)
-    """Of the generator's branches for latent and label, and of its joint layer."""
-    discriminator_units: tuple[int, int, int] = (64, 16, 64)
+    falling_sgd: bool
+    """Train by the paper's SGD, with momentum 0.5 and a rate that falls in every step, instead of Adam."""
+    generator_units: Annotated[tuple[int, int, int], at_least(1)]
+    """Units of the generator's branches for latent and label, and of its joint layer."""
+    discriminator_units: Annotated[tuple[int, int, int], at_least(1)]
     """Maxout units of the discriminator's branches for image and label, and of its joint layer."""
-    label_noise: float = 0.0
+    label_noise: Annotated[float, SHARE]
     """Share of training images that get a random label; with 1 labels tell nothing."""
-    dropout: float = 0.0
+    dropout: Annotated[float, PART]
     """Share of hidden units dropped in both networks."""
-    prior: Literal["normal", "uniform"] = "normal"
-    """The latent's distribution: N(0, 1) or U(0, 1)."""
-    pixels: Literal["tanh", "sigmoid"] = "tanh"
+    prior: Literal["normal", "uniform"]
+    """Distribution of the latent: N(0, 1) or U(0, 1)."""
+    pixels: Literal["tanh", "sigmoid"]
     """The generator's last function, and so the range of pixels: [-1, 1] or [0, 1]."""
 
 
-SMALL = Hyper(
-    steps=6000, batch_size=64, latent=16, generator_rate=5e-4, discriminator_rate=2e-4, evaluate_every=2000, ema=0.995
-)
 PRESETS = {
-    "small": SMALL,
-    "paper": dataclasses.replace(
-        SMALL, data="tfds:mnist", steps=287_829, batch_size=100, latent=100, generator_rate=0.1, discriminator_rate=0.1,
-        falling_sgd=True, generator_units=(200, 1000, 1200), discriminator_units=(240, 50, 240), dropout=0.5,
-        prior="uniform", pixels="sigmoid", ema=None, evaluate_every=50_000, checkpoint_every=10_000,
+    "small": Hyper(
+        steps=6000, batch_size=64, latent=16, prior="normal", generator_rate=5e-4, discriminator_rate=2e-4,
+        falling_sgd=False, beta1=0.5, beta2=0.999, generator_units=(64, 64, 128), discriminator_units=(64, 16, 64),
+        label_noise=0.0, dropout=0.0, pixels="tanh", ema=0.995, evaluate_every=2000,
+    ),
+    "paper": Hyper(
+        data="tfds:mnist", steps=287_829, batch_size=100, latent=100, prior="uniform", generator_rate=0.1,
+        discriminator_rate=0.1, falling_sgd=True, beta1=None, beta2=None, generator_units=(200, 1000, 1200),
+        discriminator_units=(240, 50, 240), label_noise=0.0, dropout=0.5, pixels="sigmoid", ema=None,
+        evaluate_every=50_000, checkpoint_every=10_000,
     ),
 }  # fmt: skip
 SCORE = ("label_kept", "share of samples with the asked label, by the nearest training digit")
 CONTROLS = {"with random labels": ("--label-noise", "1")}
-
-
-def _player_optimizer(hyper: Hyper, rate: float) -> tuple[optax.GradientTransformation, str]:
-    if not hyper.falling_sgd:
-        return shared.adam(hyper, rate), shared.adam_text(hyper, rate)
-    sgd = partial(optax.sgd, momentum=0.5)
-    tx = _optimizer.optimizer(hyper, rate, hyper.steps, sgd, shared.falling(1.00004))
-    return tx, _optimizer.text(hyper, rate, "sgd({rate} / 1.00004^step, momentum 0.5)")
 
 
 def mislabel(share: float, classes: int, batch: transforms.Batch, key: jax.Array) -> transforms.Batch:
@@ -82,27 +81,29 @@ def mislabel(share: float, classes: int, batch: transforms.Batch, key: jax.Array
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the CGAN's run on `dataset`; ValueError where it has no labels."""
-    if not 0 <= hyper.label_noise <= 1:
-        raise ValueError(f"--label-noise {hyper.label_noise:g}: a share of the images, from 0 to 1")
-    classes, dtype = shared.check_labels(dataset), shared.dtype(hyper)
-    pixels = shared.PLANE if shared.is_plane(dataset) else PIXELS[hyper.pixels]
-    prior = PRIORS[hyper.prior]
+    classes, dtype, steps = check_labels(dataset), compute_type(hyper), steps_of(hyper, len(dataset.train))
+    pixels, prior = PIXELS[hyper.pixels], PRIORS[hyper.prior]
     generator = cgan.Generator(
-        dataset.shape, classes, *hyper.generator_units, hyper.dropout, pixels.output, dtype=dtype
-    )
+        dataset.shape, classes, *hyper.generator_units, hyper.dropout, output_of(dataset, OUTPUTS[hyper.pixels]),
+        dtype=dtype,
+    )  # fmt: skip
     image, label, joint = hyper.discriminator_units
     discriminator = cgan.Discriminator(classes, (image, 5), (label, 5), (joint, 4), hyper.dropout, dtype=dtype)
-    (first, first_text), (second, second_text) = (
-        _player_optimizer(hyper, rate) for rate in (hyper.generator_rate, hyper.discriminator_rate)
-    )
+    optimizers = {
+        player: adam_or(hyper, rate, momentum(rate, momentum=0.5, decay=FALLING) if hyper.falling_sgd else None)
+        for player, rate in (("generator", hyper.generator_rate), ("discriminator", hyper.discriminator_rate))
+    }
     game = cgan.game(
-        generator, discriminator, first, second, dataset.shape, hyper.latent, prior, hyper.ema,
+        generator, discriminator, generator_tx=optimizers["generator"].transformation(steps),
+        discriminator_tx=optimizers["discriminator"].transformation(steps), image_shape=dataset.shape,
+        latent=hyper.latent, prior=prior, ema=hyper.ema,
     )  # fmt: skip
-    games = [(game, steps_of(hyper, len(dataset.train)))]
-    prepare = transforms.compose(pixels.prepare, partial(mislabel, hyper.label_noise, classes))
-    optimizers = {"generator": first_text, "discriminator": second_text}
-    return shared.build(hyper, dataset, games, generator, prior, optimizers, pixels, classes, prepare)
+    prepare = transforms.compose(range_of(dataset, pixels).prepare, partial(mislabel, hyper.label_noise, classes))
+    return gan_run(
+        hyper, dataset, [(game, steps)], generator=generator, prior=prior, optimizers=optimizers, pixels=pixels,
+        classes=classes, prepare=prepare,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("cgan", PRESETS, build))
+    raise SystemExit(main("cgan"))

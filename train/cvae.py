@@ -13,50 +13,72 @@ Presets but `small` name MNIST as tfds:mnist; any copy serves, such as --data mn
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Annotated
 
 from genjax.autoencoders import cvae
 from genjax.data import Dataset
-from train import _autoencoder as shared
-from train._cli import Run, main
+from genjax.run.autoencoder import (
+    INITIALIZERS,
+    VariationalOptions,
+    autoencoder_run,
+    chosen_data,
+    coders,
+    labelled_share,
+    weight,
+)
+from genjax.run.cli import main
+from genjax.run.options import SHARE, at_least
+from genjax.run.run import Run
 
 
-@dataclass(frozen=True)
-class Hyper(shared.VariationalHyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(VariationalOptions):
     """Options of the CVAE."""
 
-    labelled: float = 0.5
+    labelled: Annotated[float, SHARE]
     """Share of the training images that keep their label."""
-    embedding: int = 128
+    embedding: Annotated[int, at_least(1)]
     """Size of the label embeddings."""
-    late: bool = False
+    late: bool
     """Join the label after the hidden layers, as the article prints it."""
 
 
-SMALL = Hyper(steps=20_000, hidden=(512,), latent=6, beta=0.7, evaluate_every=4000, checkpoint_every=2000)
-MNIST = dataclasses.replace(SMALL, data="tfds:mnist", hidden=(128,), latent=16, epochs=1000, evaluate_every=60_000)
 PRESETS = {
-    "small": SMALL,
-    "article": dataclasses.replace(MNIST, beta=0.1, samples=5, late=True),
-    "paper": dataclasses.replace(MNIST, beta=1.0, labelled=1.0, epochs=100),
-}
-
+    "small": Hyper(
+        steps=20_000, batch_size=100, learning_rate=1e-3, hidden=(512,), latent=6, coder="dense", activation="tanh",
+        batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no", train_images=None,
+        beta=0.7, beta_schedule="constant", beta_steps=1000, samples=1, importance_samples=500, labelled=0.5,
+        embedding=128, late=False, evaluate_every=4000, checkpoint_every=2000,
+    ),
+    "article": Hyper(
+        data="tfds:mnist", epochs=1000, batch_size=100, learning_rate=1e-3, hidden=(128,), latent=16, coder="dense",
+        activation="tanh", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
+        train_images=None, beta=0.1, beta_schedule="constant", beta_steps=1000, samples=5, importance_samples=500,
+        labelled=0.5, embedding=128, late=True, evaluate_every=60_000, checkpoint_every=2000,
+    ),
+    "paper": Hyper(
+        data="tfds:mnist", epochs=100, batch_size=100, learning_rate=1e-3, hidden=(128,), latent=16, coder="dense",
+        activation="tanh", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
+        train_images=None, beta=1.0, beta_schedule="constant", beta_steps=1000, samples=1, importance_samples=500,
+        labelled=1.0, embedding=128, late=False, evaluate_every=60_000, checkpoint_every=2000,
+    ),
+}  # fmt: skip
 SCORE = ("neg_elbo", "test negative ELBO with the label, nats per image")
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the CVAE's run on `dataset`."""
-    train, test, prepare = shared.prepare_data(hyper, dataset)
-    train = shared.labelled_share(train, hyper.labelled, hyper.seed)
+    dataset = chosen_data(hyper, dataset)
+    dataset = dataclasses.replace(dataset, train=labelled_share(dataset.train, hyper.labelled, hyper.seed))
     model = cvae.CVAE(
-        **shared.coders(hyper, hyper.late),
-        image_shape=dataset.shape,
-        classes=dataset.num_classes,
-        embedding=hyper.embedding,
-        initializer=shared.INITIALIZERS[hyper.initializer],
-    )
-    game = cvae.game(model, shared.optimizer(hyper), beta=shared.weight(hyper), samples=hyper.samples)
-    return shared.build(hyper, (train, test, prepare), "cvae", model, game)
+        **coders(hyper, hyper.late), image_shape=dataset.shape, classes=dataset.num_classes,
+        embedding=hyper.embedding, initializer=INITIALIZERS[hyper.initializer],
+    )  # fmt: skip
+    return autoencoder_run(
+        hyper, dataset, lambda tx: cvae.game(model, tx, beta=weight(hyper), samples=hyper.samples), net="cvae",
+        model=model, variational=True, classes=model.classes, importance_samples=hyper.importance_samples,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("cvae", PRESETS, build))
+    raise SystemExit(main("cvae"))

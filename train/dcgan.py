@@ -12,75 +12,76 @@ Presets
     cifar10 `torch` at 32 pixels: one stage less
 """
 
-import dataclasses
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
-
-import jax
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal
 
 from genjax.data import Dataset
 from genjax.gans import dcgan
-from train import _gan as shared
-from train._cli import Run, main, steps_of
+from genjax.latent import NORMAL, SYMMETRIC
+from genjax.run.cli import main
+from genjax.run.gan import AdamOptions, GanOptions, adam_of, gan_run, square
+from genjax.run.options import at_least, steps_of
+from genjax.run.run import Run, compute_type
+
+PRIORS = {"normal": NORMAL, "uniform": SYMMETRIC}
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions, AdamOptions):
     """Options of the DCGAN."""
 
-    width: int = 16
+    width: Annotated[int, at_least(1)]
     """Channels at half the image's size; twice as many at each halving from there."""
-    kernel_size: int = 4
+    kernel_size: Annotated[int, at_least(1)]
     """Side of all kernels."""
-    flat_norm: bool = False
-    """Normalise the first layer's units one by one instead of by channel."""
-    batch_norm: bool = True
+    flat_norm: bool
+    """Normalise the generator's first layer unit by unit instead of by channel."""
+    batch_norm: bool
     """Normalise batches in both networks; without it layers have biases instead."""
-    prior: Literal["normal", "uniform"] = "normal"
-    """The latent's distribution: N(0, 1) or U(-1, 1)."""
+    prior: Literal["normal", "uniform"]
+    """Distribution of the latent: N(0, 1) or U(-1, 1)."""
 
 
-SMALL = Hyper(
-    image_size=32, steps=2000, batch_size=64, latent=64, width=16, generator_rate=5e-4, discriminator_rate=1e-4,
-    fuse=1, evaluate_every=500, ema=0.99,
-)  # fmt: skip
 TORCH = Hyper(
-    data="tfds:celeb_a", image_size=64, epochs=25, batch_size=64, latent=100, width=64, generator_rate=2e-4,
-    discriminator_rate=2e-4, evaluate_every=5000, checkpoint_every=5000,
+    data="tfds:celeb_a", image_size=64, epochs=25, batch_size=64, latent=100, prior="normal", width=64, kernel_size=4,
+    flat_norm=False, batch_norm=True, generator_rate=2e-4, discriminator_rate=2e-4, beta1=0.5, beta2=0.999, decay=False,
+    ema=None, evaluate_every=5000, checkpoint_every=5000,
 )  # fmt: skip
-PAPER = dataclasses.replace(TORCH, batch_size=128, width=128, kernel_size=5, flat_norm=True, prior="uniform")
+PAPER = replace(TORCH, batch_size=128, width=128, kernel_size=5, flat_norm=True, prior="uniform")
 PRESETS = {
-    "small": SMALL,
+    "small": Hyper(
+        image_size=32, steps=2000, batch_size=64, latent=64, prior="normal", width=16, kernel_size=4, flat_norm=False,
+        batch_norm=True, generator_rate=5e-4, discriminator_rate=1e-4, beta1=0.5, beta2=0.999, decay=False, ema=0.99,
+        evaluate_every=500,
+    ),
     "paper": PAPER,
     "torch": TORCH,
-    "lsun": dataclasses.replace(PAPER, data="tfds:lsun/bedroom", epochs=3),
-    "cifar10": dataclasses.replace(TORCH, data="tfds:cifar10", image_size=None, epochs=100),
-}
+    "lsun": replace(PAPER, data="tfds:lsun/bedroom", epochs=3),
+    "cifar10": replace(TORCH, data="tfds:cifar10", image_size=None, epochs=100),
+}  # fmt: skip
 SCORE = ("sliced_wasserstein", "sliced Wasserstein distance to test digits at 32 pixels")
 CONTROLS = {"without batch norm": ("--no-batch-norm",)}
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the DCGAN's run on `dataset`."""
-    size, dtype = shared.square(dataset), shared.dtype(hyper)
-    generator = dcgan.Generator(
-        size, dataset.shape[-1], hyper.width, hyper.kernel_size, hyper.flat_norm, hyper.batch_norm, dtype=dtype
-    )
-    discriminator = dcgan.Discriminator(size, hyper.width, hyper.kernel_size, hyper.batch_norm, dtype=dtype)
-    prior = jax.random.normal if hyper.prior == "normal" else partial(jax.random.uniform, minval=-1.0)
-    game = dcgan.game(
-        generator, discriminator, shared.adam(hyper, hyper.generator_rate),
-        shared.adam(hyper, hyper.discriminator_rate),
-        dataset.shape, hyper.latent, prior, hyper.ema,
-    )  # fmt: skip
+    size, prior, steps = square(dataset), PRIORS[hyper.prior], steps_of(hyper, len(dataset.train))
+    shared = {
+        "size": size, "width": hyper.width, "kernel_size": hyper.kernel_size, "batch_norm": hyper.batch_norm,
+        "dtype": compute_type(hyper),
+    }  # fmt: skip
+    generator = dcgan.Generator(channels=dataset.shape[-1], flat_norm=hyper.flat_norm, **shared)
     optimizers = {
-        "generator": shared.adam_text(hyper, hyper.generator_rate),
-        "discriminator": shared.adam_text(hyper, hyper.discriminator_rate),
+        "generator": adam_of(hyper, hyper.generator_rate),
+        "discriminator": adam_of(hyper, hyper.discriminator_rate),
     }
-    games = [(game, steps_of(hyper, len(dataset.train)))]
-    return shared.build(hyper, dataset, games, generator, prior, optimizers)
+    game = dcgan.game(
+        generator, dcgan.Discriminator(**shared), generator_tx=optimizers["generator"].transformation(steps),
+        discriminator_tx=optimizers["discriminator"].transformation(steps), image_shape=dataset.shape,
+        latent=hyper.latent, prior=prior, ema=hyper.ema,
+    )  # fmt: skip
+    return gan_run(hyper, dataset, [(game, steps)], generator=generator, prior=prior, optimizers=optimizers)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("dcgan", PRESETS, build))
+    raise SystemExit(main("dcgan"))

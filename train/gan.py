@@ -12,93 +12,116 @@ Presets
             images with their mean taken off and norm 55
 """
 
-import dataclasses
-from dataclasses import dataclass
-from functools import partial
-from typing import Literal
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import jax
-import optax
 
 from genjax.data import Dataset
+from genjax.data.ranges import CONTRAST, TANH, UNIT, Range
 from genjax.gans import gan
+from genjax.latent import NORMAL, Prior, uniform
 from genjax.losses import adversarial
-from train import _gan as shared
-from train import _optimizer
-from train._cli import Run, main, steps_of
+from genjax.run.cli import main
+from genjax.run.gan import BetaOptions, GanOptions, adam_or, gan_run, identity, output_of
+from genjax.run.optimizers import Optimizer, divided, momentum
+from genjax.run.options import steps_of
+from genjax.run.run import Run, compute_type
 
-PIXELS = {"dense": shared.TANH, "maxout": shared.SIGMOID, "wide": shared.CONTRAST}
 OBJECTIVES = {
     "non-saturating": adversarial.non_saturating_generator,
     "minimax": adversarial.minimax_generator,
 }
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+class Networks(NamedTuple):
+    """Both networks, and the latent and the pixels that they are made for."""
+
+    generator: gan.Generator
+    discriminator: gan.Discriminator
+    prior: Prior
+    pixels: Range
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions, BetaOptions):
     """Options of the GAN."""
 
-    objective: Literal["non-saturating", "minimax"] = "non-saturating"
+    objective: Literal["non-saturating", "minimax"]
     """What the generator minimises."""
-    simultaneous: bool = False
+    simultaneous: bool
     """Move both players at once, from the same batch, latent and parameters."""
-    networks: Literal["dense", "maxout", "wide"] = "dense"
-    """Two layers of 128 units each, or those of the authors' code for MNIST and for CIFAR-10."""
+    networks: Literal["dense", "maxout", "wide"]
+    """Two layers of 128 units each, trained by Adam, or the networks and the SGD of the authors' code for MNIST
+    (maxout) and for CIFAR-10 (wide)."""
 
 
-SMALL = Hyper(
-    steps=8000, batch_size=64, latent=16, generator_rate=2e-4, discriminator_rate=2e-4, evaluate_every=2000, ema=0.995
-)
-PAPER = dataclasses.replace(
-    SMALL, data="tfds:mnist", epochs=250, batch_size=100, latent=100, generator_rate=0.1, discriminator_rate=0.1,
-    simultaneous=True, networks="maxout", ema=None, evaluate_every=50_000,
+PAPER = Hyper(
+    data="tfds:mnist", epochs=250, batch_size=100, latent=100, generator_rate=0.1, discriminator_rate=0.1, beta1=None,
+    beta2=None, objective="non-saturating", simultaneous=True, networks="maxout", ema=None, evaluate_every=50_000,
 )  # fmt: skip
 PRESETS = {
-    "small": SMALL,
+    "small": Hyper(
+        steps=8000, batch_size=64, latent=16, generator_rate=2e-4, discriminator_rate=2e-4, beta1=0.5, beta2=0.999,
+        objective="non-saturating", simultaneous=False, networks="dense", ema=0.995, evaluate_every=2000,
+    ),
     "paper": PAPER,
-    "cifar10": dataclasses.replace(
+    "cifar10": replace(
         PAPER, data="tfds:cifar10", networks="wide", generator_rate=0.025, discriminator_rate=0.025
     ),
-}
+}  # fmt: skip
 SCORE = ("sliced_wasserstein", "sliced Wasserstein distance to test digits")
 CONTROLS = {"both players at once": ("--simultaneous",)}
 
 
+def authors(hyper: Hyper, dataset: Dataset) -> Networks:
+    """Return the authors' networks for MNIST, or for CIFAR-10."""
+    wide, dtype = hyper.networks == "wide", compute_type(hyper)
+    pixels = CONTRAST if wide else UNIT
+    generator = gan.Generator(
+        (8000, 8000) if wide else (1200, 1200), dataset.shape, output=identity if wide else jax.nn.sigmoid,
+        initializer=gan.uniform(0.05), dtype=dtype, last=jax.nn.sigmoid if wide else None,
+        output_initializer=gan.uniform(0.5) if wide else None,
+    )  # fmt: skip
+    discriminator = gan.Discriminator(
+        (1600, 1600) if wide else (240, 240), 5, input_dropout=0.2, dropout=0.5, initializer=gan.uniform(0.005),
+        dtype=dtype,
+    )  # fmt: skip
+    # Uniform with variance 1 on MNIST.
+    return Networks(generator, discriminator, NORMAL if wide else uniform(-math.sqrt(3), math.sqrt(3)), pixels)
+
+
+def dense(hyper: Hyper, dataset: Dataset) -> Networks:
+    """Return two layers of 128 units each."""
+    dtype = compute_type(hyper)
+    generator = gan.Generator((128, 128), dataset.shape, output=output_of(dataset), dtype=dtype)
+    return Networks(generator, gan.Discriminator((128, 128), dtype=dtype), NORMAL, TANH)
+
+
+def sgd(rate: float) -> Optimizer:
+    """Return the authors' SGD, without the rise of its momentum."""
+    return momentum(rate, momentum=0.5, decay=divided(1.000004))
+
+
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the GAN's run on `dataset`."""
-    steps, authors = steps_of(hyper, len(dataset.train)), hyper.networks != "dense"
-    pixels = shared.PLANE if shared.is_plane(dataset) else PIXELS[hyper.networks]
-    dtype, rates = shared.dtype(hyper), (hyper.generator_rate, hyper.discriminator_rate)
-    prior: gan.Prior
-    if authors:
-        wide = hyper.networks == "wide"
-        generator = gan.Generator(
-            (8000, 8000) if wide else (1200, 1200), dataset.shape, output=pixels.output, initializer=gan.uniform(0.05),
-            dtype=dtype, last=jax.nn.sigmoid if wide else None, output_initializer=gan.uniform(0.5) if wide else None,
-        )  # fmt: skip
-        discriminator = gan.Discriminator(
-            (1600, 1600) if wide else (240, 240), 5, input_dropout=0.2, dropout=0.5, initializer=gan.uniform(0.005),
-            dtype=dtype,
-        )  # fmt: skip
-        prior = jax.random.normal if wide else gan.unit_uniform
-        first, second = (
-            _optimizer.optimizer(hyper, rate, steps, partial(optax.sgd, momentum=0.5), shared.falling(1.000004))
-            for rate in rates
-        )
-        texts = [_optimizer.text(hyper, rate, "sgd({rate} / 1.000004^step, momentum 0.5)") for rate in rates]
-    else:
-        generator = gan.Generator((128, 128), dataset.shape, output=pixels.output, dtype=dtype)
-        discriminator = gan.Discriminator((128, 128), dtype=dtype)
-        prior = jax.random.normal
-        first, second = (shared.adam(hyper, rate) for rate in rates)
-        texts = [shared.adam_text(hyper, rate) for rate in rates]
+    steps, chosen = steps_of(hyper, len(dataset.train)), (dense if hyper.networks == "dense" else authors)
+    generator, discriminator, prior, pixels = chosen(hyper, dataset)
+    optimizers = {
+        player: adam_or(hyper, rate, None if hyper.networks == "dense" else sgd(rate))
+        for player, rate in (("generator", hyper.generator_rate), ("discriminator", hyper.discriminator_rate))
+    }
     game = gan.game(
-        generator, discriminator, first, second, dataset.shape, hyper.latent, prior, OBJECTIVES[hyper.objective],
-        hyper.simultaneous, hyper.ema,
+        generator, discriminator, generator_tx=optimizers["generator"].transformation(steps),
+        discriminator_tx=optimizers["discriminator"].transformation(steps), image_shape=dataset.shape,
+        latent=hyper.latent, prior=prior, objective=OBJECTIVES[hyper.objective], simultaneous=hyper.simultaneous,
+        ema=hyper.ema,
     )  # fmt: skip
-    optimizers = dict(zip(("generator", "discriminator"), texts, strict=True))
-    return shared.build(hyper, dataset, [(game, steps)], generator, prior, optimizers, pixels)
+    return gan_run(
+        hyper, dataset, [(game, steps)], generator=generator, prior=prior, optimizers=optimizers, pixels=pixels
+    )
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("gan", PRESETS, build))
+    raise SystemExit(main("gan"))

@@ -10,52 +10,55 @@ Any copy of MNIST serves, such as --data mnist.npz.
 The score is the share of test images whose label is predicted rightly. See eval.semi_supervised for a table.
 """
 
-import dataclasses
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import Annotated
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from genjax import precision
 from genjax.autoencoders import m2
 from genjax.data import Arrays, Dataset
 from genjax.engine.phases import Feed, Phase
-from genjax.engine.state import State
 from genjax.nn.dense import DenseEncoder
-from train import _autoencoder as shared
-from train._cli import Run, main, steps_of
+from genjax.run.autoencoder import ACTIVATIONS, INITIALIZERS, AutoencoderOptions, chosen_data, coders, optimizer, prepare_of
+from genjax.run.cli import main
+from genjax.run.options import PART, at_least, steps_of
+from genjax.run.run import Run, compute_type
+from genjax.tasks.label_prediction import LabelPrediction
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(AutoencoderOptions):
     """Options of M2."""
 
-    labels: int = 100
-    """Training images that keep their label, the same number of every class."""
-    alpha: float = 1.0
+    labels: Annotated[int, at_least(1)]
+    """Number of training images that keep their label, as many of every class."""
+    alpha: Annotated[float, at_least(0)]
     """Weight of the classification term, for each image of the batch."""
-    beta: float = 1.0
+    beta: Annotated[float, at_least(0)]
     """Weight of the KL term per image."""
-    share: float = 0.5
+    share: Annotated[float, PART]
     """Labelled images repeat until they are this share of an epoch."""
 
 
-SMALL = Hyper(steps=3000, hidden=(256,), latent=8, activation="relu", evaluate_every=1000, fuse=20)
 PRESETS = {
-    "small": SMALL,
-    "paper": dataclasses.replace(SMALL, data="tfds:mnist", hidden=(500,), latent=50, epochs=20, alpha=20.0),
-}
-
+    "small": Hyper(
+        steps=3000, batch_size=100, learning_rate=1e-3, hidden=(256,), latent=8, coder="dense", activation="relu",
+        batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no", train_images=None,
+        labels=100, alpha=1.0, beta=1.0, share=0.5, evaluate_every=1000, fuse=20,
+    ),
+    "paper": Hyper(
+        data="tfds:mnist", epochs=20, batch_size=100, learning_rate=1e-3, hidden=(500,), latent=50, coder="dense",
+        activation="relu", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
+        train_images=None, labels=100, alpha=20.0, beta=1.0, share=0.5, evaluate_every=1000, fuse=20,
+    ),
+}  # fmt: skip
 SCORE = ("accuracy", "test accuracy with 100 labels")
 
 
-def few_labels(split: Arrays, count: int, classes: int, share: float, seed: int) -> Arrays:
+def few_labels(split: Arrays, count: int, classes: int, *, share: float, seed: int) -> Arrays:
     """Return the split with `count` labels, as many of each class, and labelled rows repeated to `share`."""
     labels = split.arrays["labels"]
-    if count % classes or not 0 < count <= len(labels):
+    if count % classes or count > len(labels):
         raise ValueError(
             f"--labels {count}: expected a multiple of {classes}, the number of classes, up to {len(labels)}"
         )
@@ -68,48 +71,32 @@ def few_labels(split: Arrays, count: int, classes: int, share: float, seed: int)
     return Arrays({**split.take(rows), "labels": kept[rows]})
 
 
-@partial(jax.jit, static_argnums=0)
-def _correct(model, variables, images, labels):
-    return jnp.sum(jnp.argmax(model.apply(variables, images, method="predict"), -1) == labels)
-
-
-def evaluate(hyper: Hyper, model: m2.M2, test: Any, state: State) -> dict[str, float]:
-    """Return the share of test images whose label is predicted rightly."""
-    variables = state.variables_of("m2")
-    batches = shared.test_batches(hyper, test)
-    correct = sum(int(_correct(model, variables, batch["images"], batch["labels"])) for batch in batches)
-    return {"accuracy": correct / len(test)}
-
-
 def network(hyper: Hyper, dataset: Dataset) -> m2.M2:
     """Return M2 for the images and classes of `dataset`."""
-    parts = shared.coders(hyper)
-    dtype = precision.POLICIES[hyper.precision].compute
     classifier = DenseEncoder(
-        hyper.hidden,
-        shared.ACTIVATIONS[hyper.activation],
-        initializer=shared.INITIALIZERS[hyper.initializer],
-        dtype=dtype,
-    )
-    return m2.M2(classifier, **parts, image_shape=dataset.shape, classes=dataset.num_classes)
+        hyper.hidden, ACTIVATIONS[hyper.activation], initializer=INITIALIZERS[hyper.initializer],
+        dtype=compute_type(hyper),
+    )  # fmt: skip
+    return m2.M2(classifier, **coders(hyper), image_shape=dataset.shape, classes=dataset.num_classes)
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return M2's run on `dataset`."""
-    train, test, prepare = shared.prepare_data(hyper, dataset)
+    dataset = chosen_data(hyper, dataset)
+    train = dataset.train
     if not isinstance(train, Arrays) or not train.labelled:
         raise ValueError("M2 needs a labelled data set in memory (digits, an .npz or idx: with labels)")
-    if not hyper.describe:
-        train = few_labels(train, hyper.labels, dataset.num_classes, hyper.share, hyper.seed)
-    model = network(hyper, dataset)
-    game = m2.game(model, shared.optimizer(hyper), alpha=hyper.alpha, beta=hyper.beta)
-    return Run(
-        phases=(Phase(game, steps_of(hyper, len(train)), Feed(train, hyper.batch_size, prepare)),),
-        optimizers={"m2": shared.optimizer_text(hyper)},
-        evaluate=partial(evaluate, hyper, model, test),
-        pictures=partial(shared.pictures, hyper, "m2", model, test),
-    )
+    if not dataset.absent:
+        train = few_labels(train, hyper.labels, dataset.num_classes, share=hyper.share, seed=hyper.seed)
+    model, own, steps = network(hyper, dataset), optimizer(hyper), steps_of(hyper, len(train))
+    prepare = prepare_of(hyper)
+    task = LabelPrediction(
+        dataset=dataset, model=model, net="m2", variational=True, prepare=prepare, view=prepare, classes=model.classes,
+    )  # fmt: skip
+    game = m2.game(model, own.transformation(steps), alpha=hyper.alpha, beta=hyper.beta)
+    phase = Phase(game, steps, Feed(train, hyper.batch_size, prepare))
+    return Run((phase,), {"m2": own}, task)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("m2", PRESETS, build))
+    raise SystemExit(main("m2"))

@@ -15,82 +15,92 @@ phases: the last takes what the others leave, and a run of few steps ends before
 every phase. Samples of a smaller resolution are enlarged, by copying pixels, to the size of the data.
 """
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from genjax.data import Dataset, transforms
+from genjax.data.ranges import TANH
 from genjax.engine.phases import Feed, Phase, carry_over_networks, phase_at
 from genjax.engine.state import State
 from genjax.gans import pggan
+from genjax.latent import NORMAL
 from genjax.nn.residual import pool
-from train import _gan as shared
-from train._cli import Run, Sampler, main, steps_of
+from genjax.run.cli import main
+from genjax.run.gan import GanOptions, square
+from genjax.run.optimizers import adam, for_run
+from genjax.run.options import PART, above, at_least, steps_of
+from genjax.run.run import Run, compute_type
+from genjax.tasks.generation import Generation
 
 DRAWN = 50
-"""Samples in a call of the generator: a thousand of 1024 pixels at a time would outgrow any device."""
+"""Samples in a call of the generator: hundreds of 1024 pixels at a time would outgrow any device."""
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions):
     """Options of the PGGAN."""
 
-    base: int = 8192
-    """There are min(2 base / pixels, limit) channels at a resolution."""
-    limit: int = 512
-    """The most channels."""
-    first_size: int = 4
+    beta1: Annotated[float, PART]
+    """Decay of Adam's mean gradient."""
+    beta2: Annotated[float, PART]
+    """Decay of Adam's mean squared gradient."""
+    base: Annotated[int, at_least(1)]
+    """Twice this number, divided by the pixels of a resolution's side, are its channels, up to --limit."""
+    limit: Annotated[int, at_least(1)]
+    """The most channels of a layer."""
+    first_size: Annotated[int, at_least(1)]
     """Pixels to start from: 4, or up to the size of the data, which then trains without growing."""
-    first_images: int = 800_000
+    first_images: Annotated[int, at_least(1)]
     """Images shown at the first resolution."""
-    fade_images: int = 800_000
+    fade_images: Annotated[int, at_least(0)]
     """Images shown while a resolution fades in; 0 for none."""
-    stable_images: int = 800_000
+    stable_images: Annotated[int, at_least(0)]
     """Images shown while a resolution stabilises."""
-    batches: tuple[int, ...] = ()
-    """Batches at the first resolution, the next and so on, the last for all that follow; --batch-size if empty."""
-    weight: float = 10.0
-    """Of the gradient penalty, over the target's square."""
-    target: float = 1.0
-    """The gradient's norm that the penalty asks for."""
-    drift: float = 1e-3
+    batches: Annotated[tuple[int, ...], at_least(2)]
+    """Batch sizes at the first resolution, the next and so on, the last one for all that follow; --batch-size if
+    empty."""
+    weight: Annotated[float, at_least(0)]
+    """Weight of the gradient penalty, over the target's square."""
+    target: Annotated[float, above(0)]
+    """Norm of the gradient that the penalty asks for."""
+    drift: Annotated[float, at_least(0)]
     """Weight of the squared scores of images."""
-    compare: bool = True
+    compare: bool
     """Give the critic the minibatch standard deviation."""
-    half_life: float | None = None
+    half_life: Annotated[float | None, above(0)]
     """Images in which the generator's average forgets half, for every batch; instead of --ema."""
-    mirror: bool = False
+    mirror: bool
     """Mirror every other image."""
 
 
-SMALL = Hyper(
-    image_size=16, steps=1600, batch_size=32, latent=24, limit=24, generator_rate=3e-3, discriminator_rate=3e-3,
-    beta1=0.0, beta2=0.99, first_images=12_800, fade_images=4_800, stable_images=6_400, half_life=2_200.0, fuse=1,
-    evaluate_every=400,
-)  # fmt: skip
 PAPER = Hyper(
     data="tfds:celeb_a_hq/1024", image_size=1024, steps=3_264_286, batch_size=16,
-    batches=(16, 16, 16, 16, 16, 16, 14, 6, 3), latent=512, beta1=0.0, beta2=0.99, ema=0.999, mirror=True,
-    fuse=1, evaluate_every=20_000, checkpoint_every=20_000,
+    batches=(16, 16, 16, 16, 16, 16, 14, 6, 3), latent=512, generator_rate=1e-3, discriminator_rate=1e-3, beta1=0.0,
+    beta2=0.99, base=8192, limit=512, first_size=4, first_images=800_000, fade_images=800_000, stable_images=800_000,
+    weight=10.0, target=1.0, drift=1e-3, compare=True, half_life=None, ema=0.999, mirror=True,
+    evaluate_every=20_000, checkpoint_every=20_000,
 )  # fmt: skip
 PRESETS = {
-    "small": SMALL,
+    "small": Hyper(
+        image_size=16, steps=1600, batch_size=32, batches=(), latent=24, generator_rate=3e-3, discriminator_rate=3e-3,
+        beta1=0.0, beta2=0.99, base=8192, limit=24, first_size=4, first_images=12_800, fade_images=4_800,
+        stable_images=6_400, weight=10.0, target=1.0, drift=1e-3, compare=True, half_life=2_200.0, ema=None,
+        mirror=False, evaluate_every=400,
+    ),
     "paper": PAPER,
-    "cifar10": dataclasses.replace(
+    "cifar10": replace(
         PAPER, data="tfds:cifar10", image_size=None, steps=1_250_000, batches=(), latent=128, base=4096, limit=128,
         first_images=400_000, fade_images=400_000, stable_images=400_000, target=750.0, mirror=False,
     ),
-    "lsun": dataclasses.replace(
+    "lsun": replace(
         PAPER, data="tfds:lsun/bedroom", image_size=256, steps=1_350_000, batches=(16, 16, 16, 16, 16, 16, 14),
         mirror=False,
     ),
 }  # fmt: skip
-
-
 SCORE = ("sliced_wasserstein", "sliced Wasserstein distance to test digits at 16 pixels")
 CONTROLS = {"without growth": ("--first-size", "16")}
 
@@ -129,38 +139,42 @@ def stages(hyper: Hyper, size: int, steps: int) -> list[Stage]:
 
 def prepare(size: int, mirror: bool, batch: Any, key: jax.Array) -> Any:
     """Return images in [-1, 1], mirrored now and then, and averaged down to `size` pixels."""
-    batch = transforms.scale(transforms.flip(batch, key) if mirror else batch, key, low=-1.0, high=1.0)
+    batch = TANH.prepare(transforms.flip(batch, key) if mirror else batch, key)
     images = batch["images"]
     while images.shape[-2] > size:
         images = pool(images)
     return {**batch, "images": images}
 
 
-def enlarge(images: np.ndarray, size: int) -> np.ndarray:
+def enlarge(images: jax.Array, size: int) -> jax.Array:
     """Return images with every pixel copied to a square, so that they have `size` pixels a side."""
     times = size // images.shape[1]
     return images.repeat(times, 1).repeat(times, 2)
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
-    """Return the PGGAN's run on `dataset`; ValueError for sizes that doubling does not reach, and for --decay."""
-    if hyper.decay or hyper.rate_warm_up:
+    """Return the PGGAN's run on `dataset`; ValueError for sizes that doubling does not reach, and for --rate-warm-up."""
+    if hyper.rate_warm_up:
         raise ValueError(
-            "PGGAN's optimizers start afresh in every phase, so that rates cannot rise or fall over the run; "
-            "leave out --decay and --rate-warm-up"
+            "PGGAN's optimizers start afresh in every phase, so that rates cannot rise over the run; "
+            "leave out --rate-warm-up"
         )
-    size, channels = shared.square(dataset), dataset.shape[-1]
-    plan = stages(hyper, size, steps_of(hyper, len(dataset.train)))
+    size, channels = square(dataset), dataset.shape[-1]
+    optimizers = {
+        player: for_run(adam(rate, b1=hyper.beta1, b2=hyper.beta2), hyper)
+        for player, rate in (("generator", hyper.generator_rate), ("critic", hyper.discriminator_rate))
+    }
     phases, applies, first = [], [], 0
-    for stage in plan:
-        common: dict[str, Any] = {"base": hyper.base, "limit": hyper.limit, "dtype": shared.dtype(hyper)}
-        generator = pggan.Generator(stage.size, channels, **common)
-        critic = pggan.Critic(stage.size, compare=hyper.compare, **common)
-        average = hyper.ema if hyper.half_life is None else pggan.ema_decay(stage.batch, hyper.half_life)
+    for stage in stages(hyper, size, steps_of(hyper, len(dataset.train))):
+        shared: dict[str, Any] = {"base": hyper.base, "limit": hyper.limit, "dtype": compute_type(hyper)}
+        generator = pggan.Generator(stage.size, channels, **shared)
         game = pggan.game(
-            generator, critic, shared.adam(hyper, hyper.generator_rate), shared.adam(hyper, hyper.discriminator_rate),
-            hyper.latent, (first, stage.steps) if stage.fading else None, hyper.weight, hyper.target, hyper.drift,
-            ema=average,
+            generator, pggan.Critic(stage.size, compare=hyper.compare, **shared),
+            generator_tx=optimizers["generator"].transformation(stage.steps),
+            critic_tx=optimizers["critic"].transformation(stage.steps), latent=hyper.latent,
+            fading=(first, stage.steps) if stage.fading else None, weight=hyper.weight, target=hyper.target,
+            drift=hyper.drift,
+            ema=hyper.ema if hyper.half_life is None else pggan.ema_decay(stage.batch, hyper.half_life),
         )  # fmt: skip
         feed = Feed(dataset.train, stage.batch, partial(prepare, stage.size, hyper.mirror))
         phases.append(Phase(game, stage.steps, feed, carry_over_networks))
@@ -169,27 +183,19 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         first += stage.steps
     averaged = hyper.ema is not None or hyper.half_life is not None
 
-    def generate(state: State, latents: Any, labels: Any = None) -> np.ndarray:
+    def draw(state: State, latents: Any, labels: Any = None) -> jax.Array:
         done = max(int(state.step), 1)  # at the end of a phase, the state still has that phase's networks
         apply, alpha_at = applies[phase_at(phases, done - 1)[0]]
         alpha = None if alpha_at is None else alpha_at(done)
         variables = state.variables_of("generator", ema=averaged)
         parts = [latents[start : start + DRAWN] for start in range(0, len(latents), DRAWN)]
-        return np.concatenate([enlarge(np.asarray(apply(variables, part, alpha=alpha)), size) for part in parts])
+        return jnp.concatenate([enlarge(apply(variables, part, alpha=alpha), size) for part in parts])
 
-    sampler = Sampler(lambda key, count: jax.random.normal(key, (count, hyper.latent)), generate, -1.0, 1.0)
-    draw = partial(shared.draw_with, sampler)
-    return Run(
-        phases=tuple(phases),
-        optimizers={
-            "generator": shared.adam_text(hyper, hyper.generator_rate),
-            "critic": shared.adam_text(hyper, hyper.discriminator_rate),
-        },
-        evaluate=partial(shared.evaluate, dataset, shared.TANH, 0, draw),
-        pictures=partial(shared.pictures, dataset, shared.TANH, 0, draw),
-        sampler=sampler,
-    )
+    task = Generation(
+        dataset=dataset, pixels=TANH, prior=NORMAL, latent=hyper.latent, draw=draw, prepare=phases[-1].feed.prepare,
+    )  # fmt: skip
+    return Run(tuple(phases), optimizers, task)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("pggan", PRESETS, build))
+    raise SystemExit(main("pggan"))

@@ -11,50 +11,56 @@ Presets
             look-ahead (on this ring; theirs has radius 1, and one of its eight modes there twice)
 """
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-import jax
 from flax import linen as nn
 
 from genjax.data import Dataset
 from genjax.gans import gan, unrolled
+from genjax.latent import NORMAL
 from genjax.nn.initializers import GLOROT, Initializer
-from train import _gan as shared
-from train._cli import Run, main, steps_of
+from genjax.run.cli import main
+from genjax.run.gan import AdamOptions, GanOptions, adam_of, gan_run, output_of
+from genjax.run.options import above, at_least, steps_of
+from genjax.run.run import Run, compute_type
 
 ACTIVATIONS = {"relu": nn.relu, "tanh": nn.tanh}
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions, AdamOptions):
     """Options of the unrolled GAN."""
 
-    look_ahead: int = 10
-    """Steps of the discriminator's optimizer that the generator foresees."""
-    units: int = 64
-    """Of each hidden layer."""
-    layers: int = 1
+    look_ahead: Annotated[int, at_least(0)]
+    """Steps of the discriminator's optimizer that the generator foresees; 0 for none."""
+    units: Annotated[int, at_least(1)]
+    """Units of each hidden layer."""
+    layers: Annotated[int, at_least(1)]
     """Hidden layers of the discriminator; the generator has two."""
-    activation: Literal["relu", "tanh"] = "relu"
-    """Between the layers."""
-    gain: float = 0.8
-    """Of the orthogonal initialisation."""
-    scale: float = 0.25
-    """What the discriminator multiplies points by."""
+    activation: Literal["relu", "tanh"]
+    """Function between the layers."""
+    gain: Annotated[float, above(0)]
+    """Gain of the orthogonal initialisation."""
+    scale: Annotated[float, above(0)]
+    """Number by which the discriminator multiplies points."""
 
 
-SMALL = Hyper(data="mixture:ring", steps=3000, batch_size=128, latent=32, evaluate_every=500)
 PRESETS = {
-    "small": SMALL,
-    "paper": dataclasses.replace(
-        SMALL, steps=25_000, batch_size=512, latent=256, units=128, generator_rate=1e-4, discriminator_rate=1e-4,
-        evaluate_every=5000,
+    "small": Hyper(
+        data="mixture:ring", steps=3000, batch_size=128, latent=32, generator_rate=1e-3, discriminator_rate=1e-3,
+        beta1=0.5, beta2=0.999, decay=False, look_ahead=10, units=64, layers=1, activation="relu", gain=0.8,
+        scale=0.25, ema=None, evaluate_every=500,
     ),
-    "notebook": dataclasses.replace(
-        SMALL, steps=25_000, batch_size=512, latent=256, units=128, layers=2, activation="tanh", gain=1.4, scale=1.0,
-        look_ahead=5, generator_rate=1e-3, discriminator_rate=1e-4, evaluate_every=5000,
+    "paper": Hyper(
+        data="mixture:ring", steps=25_000, batch_size=512, latent=256, generator_rate=1e-4, discriminator_rate=1e-4,
+        beta1=0.5, beta2=0.999, decay=False, look_ahead=10, units=128, layers=1, activation="relu", gain=0.8,
+        scale=0.25, ema=None, evaluate_every=5000,
+    ),
+    "notebook": Hyper(
+        data="mixture:ring", steps=25_000, batch_size=512, latent=256, generator_rate=1e-3, discriminator_rate=1e-4,
+        beta1=0.5, beta2=0.999, decay=False, look_ahead=5, units=128, layers=2, activation="tanh", gain=1.4, scale=1.0,
+        ema=None, evaluate_every=5000,
     ),
 }  # fmt: skip
 SCORE = ("modes", "covered modes of the ring's 8")
@@ -63,28 +69,26 @@ CONTROLS = {"without look-ahead": ("--look-ahead", "0")}
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the unrolled GAN's run on `dataset`."""
-    if hyper.look_ahead < 0:
-        raise ValueError(f"--look-ahead {hyper.look_ahead}: a number of steps, 0 for none")
-    dtype, pixels = shared.dtype(hyper), shared.PLANE if shared.is_plane(dataset) else shared.TANH
-    if hyper.layers < 1:
-        raise ValueError(f"--layers {hyper.layers}: the discriminator needs at least 1 hidden layer")
-    orthogonal = Initializer(nn.initializers.orthogonal(hyper.gain), GLOROT.bias)
-    layers = {"activation": ACTIVATIONS[hyper.activation], "initializer": orthogonal, "dtype": dtype}
-    generator = gan.Generator((hyper.units,) * 2, dataset.shape, output=pixels.output, **layers)
-    discriminator = gan.Discriminator((hyper.units,) * hyper.layers, scale=hyper.scale, **layers)
-    # The look-ahead differentiates Adam's square root, so its epsilon stands inside it.
-    inside = shared.adam(hyper, hyper.discriminator_rate, eps=0.0, eps_root=1e-16)
-    game = unrolled.game(
-        generator, discriminator, shared.adam(hyper, hyper.generator_rate), inside, dataset.shape, hyper.latent,
-        hyper.look_ahead, ema=hyper.ema,
-    )  # fmt: skip
-    texts = {
-        "generator": shared.adam_text(hyper, hyper.generator_rate),
-        "discriminator": shared.adam_text(hyper, hyper.discriminator_rate),
+    steps = steps_of(hyper, len(dataset.train))
+    layers: dict[str, Any] = {
+        "activation": ACTIVATIONS[hyper.activation],
+        "initializer": Initializer(nn.initializers.orthogonal(hyper.gain), GLOROT.bias),
+        "dtype": compute_type(hyper),
     }
-    games = [(game, steps_of(hyper, len(dataset.train)))]
-    return shared.build(hyper, dataset, games, generator, jax.random.normal, texts, pixels)
+    generator = gan.Generator((hyper.units,) * 2, dataset.shape, output=output_of(dataset), **layers)
+    discriminator = gan.Discriminator((hyper.units,) * hyper.layers, scale=hyper.scale, **layers)
+    optimizers = {
+        "generator": adam_of(hyper, hyper.generator_rate),
+        # The look-ahead differentiates Adam's square root, so its epsilon stands inside it.
+        "discriminator": adam_of(hyper, hyper.discriminator_rate, eps=0.0, eps_root=1e-16),
+    }
+    game = unrolled.game(
+        generator, discriminator, generator_tx=optimizers["generator"].transformation(steps),
+        discriminator_tx=optimizers["discriminator"].transformation(steps), image_shape=dataset.shape,
+        latent=hyper.latent, steps=hyper.look_ahead, ema=hyper.ema,
+    )  # fmt: skip
+    return gan_run(hyper, dataset, [(game, steps)], generator=generator, prior=NORMAL, optimizers=optimizers)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("unrolled", PRESETS, build))
+    raise SystemExit(main("unrolled"))

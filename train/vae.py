@@ -11,46 +11,64 @@ Presets
 Presets but `small` name MNIST as tfds:mnist; any copy serves, such as --data mnist.npz.
 """
 
-import dataclasses
 from dataclasses import dataclass
 
 from genjax.autoencoders import vae
 from genjax.data import Dataset
-from train import _autoencoder as shared
-from train._cli import Run, main
+from genjax.run.autoencoder import VariationalOptions, autoencoder_run, chosen_data, coders, weight
+from genjax.run.cli import main
+from genjax.run.run import Run
 
 
-@dataclass(frozen=True)
-class Hyper(shared.VariationalHyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(VariationalOptions):
     """Options of the VAE."""
 
 
-SMALL = Hyper(steps=20_000, hidden=(512,), latent=6, beta=0.7, evaluate_every=4000, checkpoint_every=2000)
-MNIST = dataclasses.replace(SMALL, data="tfds:mnist", hidden=(128,), latent=16, beta=1.0)
 PRESETS = {
-    "small": SMALL,
-    "article": dataclasses.replace(MNIST, epochs=1000, beta=0.1, samples=5, evaluate_every=60_000),
-    "pytorch": dataclasses.replace(
-        MNIST, epochs=20, hidden=(20,), latent=10, activation="relu", batch_norm=True, dropout=0.2, initializer="torch",
-        batch_size=1000, fuse=60,
+    "small": Hyper(
+        steps=20_000, batch_size=100, learning_rate=1e-3, hidden=(512,), latent=6, coder="dense", activation="tanh",
+        batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no", train_images=None,
+        beta=0.7, beta_schedule="constant", beta_steps=1000, samples=1, importance_samples=500,
+        evaluate_every=4000, checkpoint_every=2000,
     ),
-    "flax": dataclasses.replace(
-        MNIST, epochs=10, hidden=(500,), latent=20, activation="relu", initializer="lecun", batch_size=128,
-        binarize="fixed", train_images=50_000, fuse=78,
+    "article": Hyper(
+        data="tfds:mnist", epochs=1000, batch_size=100, learning_rate=1e-3, hidden=(128,), latent=16, coder="dense",
+        activation="tanh", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
+        train_images=None, beta=0.1, beta_schedule="constant", beta_steps=1000, samples=5, importance_samples=500,
+        evaluate_every=60_000,
     ),
-    "paper": dataclasses.replace(MNIST, epochs=100, hidden=(500,), latent=20),
+    "pytorch": Hyper(
+        data="tfds:mnist", epochs=20, batch_size=1000, learning_rate=1e-3, hidden=(20,), latent=10, coder="dense",
+        activation="relu", batch_norm=True, dropout=0.2, initializer="torch", likelihood="bernoulli", binarize="no",
+        train_images=None, beta=1.0, beta_schedule="constant", beta_steps=1000, samples=1, importance_samples=500,
+        fuse=60,
+    ),
+    "flax": Hyper(
+        data="tfds:mnist", epochs=10, batch_size=128, learning_rate=1e-3, hidden=(500,), latent=20, coder="dense",
+        activation="relu", batch_norm=False, dropout=0.0, initializer="lecun", likelihood="bernoulli",
+        binarize="fixed", train_images=50_000, beta=1.0, beta_schedule="constant", beta_steps=1000, samples=1,
+        importance_samples=500, fuse=78,
+    ),
+    "paper": Hyper(
+        data="tfds:mnist", epochs=100, batch_size=100, learning_rate=1e-3, hidden=(500,), latent=20, coder="dense",
+        activation="tanh", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
+        train_images=None, beta=1.0, beta_schedule="constant", beta_steps=1000, samples=1, importance_samples=500,
+        evaluate_every=4000, checkpoint_every=2000,
+    ),
 }  # fmt: skip
-
 SCORE = ("neg_elbo", "test negative ELBO, nats per image")
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the VAE's run on `dataset`."""
-    splits = shared.prepare_data(hyper, dataset)
-    model = vae.VAE(**shared.coders(hyper), image_shape=dataset.shape)
-    game = vae.game(model, shared.optimizer(hyper), beta=shared.weight(hyper), samples=hyper.samples)
-    return shared.build(hyper, splits, "vae", model, game)
+    dataset = chosen_data(hyper, dataset)
+    model = vae.VAE(**coders(hyper), image_shape=dataset.shape)
+    return autoencoder_run(
+        hyper, dataset, lambda tx: vae.game(model, tx, beta=weight(hyper), samples=hyper.samples), net="vae",
+        model=model, variational=True, importance_samples=hyper.importance_samples,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("vae", PRESETS, build))
+    raise SystemExit(main("vae"))

@@ -9,53 +9,51 @@ Presets
             critic steps a step, 100 in the first 25 steps and in every 500th (the authors' code; not in the text)
 """
 
-import dataclasses
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
-import optax
 
 from genjax.data import Dataset
 from genjax.gans import dcgan, gan, wgan
-from train import _gan as shared
-from train import _optimizer
-from train._cli import Run, main, steps_of
+from genjax.latent import NORMAL
+from genjax.run.cli import main
+from genjax.run.gan import GanOptions, gan_run, output_of, square
+from genjax.run.optimizers import for_run, rmsprop
+from genjax.run.options import Limits, at_least, steps_of
+from genjax.run.run import Run, compute_type
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions):
     """Options of the WGAN."""
 
-    networks: Literal["dense", "convolutional"] = "dense"
-    """Two layers of 64 units each, or DCGAN's."""
-    width: int = 64
+    networks: Literal["dense", "convolutional"]
+    """Two layers of 64 units each, or DCGAN's networks."""
+    width: Annotated[int, at_least(1)]
     """Channels of DCGAN's networks at half the image's size."""
-    limit: float = 0.1
-    """Every weight of the critic stays within plus and minus this."""
-    critic_steps: int = 5
-    """Critic steps a step."""
-    warm_up: int = 25
-    """Steps at the start with 100 critic steps each."""
-    burst_every: int | None = None
-    """Every so many steps, one with 100 critic steps."""
+    limit: Annotated[float, Limits(above=0, infinite=True)]
+    """Largest absolute value of a critic's weight; inf for no clipping."""
+    critic_steps: Annotated[int, at_least(1)]
+    """Moves of the critic in a step."""
+    warm_up: Annotated[int, at_least(0)]
+    """Steps at the start with 100 moves of the critic each."""
+    burst_every: Annotated[int | None, at_least(1)]
+    """Number of steps after which one has 100 moves of the critic again; never if not given."""
 
 
-SMALL = Hyper(
-    data="mixture:ring", steps=3000, batch_size=128, latent=8, generator_rate=1e-3, discriminator_rate=1e-3,
-    evaluate_every=500,
-)  # fmt: skip
 PRESETS = {
-    "small": SMALL,
-    "paper": dataclasses.replace(
-        SMALL, data="tfds:lsun/bedroom", image_size=64, steps=200_000, batch_size=64, latent=100, generator_rate=5e-5,
-        discriminator_rate=5e-5, networks="convolutional", limit=0.01, burst_every=500,
-        evaluate_every=5000, checkpoint_every=5000,
+    "small": Hyper(
+        data="mixture:ring", steps=3000, batch_size=128, latent=8, generator_rate=1e-3, discriminator_rate=1e-3,
+        networks="dense", width=64, limit=0.1, critic_steps=5, warm_up=25, burst_every=None, ema=None,
+        evaluate_every=500,
+    ),
+    "paper": Hyper(
+        data="tfds:lsun/bedroom", image_size=64, steps=200_000, batch_size=64, latent=100, generator_rate=5e-5,
+        discriminator_rate=5e-5, networks="convolutional", width=64, limit=0.01, critic_steps=5, warm_up=25,
+        burst_every=500, ema=None, evaluate_every=5000, checkpoint_every=5000,
     ),
 }  # fmt: skip
-
-
 SCORE = ("modes", "covered modes of the ring's 8")
 CONTROLS = {"without clipping": ("--limit", "inf")}
 
@@ -73,37 +71,33 @@ def schedule(steps: int, warm_up: int, burst_every: int | None) -> list[tuple[bo
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the WGAN's run on `dataset`."""
-    steps, dtype = steps_of(hyper, len(dataset.train)), shared.dtype(hyper)
-    pixels = shared.PLANE if shared.is_plane(dataset) else shared.TANH
+    steps, dtype = steps_of(hyper, len(dataset.train)), compute_type(hyper)
     generator: Any
     critic: Any
     if hyper.networks == "convolutional":
-        size = shared.square(dataset)
-        generator = dcgan.Generator(size, dataset.shape[-1], hyper.width, dtype=dtype)
-        critic = dcgan.Discriminator(size, hyper.width, dtype=dtype)
+        shared = {"size": square(dataset), "width": hyper.width, "dtype": dtype}
+        generator = dcgan.Generator(channels=dataset.shape[-1], **shared)
+        critic = dcgan.Discriminator(**shared)
     else:
-        generator = gan.Generator((64, 64), dataset.shape, output=pixels.output, dtype=dtype)
+        generator = gan.Generator((64, 64), dataset.shape, output=output_of(dataset), dtype=dtype)
         critic = gan.Discriminator((64, 64), activation=jax.nn.relu, dtype=dtype)
-    rates = (hyper.generator_rate, hyper.discriminator_rate)
-    generator_tx, critic_tx = (
-        _optimizer.optimizer(hyper, rate, steps * moves, partial(optax.rmsprop, decay=0.99))
-        for rate, moves in zip(rates, (1, hyper.critic_steps), strict=True)
-    )
+    optimizers = {
+        "generator": for_run(rmsprop(hyper.generator_rate), hyper),
+        "critic": for_run(rmsprop(hyper.discriminator_rate), hyper),
+    }
+    generator_tx = optimizers["generator"].transformation(steps)
+    critic_tx = optimizers["critic"].transformation(steps * hyper.critic_steps)
 
     def make(critic_steps):
         return wgan.game(
-            generator, critic, generator_tx, critic_tx, dataset.shape, hyper.latent, critic_steps, hyper.limit,
-            ema=hyper.ema,
+            generator, critic, generator_tx=generator_tx, critic_tx=critic_tx, image_shape=dataset.shape,
+            latent=hyper.latent, critic_steps=critic_steps, limit=hyper.limit, ema=hyper.ema,
         )  # fmt: skip
 
     many, few = make(100), make(hyper.critic_steps)
     games = [(many if often else few, count) for often, count in schedule(steps, hyper.warm_up, hyper.burst_every)]
-    texts = {
-        "generator": _optimizer.text(hyper, rates[0], "rmsprop({rate}, 0.99)"),
-        "critic": f"{_optimizer.text(hyper, rates[1], 'rmsprop({rate}, 0.99)')}, within {hyper.limit:g}",
-    }
-    return shared.build(hyper, dataset, games, generator, jax.random.normal, texts, pixels)
+    return gan_run(hyper, dataset, games, generator=generator, prior=NORMAL, optimizers=optimizers)
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("wgan", PRESETS, build))
+    raise SystemExit(main("wgan"))

@@ -14,123 +14,136 @@ Presets
     mnist   MNIST, strided networks, sigmoid, Adam (1e-4, 0.5, 0.9), batch 50, 200,000 steps
     plane   the small preset's ring with the code's networks for points, three layers of 512 units, latent 2, batch 256,
             Adam (1e-4, 0.5, 0.9), 100,000 steps
+For your own images: `paper --data folder:DIR --image-size 32`.
 """
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 
 from genjax.data import Dataset, transforms
+from genjax.data.ranges import TANH, UNIT
 from genjax.gans import gan, wgan_gp
-from train import _gan as shared
-from train._cli import Run, main, steps_of
+from genjax.latent import NORMAL
+from genjax.run.cli import main
+from genjax.run.gan import AdamOptions, GanOptions, adam_of, gan_run, output_of, square
+from genjax.run.options import at_least, steps_of
+from genjax.run.run import Run, compute_type
+
+PIXELS = {"tanh": TANH, "sigmoid": UNIT}
+OUTPUTS = {"tanh": jax.numpy.tanh, "sigmoid": jax.nn.sigmoid}
 
 
-@dataclass(frozen=True)
-class Hyper(shared.Hyper):
+@dataclass(frozen=True, kw_only=True)
+class Hyper(GanOptions, AdamOptions):
     """Options of the WGAN-GP."""
 
-    networks: Literal["dense", "residual", "normalised", "strided"] = "dense"
+    networks: Literal["dense", "residual", "normalised", "strided"]
     """Dense layers, residual networks for 32 pixels, those for 64 with layer norm, or strided convolutions."""
-    units: tuple[int, ...] = (64, 64)
-    """Of the dense layers of either network."""
-    width: int = 128
+    units: Annotated[tuple[int, ...], at_least(1)]
+    """Units of the dense layers of either network."""
+    width: Annotated[int, at_least(1)]
     """Channels of the residual networks (64 pixels: at the largest square), and at half of the strided generator's
     size."""
-    critic_width: int = 128
+    critic_width: Annotated[int, at_least(1)]
     """Channels of the strided critic at half the size."""
-    norm: Literal["none", "unit", "channel"] = "none"
-    """Of the strided generator: batch norm per channel, or at first per unit."""
-    layer_norm: bool = False
-    """Of the strided critic."""
-    pixels: Literal["tanh", "sigmoid"] = "tanh"
+    norm: Literal["none", "unit", "channel"]
+    """Batch norm of the strided generator: none, per channel, or at first per unit."""
+    layer_norm: bool
+    """Normalise the strided critic's layers, but for the first."""
+    pixels: Literal["tanh", "sigmoid"]
     """The strided generator's last function, and so the range of pixels: [-1, 1] or [0, 1]."""
-    weight: float = 0.1
-    """Of the penalty."""
-    critic_steps: int = 5
-    """Critic steps a step."""
-    generator_batch: int = 1
-    """Samples in a generator's step, as a multiple of the batch."""
-    dequantize: bool = False
+    weight: Annotated[float, at_least(0)]
+    """Weight of the gradient penalty."""
+    critic_steps: Annotated[int, at_least(1)]
+    """Moves of the critic in a step."""
+    generator_batch: Annotated[int, at_least(1)]
+    """Samples in a generator's move, as a multiple of the batch."""
+    dequantize: bool
     """Add uniform noise of one grey level to the images."""
 
 
-SMALL = Hyper(data="mixture:ring", steps=2500, batch_size=128, latent=8, beta2=0.9, evaluate_every=500)
-LSUN = dataclasses.replace(
-    SMALL, data="tfds:lsun/bedroom", image_size=64, steps=200_000, batch_size=64, latent=128, generator_rate=1e-4,
-    discriminator_rate=1e-4, beta1=0.0, networks="normalised", width=64, weight=10.0, evaluate_every=5000,
-    checkpoint_every=5000,
+# What matters to other networks only has one value in all presets.
+LSUN = Hyper(
+    data="tfds:lsun/bedroom", image_size=64, steps=200_000, batch_size=64, latent=128, generator_rate=1e-4,
+    discriminator_rate=1e-4, beta1=0.0, beta2=0.9, decay=False, networks="normalised", units=(64, 64), width=64,
+    critic_width=64, norm="none", layer_norm=False, pixels="tanh", weight=10.0, critic_steps=5, generator_batch=1,
+    dequantize=False, ema=None, evaluate_every=5000, checkpoint_every=5000,
 )  # fmt: skip
 PRESETS = {
-    "small": SMALL,
-    "paper": dataclasses.replace(
-        SMALL, data="tfds:cifar10", steps=100_000, batch_size=64, latent=128, generator_rate=2e-4,
-        discriminator_rate=2e-4, beta1=0.0, decay=True, networks="residual", weight=10.0, generator_batch=2,
-        dequantize=True, evaluate_every=5000, checkpoint_every=5000,
+    "small": Hyper(
+        data="mixture:ring", steps=2500, batch_size=128, latent=8, generator_rate=1e-3, discriminator_rate=1e-3,
+        beta1=0.5, beta2=0.9, decay=False, networks="dense", units=(64, 64), width=128, critic_width=128, norm="none",
+        layer_norm=False, pixels="tanh", weight=0.1, critic_steps=5, generator_batch=1, dequantize=False, ema=None,
+        evaluate_every=500,
+    ),
+    "paper": Hyper(
+        data="tfds:cifar10", steps=100_000, batch_size=64, latent=128, generator_rate=2e-4, discriminator_rate=2e-4,
+        beta1=0.0, beta2=0.9, decay=True, networks="residual", units=(64, 64), width=128, critic_width=128, norm="none",
+        layer_norm=False, pixels="tanh", weight=10.0, critic_steps=5, generator_batch=2, dequantize=True, ema=None,
+        evaluate_every=5000, checkpoint_every=5000,
     ),
     "lsun": LSUN,
-    "lsun_strided": dataclasses.replace(
-        LSUN, networks="strided", critic_width=64, norm="channel", layer_norm=True
-    ),
-    "cifar10_strided": dataclasses.replace(
-        LSUN, data="tfds:cifar10", image_size=None, networks="strided", width=128, norm="unit", beta1=0.5
-    ),
-    "mnist": dataclasses.replace(
-        LSUN, data="tfds:mnist", image_size=None, networks="strided", critic_width=64, pixels="sigmoid", batch_size=50,
+    "lsun_strided": replace(LSUN, networks="strided", norm="channel", layer_norm=True),
+    "cifar10_strided": replace(
+        LSUN, data="tfds:cifar10", image_size=None, networks="strided", width=128, critic_width=128, norm="unit",
         beta1=0.5,
     ),
-    "plane": dataclasses.replace(
-        SMALL, steps=100_000, batch_size=256, latent=2, units=(512, 512, 512), generator_rate=1e-4,
-        discriminator_rate=1e-4, evaluate_every=5000,
+    "mnist": replace(
+        LSUN, data="tfds:mnist", image_size=None, networks="strided", pixels="sigmoid", batch_size=50, beta1=0.5,
+    ),
+    "plane": Hyper(
+        data="mixture:ring", steps=100_000, batch_size=256, latent=2, generator_rate=1e-4, discriminator_rate=1e-4,
+        beta1=0.5, beta2=0.9, decay=False, networks="dense", units=(512, 512, 512), width=128, critic_width=128,
+        norm="none", layer_norm=False, pixels="tanh", weight=0.1, critic_steps=5, generator_batch=1, dequantize=False,
+        ema=None, evaluate_every=5000,
     ),
 }  # fmt: skip
 SCORE = ("near", "share of samples within 0.3 of one of the ring's modes")
 CONTROLS = {"without the penalty": ("--weight", "0")}
 
 
+def networks(hyper: Hyper, dataset: Dataset) -> tuple[Any, Any]:
+    """Return generator and critic as the options choose them."""
+    dtype, width, channels = compute_type(hyper), hyper.width, dataset.shape[-1]
+    if hyper.networks == "dense":
+        generator = gan.Generator(hyper.units, dataset.shape, output=output_of(dataset), dtype=dtype)
+        return generator, gan.Discriminator(hyper.units, activation=jax.nn.relu, dtype=dtype)
+    shared = {"size": square(dataset), "channels": channels, "dtype": dtype}
+    if hyper.networks == "residual":
+        widths = (width,) * 4
+        return wgan_gp.Generator(widths=widths[:3], start=width, **shared), wgan_gp.Critic(widths, dtype=dtype)
+    if hyper.networks == "normalised":
+        widths = (8 * width, 4 * width, 2 * width, width)
+        critic = wgan_gp.NormalizedCritic(width, (2 * width, 4 * width, 8 * width, 8 * width), dtype)
+        return wgan_gp.Generator(widths=widths, start=8 * width, first_bias=False, **shared), critic
+    generator = wgan_gp.StridedGenerator(width=width, norm=hyper.norm, output=OUTPUTS[hyper.pixels], **shared)
+    return generator, wgan_gp.StridedCritic(shared["size"], hyper.critic_width, hyper.layer_norm, dtype)
+
+
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the WGAN-GP's run on `dataset`."""
-    dtype = shared.dtype(hyper)
-    pixels = shared.PLANE if shared.is_plane(dataset) else shared.TANH
-    generator: Any
-    critic: Any
-    if hyper.networks == "residual":
-        size, width = shared.square(dataset), hyper.width
-        generator = wgan_gp.Generator(size, dataset.shape[-1], (width,) * 3, width, dtype=dtype)
-        critic = wgan_gp.Critic((width,) * 4, dtype=dtype)
-    elif hyper.networks == "normalised":
-        size, width = shared.square(dataset), hyper.width
-        widths = (8 * width, 4 * width, 2 * width, width)
-        generator = wgan_gp.Generator(size, dataset.shape[-1], widths, 8 * width, False, dtype)
-        critic = wgan_gp.NormalizedCritic(width, (2 * width, 4 * width, 8 * width, 8 * width), dtype)
-    elif hyper.networks == "strided":
-        size = shared.square(dataset)
-        pixels = shared.SIGMOID if hyper.pixels == "sigmoid" else shared.TANH
-        generator = wgan_gp.StridedGenerator(size, dataset.shape[-1], hyper.width, hyper.norm, pixels.output, dtype)
-        critic = wgan_gp.StridedCritic(size, hyper.critic_width, hyper.layer_norm, dtype)
-    else:
-        generator = gan.Generator(hyper.units, dataset.shape, output=pixels.output, dtype=dtype)
-        critic = gan.Discriminator(hyper.units, activation=jax.nn.relu, dtype=dtype)
-    game = wgan_gp.game(
-        generator, critic, shared.adam(hyper, hyper.generator_rate),
-        shared.adam(hyper, hyper.discriminator_rate, hyper.critic_steps), dataset.shape, hyper.latent,
-        hyper.critic_steps, hyper.weight, hyper.generator_batch, ema=hyper.ema,
-    )  # fmt: skip
-    prepare = (
-        transforms.compose(transforms.dequantize, partial(transforms.scale, low=-1.0, high=1.0))
-        if hyper.dequantize
-        else None
-    )
-    texts = {
-        "generator": shared.adam_text(hyper, hyper.generator_rate),
-        "critic": shared.adam_text(hyper, hyper.discriminator_rate),
+    steps = steps_of(hyper, len(dataset.train))
+    generator, critic = networks(hyper, dataset)
+    optimizers = {
+        "generator": adam_of(hyper, hyper.generator_rate),
+        "critic": adam_of(hyper, hyper.discriminator_rate),
     }
-    games = [(game, steps_of(hyper, len(dataset.train)))]
-    return shared.build(hyper, dataset, games, generator, jax.random.normal, texts, pixels, prepare=prepare)
+    game = wgan_gp.game(
+        generator, critic, generator_tx=optimizers["generator"].transformation(steps),
+        critic_tx=optimizers["critic"].transformation(steps * hyper.critic_steps), image_shape=dataset.shape,
+        latent=hyper.latent, critic_steps=hyper.critic_steps, weight=hyper.weight,
+        generator_batch=hyper.generator_batch, ema=hyper.ema,
+    )  # fmt: skip
+    pixels = PIXELS[hyper.pixels] if hyper.networks == "strided" else TANH
+    noisy = transforms.compose(transforms.dequantize, partial(transforms.scale, low=pixels.low, high=pixels.high))
+    return gan_run(
+        hyper, dataset, [(game, steps)], generator=generator, prior=NORMAL, optimizers=optimizers, pixels=pixels,
+        prepare=noisy if hyper.dequantize else None,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
-    raise SystemExit(main("wgan_gp", PRESETS, build))
+    raise SystemExit(main("wgan_gp"))

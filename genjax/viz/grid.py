@@ -1,4 +1,4 @@
-"""Grids and strips of images as PNG, and animated GIFs. Files appear whole or not at all."""
+"""Grids of images as PNG, and animated GIFs. Files appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -36,10 +36,19 @@ def to_uint8(images, *, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     return np.round(np.clip((images - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def grid(images, columns: int | None = None, *, low: float = 0.0, high: float = 1.0, zoom: int | None = None):
-    """float[count, height, width, 1 or 3] in [low, high], or uint8, row by row: one uint8[height', width', 3] picture.
+def grid(
+    images,
+    columns: int | None = None,
+    *,
+    low: float = 0.0,
+    high: float = 1.0,
+    zoom: int | None = None,
+    row_labels: Sequence[str] = (),
+) -> np.ndarray:
+    """Return images row by row as one picture, uint8[height', width', 3], with `row_labels` to the left of its rows.
 
-    columns None makes the grid as square as can be; zoom None enlarges small images. ValueError for other shapes, NaN.
+    images: float[count, height, width, 1 or 3] in [low, high], or uint8.  columns: None makes the grid as square as can
+    be.  zoom: None enlarges small images. Raises ValueError for other shapes, NaN, and another number of row labels.
     """
     images = to_uint8(images, low=low, high=high)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
@@ -54,7 +63,31 @@ def grid(images, columns: int | None = None, *, low: float = 0.0, high: float = 
     for number, image in enumerate(images):
         top, left = number // columns * high_ + _GAP, number % columns * wide + _GAP
         page[top : top + high_ - _GAP, left : left + wide - _GAP] = image
-    return page
+    return _with_row_labels(page, rows, row_labels) if row_labels else page
+
+
+def _with_row_labels(page: np.ndarray, rows: int, labels: Sequence[str]) -> np.ndarray:
+    from PIL import Image as pillow
+    from PIL import ImageDraw, ImageFont
+
+    if len(labels) != rows:
+        raise ValueError(f"{len(labels)} row labels for {rows} rows; give one per row")
+    font = ImageFont.load_default(size=13)
+    left = int(max(font.getlength(label) for label in labels)) + 2 * _MARGIN
+    picture = pillow.new("RGB", (left + page.shape[1], page.shape[0]), "white")
+    picture.paste(pillow.fromarray(page), (left, 0))
+    draw = ImageDraw.Draw(picture)
+    for row, label in enumerate(labels):
+        middle = (row + 0.5) * (page.shape[0] - _GAP) / rows + _GAP
+        draw.text((left - _MARGIN, middle), label, fill="black", font=font, anchor="rm")
+    return np.asarray(picture)
+
+
+def save_page(path: str | os.PathLike, page: np.ndarray) -> None:
+    """Write a picture, uint8[height, width, 3], as PNG."""
+    from PIL import Image as pillow
+
+    _save(path, pillow.fromarray(page), format="PNG")
 
 
 def save_grid(
@@ -67,32 +100,8 @@ def save_grid(
     zoom: int | None = None,
     row_labels: Sequence[str] = (),
 ) -> None:
-    """Writes `grid(images, columns)` as PNG, with `row_labels` to the left of its rows. ValueError as `grid`."""
-    from PIL import Image as pillow
-    from PIL import ImageDraw, ImageFont
-
-    page = grid(images, columns, low=low, high=high, zoom=zoom)
-    picture = pillow.fromarray(page)
-    if row_labels:
-        rows = -(-len(images) // (columns or int(np.ceil(np.sqrt(len(images))))))
-        if len(row_labels) != rows:
-            raise ValueError(f"{len(row_labels)} row labels for {rows} rows; give one per row")
-        font = ImageFont.load_default(size=13)
-        left = int(max(font.getlength(label) for label in row_labels)) + 2 * _MARGIN
-        picture = pillow.new("RGB", (left + page.shape[1], page.shape[0]), "white")
-        picture.paste(pillow.fromarray(page), (left, 0))
-        draw = ImageDraw.Draw(picture)
-        for row, label in enumerate(row_labels):
-            middle = (row + 0.5) * (page.shape[0] - _GAP) / rows + _GAP
-            draw.text((left - _MARGIN, middle), label, fill="black", font=font, anchor="rm")
-    _save(path, picture, format="PNG")
-
-
-def save_strip(
-    path: str | os.PathLike, images, *, low: float = 0.0, high: float = 1.0, zoom: int | None = None
-) -> None:
-    """Writes the images side by side as PNG. ValueError as `grid`."""
-    save_grid(path, images, len(images), low=low, high=high, zoom=zoom)
+    """Write `grid(images, columns)` as PNG; arguments and errors as there."""
+    save_page(path, grid(images, columns, low=low, high=high, zoom=zoom, row_labels=row_labels))
 
 
 def save_gif(

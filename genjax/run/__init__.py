@@ -1,0 +1,1 @@
+"""A run from its options to its folder and back: recipes, optimizers, command line, `fit`, `load`, export."""

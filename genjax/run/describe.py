@@ -1,0 +1,98 @@
+"""What a recipe would train, told without allocating anything, and the card of what it has trained."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from genjax.engine.game import Game
+from genjax.engine.loop import Result
+from genjax.engine.phases import Phase
+from genjax.engine.state import init_state
+from genjax.engine.step import make_step
+from genjax.run.options import Options
+from genjax.run.run import Run
+
+
+def _key() -> Any:
+    return jax.eval_shape(lambda: jax.random.key(0))
+
+
+def parameters(game: Game) -> dict[str, int]:
+    """Return the number of trainable parameters of each network."""
+    params = {net: jax.eval_shape(init, _key())["params"] for net, init in game.networks.items()}
+    return {net: sum(math.prod(x.shape) for x in jax.tree.leaves(tree)) for net, tree in params.items()}
+
+
+def batch_of(phase: Phase) -> dict[str, jax.ShapeDtypeStruct]:
+    """Return the shapes of what one step takes, leaves [repeats, batch, ...]."""
+    feed = phase.feed
+    example = feed.split.take([0])
+    batch = {name: jax.ShapeDtypeStruct((feed.batch_size, *x.shape[1:]), x.dtype) for name, x in example.items()}
+    if feed.prepare is not None:
+        batch = jax.eval_shape(feed.prepare, batch, _key())
+    repeats = phase.game.batches_per_step
+    return {name: jax.ShapeDtypeStruct((repeats, *x.shape), x.dtype) for name, x in batch.items()}
+
+
+def flops(phase: Phase, accumulate: int = 1) -> int:
+    """Return the floating-point operations of one step, for which it is traced and lowered."""
+    state = jax.eval_shape(lambda key: init_state(phase.game, key), _key())
+    lowered = jax.jit(make_step(phase.game, None, accumulate)).lower(state, batch_of(phase), _key())
+    return int((lowered.cost_analysis() or {}).get("flops", 0))
+
+
+def _merged(phases: tuple[Phase, ...]) -> Iterator[Phase]:
+    """Yield a phase for every game, with all its steps: one that plays in several phases is told once."""
+    steps: dict[int, int] = {}
+    for phase in phases:
+        steps[id(phase.game)] = steps.get(id(phase.game), 0) + phase.steps
+    for phase in phases:
+        if id(phase.game) in steps:
+            yield phase._replace(steps=steps.pop(id(phase.game)))
+
+
+def describe(recipe: str, preset: str, options: Options, run: Run) -> dict[str, Any]:
+    """Return, without allocating, steps, batch and trainable parameters of each phase, and the optimizers."""
+    phases = [
+        {
+            "steps": phase.steps,
+            "batch": {name: list(x.shape) for name, x in batch_of(phase).items()},
+            "parameters": parameters(phase.game),
+            **({"flops_per_step": flops(phase, options.accumulate)} if options.flops else {}),
+        }
+        for phase in _merged(run.phases)
+    ]
+    optimizers = {player: str(optimizer) for player, optimizer in run.optimizers.items()}
+    return {"recipe": recipe, "preset": preset, "optimizers": optimizers, "phases": phases}
+
+
+def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
+    """Return the card of a finished run: data, sizes, optimizers, device, time, scores."""
+    phase = run.phases[-1]
+    sizes = "\n".join(f"| {net} | {count:,} |" for net, count in parameters(phase.game).items())
+    scores = "\n".join(f"| {name} | {value:.4f} |" for name, value in result.scores.items())
+    optimizers = "; ".join(f"{player}: {optimizer}" for player, optimizer in run.optimizers.items())
+    where, data = config["environment"], config["data"]
+    batch = {name: list(x.shape) for name, x in batch_of(phase).items()}
+    return f"""# {config["recipe"]}, preset {config["preset"]}
+
+- data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {data["shape"]}
+- steps: {int(result.state.step)}, batch {batch}, seed {config["hyper"]["seed"]}
+- optimizers: {optimizers}
+- device: {where["device"]}, {where["processor"]}
+- time of this start: {result.seconds:.1f} s, of which {result.compile_seconds:.1f} s to compile the first call
+- date: {where["date"]}; versions: {", ".join(f"{k} {v}" for k, v in where["versions"].items())}
+
+| network | trainable parameters |
+|---|---|
+{sizes}
+
+| score on test images | value |
+|---|---|
+{scores}
+
+All hyperparameters: `config.json`. Training curves: `metrics.jsonl`, `curves.png`.
+"""

@@ -1,0 +1,133 @@
+"""Trained models out of run folders: sample, interpolate, encode, decode, translate, classify, without the data set.
+
+    model = load("runs/dcgan-digits")
+    images = model.sample(16, seed=0)          # uint8[16, 32, 32, 1]
+"""
+
+import dataclasses
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from genjax import data, latent
+from genjax.data import Dataset
+from genjax.data.facts import Facts
+from genjax.engine import State, checkpoint, init_state
+from genjax.run.cli import built
+from genjax.run.folder import read_config
+from genjax.run.options import Options
+from genjax.run.run import Recipe, Run, recipe
+
+
+class Trained(NamedTuple):
+    """A trained model: the recipe and the options that made it, its run and the newest checkpoint's state.
+
+    dataset: the data set, which holds nothing but its facts unless it was asked for.
+    """
+
+    folder: Path
+    recipe: Recipe
+    options: Any
+    dataset: Dataset
+    run: Run
+    state: State
+
+    @property
+    def task(self) -> Any:
+        """What the model is for: see `genjax.tasks`."""
+        return self.run.task
+
+    def _able(self, verb: str) -> Any:
+        if not hasattr(self.task, verb):
+            raise ValueError(f"{self.folder} is a run of {self.recipe.name}, which does not {verb}")
+        return getattr(self.task, verb)
+
+    def sample(self, count: int, *, seed: int = 0, **conditions: Any) -> np.ndarray:
+        """Return `count` samples, uint8[count, height, width, channels], or points float32[count, 2].
+
+        conditions: what the model can be told, such as labels=[3, 1, 4] (one each sample) or truncation=0.7;
+        `model.task.conditions` lists them. Raises ValueError for conditions that it does not know.
+        """
+        if count < 1:
+            raise ValueError(f"{count} samples: ask for at least one")
+        return self._able("sample")(self.state, jax.random.key(seed), count, **conditions)
+
+    def interpolate(self, first: int, second: int, steps: int = 10, *, label: int | None = None) -> np.ndarray:
+        """Return images uint8[steps, height, width, channels] on the walk between the latents of two seeds.
+
+        Along the arc where the prior is normal, straight where it is bounded. label: of a conditional model.
+        """
+        ends = [np.asarray(self._able("latents")(jax.random.key(seed), 1))[0] for seed in (first, second)]
+        prior = getattr(self.task, "prior", latent.NORMAL)
+        walk = latent.spherical if prior.bound is None else latent.linear
+        return self.draw(walk(*ends, steps), None if label is None else [label] * steps)
+
+    def draw(self, latents: Any, labels: Any = None) -> np.ndarray:
+        """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional model."""
+        return self._able("draw_bytes")(self.state, np.asarray(latents, np.float32), labels)
+
+    def encode(self, images: np.ndarray, labels: Any = None) -> np.ndarray:
+        """Return the latents float32[count, size] of images, bytes or float in [0, 1], of an autoencoder."""
+        return self._able("encode")(self.state, images, labels)
+
+    def decode(self, latents: np.ndarray, labels: Any = None) -> np.ndarray:
+        """Return images float32[count, height, width, channels] in [0, 1] of latents, of an autoencoder."""
+        return self._able("decode")(self.state, latents, labels)
+
+    def reconstruct(self, images: np.ndarray, labels: Any = None) -> np.ndarray:
+        """Return decode(encode(images)) as bytes, of an autoencoder."""
+        return self._able("reconstruct")(self.state, images, labels)
+
+    def translate(self, images: np.ndarray, backward: bool = False) -> np.ndarray:
+        """Return images uint8[count, height, width, channels] translated into the other domain, of a translator."""
+        return self._able("translate")(self.state, images, backward)
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return class probabilities float32[count, classes] of images uint8, of a classifier or M2."""
+        return self._able("predict")(self.state, images)
+
+
+def options_of(found: Recipe, values: dict[str, Any]) -> Options:
+    """Return the hyperparameters that a configuration holds; ValueError for one of another version of the recipe."""
+    known = {field.name for field in dataclasses.fields(found.options)}
+    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+    try:
+        return found.options(**kept)
+    except TypeError as error:
+        raise ValueError(f"this run's configuration is not one of today's {found.name}: {error}") from None
+
+
+def load(folder: Path | str, *, with_data: bool = False) -> Trained:
+    """Return the model of the newest checkpoint in a run folder, ready to sample.
+
+    with_data: read its data set too, for scores against real images. Raises ValueError where the folder holds no run,
+    or no checkpoint yet.
+
+        model = load("runs/cgan-digits")
+        threes = model.sample(16, seed=0, labels=[3] * 16)
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    found = recipe(config["recipe"])
+    options = options_of(found, config["hyper"])
+    if with_data:
+        dataset = data.load(options.data, image_size=options.image_size, stream=options.stream)
+    else:
+        dataset = data.placeholder(Facts.read(config["data"]))
+    run = built(found, options, dataset)
+    return Trained(folder, found, options, dataset, run, read_state(folder, run))
+
+
+def read_state(folder: Path, run: Run) -> State:
+    """Return the state of the newest checkpoint of a run folder."""
+    checkpoints = folder / "checkpoints"
+    if checkpoints.is_dir():  # opening makes the folder
+        with checkpoint.open_checkpoints(checkpoints) as manager:
+            if checkpoint.latest_step(manager) is not None:
+                # A run that was stopped early is in an earlier phase, whose networks may be smaller.
+                game = run.phases[(checkpoint.read_meta(manager) or {})["phase"]].game
+                return checkpoint.restore(manager, jax.eval_shape(partial(init_state, game), jax.random.key(0)))
+    raise ValueError(f"{folder} holds no checkpoint yet; wait for the first, or train with --checkpoint-every")

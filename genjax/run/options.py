@@ -1,0 +1,207 @@
+"""The options that every recipe has, in groups, and the ranges that numbers must lie in.
+
+A recipe's own options are the fields of a frozen dataclass that inherits from `Options`. The class that declares a
+field is the group in which `--help` shows it, the text below the field is its help, and a `Limits` in its annotation is
+checked before any work begins:
+
+    width: Annotated[int, at_least(1)]
+    '''Channels of the first layer.'''
+"""
+
+import dataclasses
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+
+class Limits(NamedTuple):
+    """The interval in which a number must lie; `above` and `below` exclude their end, `least` and `most` include it.
+
+    infinite: whether infinity is allowed too.
+    """
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    below: float = math.inf
+    infinite: bool = False
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, (int, float)):
+            return False
+        if not math.isfinite(value):
+            return self.infinite and value == math.inf
+        return self.least <= value <= self.most and self.above < value < self.below
+
+    def __str__(self) -> str:
+        ends = [
+            f"{word} {end:g}"
+            for word, end in (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
+            if math.isfinite(end)
+        ]
+        return " and ".join(ends) or "finite"
+
+
+def at_least(low: float) -> Limits:
+    """Return the limits [low, infinity)."""
+    return Limits(least=low)
+
+
+def above(low: float) -> Limits:
+    """Return the limits (low, infinity)."""
+    return Limits(above=low)
+
+
+SHARE = Limits(least=0, most=1)
+PART = Limits(least=0, below=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerOptions:
+    """How the optimizers of all networks are changed."""
+
+    optimizer: Literal["own", "sgd", "adam", "adamw", "lars", "lamb", "nvlamb"] = "own"
+    """Optimizer of every network; "own" is the recipe's. The learning rates stay the preset's: sgd and lars want far
+    higher ones than adam, lamb and nvlamb about ten times as high."""
+    weight_decay: Annotated[float, at_least(0)] = 0.0
+    """Weight decay of kernels and tables; biases, norms and positions are never decayed."""
+    scaling: Literal["none", "linear", "sqrt"] = "none"
+    """How learning rates grow with --batch-size over --base-batch."""
+    base_batch: Annotated[int | None, at_least(1)] = None
+    """Batch size that the learning rates were chosen for; the preset's own if not given."""
+    rate_warm_up: Annotated[float, PART] = 0.0
+    """Share of the steps in which learning rates rise from zero."""
+    clip: Annotated[float | None, above(0)] = None
+    """Largest global norm of a gradient; longer ones are scaled down to it. No limit if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What is trained on."""
+
+    data: str = "digits"
+    """Data set, one of the sources listed at the end."""
+    image_size: Annotated[int | None, at_least(1)] = None
+    """Side in pixels to which images are brought (the shorter side is resized, the centre square kept); as stored if
+    not given."""
+    stream: bool = False
+    """Decode a folder's images while training instead of once before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How long the run is, and what it writes."""
+
+    steps: Annotated[int | None, at_least(1)] = None
+    """Length of the training in steps; instead of --epochs."""
+    epochs: Annotated[float | None, above(0)] = None
+    """Length of the training in passes over the training images; instead of --steps."""
+    batch_size: Annotated[int, at_least(1)] = 100
+    """Images in a batch, over all devices."""
+    seed: Annotated[int, at_least(0)] = 0
+    """Number from which everything random follows."""
+    out: Path | None = None
+    """Folder of the run; runs/RECIPE-DATA if not given, with a number where that is taken."""
+    resume: bool = False
+    """Continue the newest run of this recipe and data, or the one in --out."""
+    force: bool = False
+    """Resume although hyperparameters differ from the run's."""
+    checkpoint_every: Annotated[int, at_least(1)] = 1000
+    """Steps between checkpoints."""
+    evaluate_every: Annotated[int, at_least(1)] = 1000
+    """Steps between scores on test images, with pictures."""
+    keep: Annotated[int, at_least(1)] = 3
+    """Checkpoints kept, the newest ones."""
+    on_nonfinite: Literal["stop", "rollback"] = "stop"
+    """Stop when a loss is not finite, or go back to the last checkpoint and draw other random numbers."""
+    tensorboard: bool = False
+    """Write TensorBoard event files too."""
+    describe: bool = False
+    """Print parameters, optimizers and batches as JSON, and do nothing else."""
+    flops: bool = False
+    """Add the floating-point operations of a step to --describe, for which the step is lowered: minutes for large ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineOptions:
+    """What it runs on; none of these changes what is computed, but for rounding."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Number format that layers compute in; fp16 scales its losses."""
+    devices: Annotated[int | None, at_least(1)] = None
+    """Devices to use, over all processes (on a CPU: virtual ones are made); all if not given."""
+    parallel: Literal["jit", "pmap"] = "jit"
+    """How the step is compiled for several devices."""
+    processes: Annotated[int, at_least(1)] = 1
+    """Processes to start on this machine's CPU. Under a scheduler (SLURM, Open MPI, Kubernetes, TPU pods) leave it out:
+    the scheduler's processes are joined."""
+    accumulate: Annotated[int, at_least(1)] = 1
+    """Slices of a batch whose gradients are computed one after the other and averaged, for less memory."""
+    fuse: Annotated[int | None, at_least(1)] = None
+    """Steps in one compiled call. If not given: 50, or 1 for convolutional networks on CPUs, which are slow in loops
+    there."""
+    remat: bool = False
+    """Keep only products and convolutions for the gradient and compute the rest again: less memory, more time."""
+    shard: bool = False
+    """Split large parameters and optimizer states over the devices too, for networks that outgrow one."""
+    cache: bool = True
+    """Keep compiled programs in the user's cache folder for the next start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(MachineOptions, RunOptions, DataOptions, OptimizerOptions):
+    """Options of a recipe; its own come first."""
+
+
+COMMON = (OptimizerOptions, DataOptions, RunOptions, MachineOptions)
+"""The groups that every recipe has, in the order in which `--help` shows them."""
+
+OPERATIONAL = frozenset(
+    {
+        *("out", "resume", "force", "checkpoint_every", "evaluate_every", "keep", "on_nonfinite", "tensorboard"),
+        *("describe", "flops", "devices", "parallel", "processes", "fuse", "remat", "shard", "cache", "stream"),
+    }
+)
+"""Options that change where and how a run happens, not what it computes."""
+
+
+def flag(name: str) -> str:
+    """Return how the option of field `name` is written on the command line."""
+    return f"--{name.replace('_', '-')}"
+
+
+def limits(options: type) -> Mapping[str, Limits]:
+    """Return the limits of every numeric field of an options class that declares some."""
+    hints = typing.get_type_hints(options, include_extras=True)
+    found = {name: [x for x in getattr(hint, "__metadata__", ()) if isinstance(x, Limits)] for name, hint in hints.items()}
+    return {name: declared[0] for name, declared in found.items() if declared}
+
+
+def check(options: Any) -> None:
+    """Raise ValueError for the first option whose number, or one of whose numbers, is out of its limits.
+
+    Numbers without declared limits must be finite.
+    """
+    declared = limits(type(options))
+    for field in dataclasses.fields(options):
+        value, allowed = getattr(options, field.name), declared.get(field.name, Limits())
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, (int, float)) and not isinstance(number, bool) and number not in allowed:
+                raise ValueError(f"{flag(field.name)} {number:g}: give a number {allowed}")
+
+
+def steps_of(options: RunOptions, images: int) -> int:
+    """Return the training steps: --steps if given, else --epochs over `images` in whole batches.
+
+    Raises ValueError where both or neither are set.
+    """
+    if (options.steps is None) == (options.epochs is None):
+        given = "both are" if options.steps is not None else "neither is"
+        raise ValueError(f"the length of a run is --steps or --epochs, and {given} set; set one of them")
+    if options.steps is not None:
+        return options.steps
+    assert options.epochs is not None
+    return max(1, round(options.epochs * (images // options.batch_size)))

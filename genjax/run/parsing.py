@@ -1,0 +1,113 @@
+"""Command lines out of options: grouped help, the model's own options first, and every number checked."""
+
+import ast
+import dataclasses
+import functools
+import inspect
+import textwrap
+import typing
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, TypeVar
+
+from genjax.run.options import COMMON, RunOptions, check, limits
+
+T = TypeVar("T")
+
+
+@functools.cache
+def _texts(group: type) -> Mapping[str, str]:
+    """Return the text below each field of a class, which Python itself does not keep."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(group))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    pairs = zip(tree.body, tree.body[1:], strict=False)
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairs
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant) and isinstance(text.value.value, str)
+    }  # fmt: skip
+
+
+def _groups(options: type) -> dict[str, tuple[type, ...]]:
+    """Return title -> classes that declare its options: what is the model's own, then the common groups."""
+    declared = [c for c in options.__mro__ if dataclasses.is_dataclass(c) and "__annotations__" in vars(c)]
+    own = tuple(c for c in declared if c not in COMMON)
+    titles = {"model": own, "optimizer": COMMON[:1], "data": COMMON[1:2], "run": COMMON[2:3], "machine": COMMON[3:]}
+    return {title: classes for title, classes in titles.items() if any(c in declared for c in classes)}
+
+
+def _grouped(default: Any, notes: Mapping[str, str]) -> Any:
+    """Return `default` as a record with one nested record a group, for tyro to parse; field names stay unique.
+
+    notes: what follows the text of some fields in the help.
+    """
+    import tyro
+
+    options = type(default)
+    hints = typing.get_type_hints(options)
+    notes = {**{name: f"({allowed})" for name, allowed in limits(options).items()}, **notes}
+    groups = {}
+    for title, classes in _groups(options).items():
+        fields = []
+        for group in classes:
+            texts = _texts(group)
+            for name in vars(group)["__annotations__"]:
+                if name in (known for known, *_ in fields):
+                    continue
+                argument = tyro.conf.arg(help=f"{texts.get(name, '')} {notes.get(name, '')}")
+                value: Any = dataclasses.field(default=getattr(default, name))
+                fields.append((name, Annotated[hints[name], argument], value))
+        text = COMMON_TEXT.get(title, "What is this model's own.")
+        record = dataclasses.make_dataclass(title, fields, frozen=True, namespace={"__doc__": text})
+        groups[title] = tyro.conf.OmitArgPrefixes[record], record()  # type: ignore[valid-type]
+    whole = dataclasses.make_dataclass(
+        "Grouped", [(title, kind, dataclasses.field(default=value)) for title, (kind, value) in groups.items()], frozen=True
+    )
+    return whole()
+
+
+COMMON_TEXT = dict(
+    zip(("optimizer", "data", "run", "machine"), ((group.__doc__ or "") for group in COMMON), strict=True)
+)
+
+
+def parse(default: T, arguments: Sequence[str], *, program: str, description: str) -> T:
+    """Return the options that the command line gives, like `default` in what it does not give.
+
+    Of --steps and --epochs the one that is given replaces the default's. Ends the program with status 2, and says why,
+    for options that are unknown or of a wrong type; raises ValueError for numbers out of their limits and for both
+    --steps and --epochs.
+    """
+    import tyro
+
+    asked: Any = default
+    notes = {}
+    timed = isinstance(default, RunOptions)
+    if timed:
+        asked = dataclasses.replace(default, steps=None, epochs=None)  # type: ignore[type-var]
+        notes = {
+            name: f"(of this preset: {value:g})"
+            for name in ("steps", "epochs")
+            if (value := getattr(default, name)) is not None
+        }
+    start = _grouped(asked, notes)
+    grouped = tyro.cli(type(start), default=start, args=list(arguments), prog=program, description=description)
+    values = {
+        field.name: getattr(group, field.name)
+        for group in (getattr(grouped, title.name) for title in dataclasses.fields(grouped))
+        for field in dataclasses.fields(group)
+    }
+    if timed and values["steps"] is None and values["epochs"] is None:
+        values |= {"steps": default.steps, "epochs": default.epochs}  # type: ignore[attr-defined]
+    elif timed and None not in (values["steps"], values["epochs"]):
+        raise ValueError("--steps and --epochs both say how long the run is; give one of them")
+    options = dataclasses.replace(default, **values)  # type: ignore[type-var]
+    check(options)
+    return options
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """Return ", did you mean 'x'?" where a known word is close, else an empty text."""
+    close = get_close_matches(word, known, 1)
+    return f"; did you mean {close[0]}?" if close else ""

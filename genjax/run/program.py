@@ -1,0 +1,29 @@
+"""The command line of programs that answer one question: typed options, one sentence for what cannot be used."""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from genjax.run.devices import configure
+from genjax.run.options import check
+
+T = TypeVar("T")
+
+
+def main(
+    name: str, description: str, default: T, run: Callable[[T], object], arguments: Sequence[str] | None = None
+) -> int:
+    """Parse options like `default`, call `run` with them, and return the exit status: 0, or 2 for unusable input."""
+    import tyro
+
+    options = tyro.cli(
+        type(default), default=default, args=arguments, prog=f"python -m {name}", description=description
+    )
+    configure()
+    try:
+        check(options)
+        run(options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

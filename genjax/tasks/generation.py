@@ -1,0 +1,169 @@
+"""Drawing images from a latent: samples under conditions, scores against real images, grids."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+from genjax import latent
+from genjax.data import Dataset
+from genjax.data.ranges import Range
+from genjax.engine.state import State
+from genjax.latent import Prior
+from genjax.metrics.sliced import sliced_wasserstein
+from genjax.tasks.task import Page, check_conditions
+from genjax.viz.grid import grid
+
+COMPARED = 1000
+"""Images in a score; a nearest neighbour's class is looked up among four times as many training images."""
+AT_ONCE = 500
+"""Samples in one call of a generator."""
+
+Draw = Callable[[State, Any, Any], Any]
+"""(state, latents, labels int[count] or None) -> what the generator draws, in the range of its pixels."""
+
+
+def drawing(generator: nn.Module, averaged: bool) -> Draw:
+    """Return how `generator` draws from a state: with its averaged parameters where there are some."""
+    apply = jax.jit(generator.apply)
+
+    def draw(state: State, latents: Any, labels: Any = None) -> Any:
+        return apply(state.variables_of("generator", ema=averaged), latents, labels)
+
+    return draw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """Draw images that look like those of a data set.
+
+    pixels: the range of the generator's pixels.  prior, latent: distribution and size of the latent.
+    draw: see `Draw`.  prepare: batches as the losses take them.  classes: of a conditional generator, else 0.
+    """
+
+    dataset: Dataset
+    pixels: Range
+    prior: Prior
+    latent: int
+    draw: Draw
+    prepare: Callable[[Any, jax.Array], Any]
+    classes: int = 0
+
+    @property
+    def conditions(self) -> Mapping[str, str]:
+        """What `sample` can be told, with a clause on each."""
+        return conditions(self.prior, self.classes)
+
+    def latents(self, key: jax.Array, count: int, truncation: float | None = None) -> jax.Array:
+        """Return latents float[count, size] of the prior, their components within `truncation` if given."""
+        return drawn_latents(self.prior, key, (count, self.latent), truncation)
+
+    def generate(self, state: State, latents: Any, labels: Any = None) -> np.ndarray:
+        """Return images float32[count, height, width, channels] in the range of `pixels`, a few hundred at a time."""
+        return in_parts(self.draw, state, latents, labels)
+
+    def sample(
+        self,
+        state: State,
+        key: jax.Array,
+        count: int,
+        *,
+        labels: Sequence[int] | None = None,
+        truncation: float | None = None,
+        **others: Any,
+    ) -> np.ndarray:
+        """Return `count` samples uint8[count, height, width, channels].
+
+        labels: int[count]; every class in turn if not given to a conditional generator.
+        truncation: largest absolute value of a normal latent's components. Raises ValueError for other conditions.
+        """
+        check_conditions({"labels": labels, "truncation": truncation, **others}, self.conditions, "this generator")
+        asked = chosen_labels(labels, count, self.classes)
+        return self.pixels.to_bytes(self.generate(state, self.latents(key, count, truncation), asked))
+
+    def real(self, images: np.ndarray) -> np.ndarray:
+        """Return bytes of the data set as the generator imitates them, as bytes again: its range may clip them."""
+        return images if self.pixels.norm is None else self.pixels.to_bytes(self._scaled(images))
+
+    def _scaled(self, images: np.ndarray) -> np.ndarray:
+        return np.asarray(self.pixels.prepare({"images": images}, jax.random.key(0))["images"])
+
+    def _spread(self, split: Any, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        batch = split.take(spread_rows(len(split), count))
+        return self._scaled(batch["images"]), batch.get("labels")
+
+    def scores(self, state: State) -> dict[str, float]:
+        """Return the sliced Wasserstein distance to test images, and that of as many training images as its floor.
+
+        Conditional: "label_kept" too, how often the nearest training image has the label that was asked for.
+        """
+        test, _ = self._spread(self.dataset.test, COMPARED)
+        train, _ = self._spread(self.dataset.train, len(test))
+        count = min(len(test), len(train))
+        asked = chosen_labels(None, count, self.classes)
+        samples = self.generate(state, self.latents(jax.random.key(1), count), asked)
+        scores = {
+            "sliced_wasserstein": sliced_wasserstein(samples, test[:count]),
+            "real_against_real": sliced_wasserstein(train[:count], test[:count]),
+        }
+        if asked is not None:
+            images, labels = self._spread(self.dataset.train, 4 * COMPARED)
+            scores["label_kept"] = float((nearest_labels(samples, images, np.asarray(labels)) == asked).mean())
+        return scores
+
+    def pictures(self, state: State) -> dict[str, Page]:
+        """Return a grid of 100 samples, a column for each class where there are ten."""
+        samples = self.generate(state, self.latents(jax.random.key(1), 100), chosen_labels(None, 100, self.classes))
+        return {"samples": grid(samples, 10, low=self.pixels.low, high=self.pixels.high)}
+
+
+def conditions(prior: Prior, classes: int) -> dict[str, str]:
+    """Return the conditions of a generator with a latent: truncation of a normal one, labels where there are classes."""
+    known = {} if prior.bound is not None else {"truncation": "largest absolute value of the latent's components"}
+    return known | ({"labels": f"class numbers 0 to {classes - 1}"} if classes else {})
+
+
+def drawn_latents(prior: Prior, key: jax.Array, shape: tuple[int, int], truncation: float | None) -> jax.Array:
+    """Return latents of `shape`; ValueError for a truncation that the prior does not allow."""
+    return prior.draw(key, shape) if truncation is None else latent.truncated(prior, key, shape, truncation)
+
+
+def chosen_labels(labels: Sequence[int] | None, count: int, classes: int) -> np.ndarray | None:
+    """Return the labels int32[count] to draw: those asked for, else every class in turn; None without classes.
+
+    Raises ValueError for another number of labels, or for labels that are no class.
+    """
+    if not classes:
+        return None
+    if labels is None:
+        return (np.arange(count) % classes).astype(np.int32)
+    asked = np.asarray(labels, np.int32)
+    if asked.shape != (count,):
+        raise ValueError(f"{asked.size} labels for {count} samples; give one label a sample")
+    wrong = asked[(asked < 0) | (asked >= classes)]
+    if len(wrong):
+        raise ValueError(f"label {wrong[0]}: this generator's classes are 0 to {classes - 1}")
+    return asked
+
+
+def in_parts(draw: Draw, state: State, latents: Any, labels: Any = None) -> np.ndarray:
+    """Return what `draw` gives for latents [count, ...], in calls of at most `AT_ONCE`."""
+    parts = [
+        np.asarray(draw(state, latents[at : at + AT_ONCE], None if labels is None else labels[at : at + AT_ONCE]))
+        for at in range(0, len(latents), AT_ONCE)
+    ]
+    return np.concatenate(parts)
+
+
+def spread_rows(length: int, count: int) -> np.ndarray:
+    """Return up to `count` row numbers spread evenly over a split: folders are sorted by class."""
+    return np.linspace(0, length - 1, min(count, length)).astype(int)
+
+
+def nearest_labels(samples: np.ndarray, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the label of the image nearest to each sample, by squared distance of pixels."""
+    a, b = samples.reshape(len(samples), -1), images.reshape(len(images), -1)
+    return labels[((b**2).sum(1)[None] - 2 * a @ b.T).argmin(1)]

@@ -1,1 +1,0 @@
-"""One runnable recipe per model: python -m train.vae."""
