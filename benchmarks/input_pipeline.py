@@ -21,8 +21,9 @@ import numpy as np
 import optax
 
 from benchmarks import _result
-from genjax import parallel, rng
-from genjax.data import Arrays, folder, pipeline, scenes, transforms
+from genjax import data, parallel, rng
+from genjax.data import Arrays, pipeline, transforms
+from genjax.data.drawn import scenes
 from genjax.engine import init_state, make_run, make_step
 from genjax.gans import dcgan
 
@@ -51,8 +52,8 @@ def sources(images: np.ndarray, folders: dict[str, Path], root: Path) -> dict[st
     """Return splits by name: an array, memory-mapped caches, and files decoded when asked for."""
     splits: dict[str, Any] = {"array in memory": Arrays({"images": images})}
     for kind, place in folders.items():
-        splits[f"{kind} folder, cached"] = folder.load(place, cache_dir=root / "cache").train
-        splits[f"{kind} folder, streamed"] = folder.load(place, stream=True).train
+        splits[f"{kind} folder, cached"] = data.load(f"folder:{place}", cache_dir=root / "cache").train
+        splits[f"{kind} folder, streamed"] = data.load(f"folder:{place}", stream=True).train
     return splits
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.data import mixtures
+from genjax.data.drawn import mixtures
 from genjax.metrics.modes import coverage
 from genjax.metrics.sliced import sliced_wasserstein
 

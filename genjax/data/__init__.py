@@ -1,19 +1,65 @@
-"""Data: one file per kind of source, and the pipeline that feeds the step."""
+"""Data: one file for each kind of source, and the pipeline that feeds the training step.
 
-from __future__ import annotations
+    digits = data.load("digits", image_size=16)           # any of `SPECS`
+    digits.train.take([0, 1])                             # {"images": uint8[2, 16, 16, 1], "labels": int32[2]}
+
+A new source is a file with `load` and a row in `SOURCES`.
+"""
 
 import os
 import pathlib
+from collections.abc import Callable
+from typing import NamedTuple
 
-from genjax.data import digits, domains, folder, idx, mixtures, npz, photos, scenes, stacked, tfds
-from genjax.data.dataset import Arrays, DataError, Dataset, Files, Unpaired
+from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Files, Mixture, Unpaired
+from genjax.data.drawn import digits, domains, mixtures, photos, scenes, stacked
+from genjax.data.known import known, placeholder
+from genjax.data.options import Options
+from genjax.data.readers import folder, idx, npz, tfds
 
-__all__ = ["SPECS", "Arrays", "DataError", "Dataset", "Files", "Unpaired", "load"]
+__all__ = [
+    "SOURCES", "SPECS", "Arrays", "DataError", "Dataset", "Facts", "Files", "Mixture", "Options", "Source", "Unpaired",
+    "known", "load", "placeholder",
+]  # fmt: skip
 
-SPECS = (
-    "digits, photos, scenes, stacked, mixture:ring, mixture:grid, domains:digits, domains:scenes, PATH.npz, "
-    "folder:DIR, idx:DIR, tfds:NAME"
+
+class Source(NamedTuple):
+    """A kind of data set.
+
+    form: how it is written: a name, NAME:argument (in capitals what the user fills in), or PATH and a suffix.
+    load: (options) -> data set for a plain name, else (argument, options) -> data set.  about: one clause for people.
+    """
+
+    form: str
+    load: Callable[..., Dataset]
+    about: str
+
+    def argument(self, spec: str) -> str | None:
+        """Return what `spec` says after the kind, "" for a plain name; None where `spec` is of another kind."""
+        kind, colon, _ = self.form.partition(":")
+        if self.form.startswith("PATH"):
+            return spec if spec.endswith(self.form.removeprefix("PATH")) else None
+        if not colon:
+            return "" if spec == self.form else None
+        return spec.removeprefix(kind + colon) or None if spec.startswith(kind + colon) else None
+
+
+SOURCES = (
+    Source("digits", digits.load, "1,797 handwritten digits of 8 x 8 pixels, grey, 10 classes"),
+    Source("photos", photos.load, "2,560 tiles of two photographs, 32 pixels, in colour, 2 classes"),
+    Source("scenes", scenes.load, "10,240 drawn solids on a floor, 32 pixels or more, in colour, 5 classes"),
+    Source("stacked", stacked.load, "32,000 stacks of three digits as red, green and blue, 1,000 classes"),
+    Source("mixture:ring", mixtures.load, "points in the plane around 8 centres on a circle"),
+    Source("mixture:grid", mixtures.load, "points in the plane around 25 centres on a grid"),
+    Source("domains:digits", domains.load, "white and yellow digits, two domains without pairs"),
+    Source("domains:scenes", domains.load, "red and green solids, two domains without pairs"),
+    Source("folder:DIR", folder.load, "a folder of images, with a sub-folder for each class if there are classes"),
+    Source("idx:DIR", idx.load, "the four idx files of MNIST, Fashion-MNIST or Kuzushiji-MNIST"),
+    Source("tfds:NAME", tfds.load, "a prepared tensorflow-datasets set"),
+    Source("PATH.npz", npz.load, "a NumPy archive of images and labels"),
 )
+SPECS = ", ".join(source.form for source in SOURCES)
+"""All forms in one line, for help and errors."""
 
 
 def load(
@@ -21,40 +67,18 @@ def load(
     *,
     image_size: int | None = None,
     channels: int | None = None,
-    cache_dir: str | os.PathLike | None = None,
     stream: bool = False,
+    cache_dir: str | os.PathLike | None = None,
 ) -> Dataset:
-    """The data set that `spec` names, one of `SPECS`.
+    """Return the data set that `spec` names, one of `SPECS`.
 
-    Images are uint8[count, height, width, channels]. image_size: the shorter side is resized to it and the centre
-    square kept; channels: 1 (grey) or 3; None leaves either as stored. Folders and tensorflow-datasets sets are decoded
-    once into a memory-mapped file under `cache_dir` (default: the user's cache directory), or on demand with stream.
-    DataError, which names the file and the cure, for everything that is wrong with the data.
+    Images are uint8[count, height, width, channels]; points in the plane float32[count, 1, 1, 2] in [0, 1]. What the
+    options mean says `Options`. DataError, which names the file and the cure, for everything wrong with the data.
     """
-    if image_size is not None and image_size < 1:
-        raise DataError(f"image_size {image_size} must be positive")
-    if channels not in (None, 1, 3):
-        raise DataError(f"channels {channels} must be 1 (grey) or 3 (colour), or None for as stored")
-    kind, colon, rest = spec.partition(":")
-    if spec == "digits":
-        return digits.load(image_size, channels)
-    if spec == "photos":
-        return photos.load(image_size, channels)
-    if spec == "scenes":
-        return scenes.load(image_size, channels)
-    if spec == "stacked":
-        return stacked.load(image_size, channels)
-    if spec.endswith(".npz"):
-        return npz.load(spec, image_size, channels)
-    if colon and rest and kind == "mixture":
-        return mixtures.load(rest, image_size, channels)
-    if colon and rest and kind == "domains":
-        return domains.load(rest, image_size, channels)
-    if colon and rest and kind == "idx":
-        return idx.load(rest, image_size, channels)
-    if colon and rest and kind == "folder":
-        return folder.load(rest, image_size=image_size, channels=channels, cache_dir=cache_dir, stream=stream)
-    if colon and rest and kind == "tfds":
-        return tfds.load(rest, image_size=image_size, channels=channels, cache_dir=cache_dir, stream=stream)
+    options = Options(image_size, channels, stream, cache_dir)
+    for source in SOURCES:
+        argument = source.argument(spec)
+        if argument is not None:
+            return source.load(argument, options) if argument else source.load(options)
     hint = f" (a directory: did you mean folder:{spec}?)" if pathlib.Path(spec).expanduser().is_dir() else ""
     raise DataError(f"unknown data {spec!r}{hint}; choose one of {SPECS}")

@@ -1,13 +1,15 @@
-"""What a data set is to the rest of the library: two splits of images with optional labels, and class names."""
+"""A data set as the rest of the library sees it: two splits of images with optional labels, and facts about them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from genjax.data.uniforms import uniforms
+from genjax.data.drawn.uniforms import uniforms
+
+Columns = dict[str, tuple[tuple[int, ...], str]]
+"""{array's name: (shape, type) of one row}."""
 
 
 class DataError(ValueError):
@@ -52,8 +54,13 @@ class Arrays:
         """Bytes of all arrays together."""
         return sum(array.nbytes for array in self.arrays.values())
 
+    @property
+    def columns(self) -> Columns:
+        """Shape and type of one row of every array."""
+        return {name: (array.shape[1:], str(array.dtype)) for name, array in self.arrays.items()}
+
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """Rows `indices` of every array, in that order: {"images": uint8[len(indices), ...], ...}."""
+        """Return rows `indices` of every array, in that order: {"images": uint8[len(indices), ...], ...}."""
         return {name: np.asarray(array[indices]) for name, array in self.arrays.items()}
 
 
@@ -77,8 +84,14 @@ class Files:
         """Whether batches carry "labels"."""
         return self.labels is not None
 
+    @property
+    def columns(self) -> Columns:
+        """Shape and type of one image and, where there are any, one label."""
+        labels: Columns = {"labels": ((), "int32")} if self.labelled else {}
+        return {"images": (self.shape, "uint8"), **labels}
+
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """Decodes the images `indices`, in that order: {"images": uint8[len(indices), ...], ...}."""
+        """Decode the images `indices`, in that order: {"images": uint8[len(indices), ...], ...}."""
         images = np.empty((len(indices), *self.shape), np.uint8)
         for row, index in enumerate(indices):
             images[row] = self.decode(int(index))
@@ -119,8 +132,15 @@ class Unpaired:
         """Whether batches carry "labels", those of domain A."""
         return self.first.labelled
 
+    @property
+    def columns(self) -> Columns:
+        """Shape and type of one image (and label) of A and, as "targets" (and "target_labels"), of B."""
+        second = self.second.columns
+        renamed = {"images": "targets", "labels": "target_labels"}
+        return {**self.first.columns, **{renamed[name]: second[name] for name in renamed if name in second}}
+
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
-        """Images of A and of B, {"images": uint8[len(indices), ...], "targets": ...}, and "labels", "target_labels".
+        """Return images of A and B, {"images": uint8[len(indices), ...], "targets": ...}, "labels" and "target_labels".
 
         Index epoch * len(self) + i is image i of the larger domain; which of the other joins it is a function of the
         whole number, so that every epoch has other couples.
@@ -138,18 +158,96 @@ class Unpaired:
         return {"images": a["images"], "targets": b["images"], **labels, **target_labels}
 
 
+class Mixture(NamedTuple):
+    """A mixture of Gaussians in the plane.
+
+    centres: float[modes, 2], equally probable.  deviation: of each mode, per axis.
+    """
+
+    centres: np.ndarray
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a model needs to know of a data set to be built, described and sampled: everything but the images.
+
+    columns: {"images": ((height, width, channels), "uint8"), "labels": ((), "int32"), "targets": ...}, of one row.
+    train, test: numbers of images, of domain A where the domains are unpaired.
+    second: (training, test) images of domain B where the domains are unpaired, else None.
+    mixture, channels_of: as in `Dataset`.
+    """
+
+    name: str
+    columns: Columns
+    train: int
+    test: int
+    class_names: tuple[str, ...] = ()
+    second: tuple[int, int] | None = None
+    mixture: Mixture | None = None
+    channels_of: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(height, width, channels) of every image."""
+        height, width, channels = self.columns["images"][0]
+        return height, width, channels
+
+    @property
+    def paired(self) -> bool:
+        """Whether every image comes with the target that belongs to it."""
+        return "targets" in self.columns and self.second is None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as lists, numbers and strings, for a run's config.json."""
+        mixture = self.mixture and {"centres": self.mixture.centres.tolist(), "deviation": self.mixture.deviation}
+        columns = {name: [list(shape), dtype] for name, (shape, dtype) in self.columns.items()}
+        second = None if self.second is None else list(self.second)
+        return asdict(self) | {
+            "columns": columns, "class_names": list(self.class_names), "second": second, "mixture": mixture,
+        }  # fmt: skip
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> "Facts":
+        """Return the facts that `to_json` wrote. DataError where `content` is something else."""
+        try:
+            mixture, second = content["mixture"], content["second"]
+            return Facts(
+                name=str(content["name"]),
+                columns={name: (tuple(map(int, shape)), dtype) for name, (shape, dtype) in content["columns"].items()},
+                train=int(content["train"]),
+                test=int(content["test"]),
+                class_names=tuple(map(str, content["class_names"])),
+                second=None if second is None else (int(second[0]), int(second[1])),
+                mixture=mixture and Mixture(np.array(mixture["centres"], float), float(mixture["deviation"])),
+                channels_of=content["channels_of"],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise DataError(f"these are no facts of a data set ({type(error).__name__}: {error})") from error
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A training and a test split with images of one shape; `class_names` is empty when there are no labels.
 
     Batches hold "images" and, where there are any, "labels"; sets for translation hold "targets" too, the images of
     domain B: of the same thing where they are paired, any others where they are `Unpaired`.
+
+    mixture: what the points were drawn from, where images [1, 1, 2] are points in the plane; None for images.
+    channels_of: the data set of which every channel is an image of its own (stacked digits: "digits"), so that a
+    classifier of that set reads them channel by channel; None where the channels are colours.
+    absent: the images are not here. All are zeros, which take no memory, but what `facts` tells is true.
+    notes: sentences on what loading did besides reading: what it held out, scaled or left out.
     """
 
     name: str
     train: Arrays | Files | Unpaired
     test: Arrays | Files | Unpaired
     class_names: tuple[str, ...] = ()
+    mixture: Mixture | None = None
+    channels_of: str | None = None
+    absent: bool = False
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self):
         if tuple(self.train.shape) != tuple(self.test.shape):
@@ -168,9 +266,27 @@ class Dataset:
         """Number of classes; 0 when there are no labels."""
         return len(self.class_names)
 
+    @property
+    def facts(self) -> Facts:
+        """Everything but the images; `genjax.data.placeholder` makes a data set without images of it."""
+        train, test, second = len(self.train), len(self.test), None
+        if isinstance(self.train, Unpaired) and isinstance(self.test, Unpaired):
+            train, test = len(self.train.first), len(self.test.first)
+            second = (len(self.train.second), len(self.test.second))
+        return Facts(
+            name=self.name,
+            columns=self.train.columns,
+            train=train,
+            test=test,
+            class_names=self.class_names,
+            second=second,
+            mixture=self.mixture,
+            channels_of=self.channels_of,
+        )
+
 
 def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where: str) -> np.ndarray:
-    """Labels as int32[count]; DataError naming `where` unless every one is -1 (none) or in 0 .. num_classes - 1."""
+    """Return labels as int32[count]; DataError naming `where` unless all are -1 (none) or in 0 .. num_classes - 1."""
     labels = np.asarray(labels)
     if labels.shape == (count, 1):
         labels = labels[:, 0]
@@ -190,7 +306,7 @@ def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where:
 
 
 def number_names(labels: np.ndarray | None) -> tuple[str, ...]:
-    """Class names "0", "1", ... up to the largest label; none without labels."""
+    """Return class names "0", "1", ... up to the largest label; none without labels."""
     if labels is None or not len(labels):
         return ()
     return tuple(str(number) for number in range(int(labels.max()) + 1))

@@ -4,8 +4,6 @@ Unit batch number u (one batch of one sub-step) lies in epoch u // (length // ba
 `repeats` sub-batches uses the units t * repeats ... t * repeats + repeats - 1. So a resumed run needs only its step.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import itertools
@@ -26,7 +24,7 @@ _WORD = (1 << 64) - 1
 
 @functools.lru_cache(maxsize=4)
 def permutation(length: int, seed: int, epoch: int) -> np.ndarray:
-    """A permutation of 0 .. length - 1 that depends on (length, seed, epoch) only: int32[length], read-only.
+    """Return a permutation of 0 .. length - 1 that depends on (length, seed, epoch) only: int32[length], read-only.
 
     Philox's raw words are the same in every release of NumPy, which Generator.permutation does not promise. Each word
     keeps its number in the low bits, so no two are equal and one plain sort, faster than a shuffle, orders them.
@@ -40,14 +38,14 @@ def permutation(length: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def units_per_epoch(length: int, batch_size: int) -> int:
-    """Whole batches in one pass over `length` images; the remainder is dropped. DataError if there is none."""
+    """Return the whole batches in one pass over `length` images (the rest is dropped). DataError if there is none."""
     if not 1 <= batch_size <= length:
         raise DataError(f"batch size {batch_size} is not in 1 .. {length}, the number of images; choose a smaller one")
     return length // batch_size
 
 
 def order(length: int, batch_size: int, seed: int, start: int, count: int) -> np.ndarray:
-    """Image indices of the unit batches start .. start + count - 1: int32[count, batch_size]. DataError as above."""
+    """Return the images in unit batches start .. start + count - 1: int32[count, batch_size]. DataError as above."""
     per_epoch = units_per_epoch(length, batch_size)
     if start < 0 or count < 0:
         raise DataError(f"unit batches are numbered from 0: start {start} and count {count} must not be negative")
@@ -63,7 +61,7 @@ def order(length: int, batch_size: int, seed: int, start: int, count: int) -> np
 
 
 def fits_on_device(split: Arrays | Files | Unpaired, limit: int = 2**31) -> bool:
-    """Whether all of the split's arrays, as stored, take at most `limit` bytes, so that they can stay on the device."""
+    """Return whether the split's arrays, as stored, take at most `limit` bytes, so that they can stay on the device."""
     return isinstance(split, Arrays) and split.nbytes <= limit
 
 
@@ -81,13 +79,12 @@ def chunks(
     depth: int = 2,
     workers: int | None = None,
 ) -> Iterator[tuple[int, int, Batch]]:
-    """Batches for the training steps start .. stop - 1, `fuse` steps at a time, read and `put` ahead by a thread.
+    """Yield batches for the training steps start .. stop - 1, `fuse` steps at a time, read and `put` ahead by a thread.
 
     Yields (first step, number k of steps, put({"images": uint8[k, repeats, batch_size, height, width, channels]}));
     k is `fuse` but for the last chunk. At most `depth` chunks wait, besides the one in use. `Files` are decoded by
     `workers` threads; their number changes nothing but speed. Of every batch only `share` is read, which is the part of
-    one process among several. Closing the iterator ends the threads. DataError if the
-    batch is larger than the split.
+    one process among several. Closing the iterator ends the threads. DataError if the batch is larger than the split.
     """
     units_per_epoch(len(split), batch_size)
     if min(repeats, fuse, depth) < 1 or start < 0:
@@ -102,8 +99,8 @@ def chunks(
             return indices + len(split) * epochs[:, None]
         return indices
 
-    def generate():
-        with _reader(split, rows, start * repeats, stop * repeats, workers) as read, _ahead() as pool:
+    def generate() -> Iterator[tuple[int, int, Batch]]:
+        with _reader(split, rows, range(start * repeats, stop * repeats), workers) as read, _ahead() as pool:
 
             def fetch(step: int) -> tuple[int, int, Batch]:
                 k = min(fuse, stop - step)
@@ -123,7 +120,7 @@ def chunks(
 def batches(
     split: Arrays | Files | Unpaired, batch_size: int, *, workers: int | None = None
 ) -> Iterator[dict[str, np.ndarray]]:
-    """The whole split once, in stored order; {"images": uint8[at most batch_size, height, width, channels]}."""
+    """Yield the whole split once, in stored order; {"images": uint8[at most batch_size, height, width, channels]}."""
     if batch_size < 1:
         raise DataError(f"batch size {batch_size} must be positive")
 
@@ -131,7 +128,7 @@ def batches(
         return np.arange(unit * batch_size, min((unit + 1) * batch_size, len(split)))[None]
 
     count = -(-len(split) // batch_size)
-    with _reader(split, rows, 0, count, workers) as read:
+    with _reader(split, rows, range(count), workers) as read:
         for unit in range(count):
             yield {name: leaf[0] for name, leaf in read(unit, 1).items()}
 
@@ -142,8 +139,10 @@ def default_workers() -> int:
 
 
 @contextlib.contextmanager
-def _reader(split, rows, first, last, workers):
-    """read(unit, count) -> {"images": uint8[count, batch, ...]}; streams must be read from `first` on, in order."""
+def _reader(
+    split: Arrays | Files | Unpaired, rows: Callable[[int, int], np.ndarray], units: range, workers: int | None
+) -> Iterator[Callable[[int, int], Batch]]:
+    """Yield read(unit, count) -> {"images": uint8[count, batch, ...]}; files are read from units.start on, in order."""
     parts = (split.first, split.second) if isinstance(split, Unpaired) else (split,)
     if all(isinstance(part, Arrays) for part in parts):
         yield lambda unit, count: split.take(rows(unit, count))
@@ -151,8 +150,8 @@ def _reader(split, rows, first, last, workers):
     import grain
 
     threads = workers or default_workers()
-    units = grain.MapDataset.range(first, last).map(lambda unit: split.take(rows(unit, 1)[0]))
-    stream = iter(units.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
+    tasks = grain.MapDataset.range(units.start, units.stop).map(lambda unit: split.take(rows(unit, 1)[0]))
+    stream = iter(tasks.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)))
     try:
         yield lambda unit, count: jax.tree.map(lambda *leaves: np.stack(leaves), *itertools.islice(stream, count))
     finally:
@@ -160,8 +159,8 @@ def _reader(split, rows, first, last, workers):
 
 
 @contextlib.contextmanager
-def _ahead():
-    """One background thread; leaving drops what it has not begun and waits for what it has."""
+def _ahead() -> Iterator[ThreadPoolExecutor]:
+    """Yield one background thread; leaving drops what it has not begun and waits for what it has."""
     pool = ThreadPoolExecutor(1, thread_name_prefix="genjax-data")
     try:
         yield pool

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from genjax import data
-from genjax.data import domains, pipeline
+from genjax.data import pipeline
+from genjax.data.drawn import domains
 
 
 def write(folder, count, size=(6, 5), start=0):

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from genjax.data import Arrays, DataError, Files, load
-from genjax.data.cache import default_dir, memory_map
 from genjax.data.pipeline import chunks
+from genjax.data.readers.cache import default_dir, memory_map
 
 GENERATOR = np.random.default_rng(0)
 
@@ -113,7 +113,7 @@ def test_modes_of_files(tmp_path):
 
 def read_all(data, root):
     """Images of both splits in the order of the file names."""
-    from genjax.data.split import held_out
+    from genjax.data.holdout import held_out
 
     train, test = held_out(len(data.train) + len(data.test), None)
     images = [*data.train.take(np.arange(len(train)))["images"], *data.test.take(np.arange(len(test)))["images"]]

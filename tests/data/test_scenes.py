@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.data import garments, scenes
-from genjax.data.uniforms import uniforms
+from genjax.data.drawn import garments, scenes
+from genjax.data.drawn.uniforms import uniforms
 
 
 def one(shape, count=1, **fields):

@@ -31,7 +31,7 @@ def test_import_is_cheap():
     [
         (
             "mnist",
-            r"unknown data 'mnist'; choose one of digits, photos, scenes, .*PATH.npz, folder:DIR, idx:DIR",
+            r"unknown data 'mnist'; choose one of digits, photos, scenes, .*folder:DIR, idx:DIR, .*PATH.npz",
         ),
         ("folder:", "unknown data 'folder:'"),
         ("/nowhere/at all.npz", "/nowhere/at all.npz does not exist; give the path of an .npz file"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.data import digits, stacked
+from genjax.data.drawn import digits, stacked
 
 
 def test_each_colour_is_a_digit_of_the_label():
@@ -25,7 +25,7 @@ def test_each_colour_is_a_digit_of_the_label():
 
 
 def test_a_stack_depends_on_seed_and_number_only():
-    split = digits.load(12).train
+    split = digits.load(data.Options(image_size=12)).train
     few, many = (stacked.stack(split, count, seed=5).arrays for count in (1000, 1200))
     np.testing.assert_array_equal(few["images"], many["images"][:1000])
     assert few["images"].shape == (1000, 12, 12, 3)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from genjax.data import Arrays, DataError, Files, load
+from genjax.data import Arrays, DataError, Files, known, load
 
 # A builder must live in a module inside a package, and give encoded images, to need no TensorFlow.
 BUILDER = '''
@@ -84,6 +84,13 @@ def test_a_prepared_set(prepared, tmp_path, stream):
     for split in (data.train, data.test):
         batch = split.take(np.arange(len(split)))
         assert [numbers[picture.tobytes()] % 2 for picture in batch["images"]] == batch["labels"].tolist()
+
+
+@pytest.mark.parametrize("size", [None, 4])
+def test_what_the_description_tells_is_true(prepared, tmp_path, size):
+    path, _ = prepared
+    facts = known(f"tfds:{path}", image_size=size)
+    assert facts.to_json() == load(f"tfds:{path}", cache_dir=tmp_path, image_size=size).facts.to_json()
 
 
 def test_resized_grey_and_cached(prepared, tmp_path):

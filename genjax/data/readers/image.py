@@ -1,7 +1,5 @@
 """Reading, resizing and cropping images with Pillow (antialiased)."""
 
-from __future__ import annotations
-
 import os
 from typing import IO, TYPE_CHECKING
 
@@ -13,8 +11,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def read(file: str | os.PathLike | IO[bytes], name: object = None) -> Image:
-    """The image file upright, as a Pillow image of mode L (grey) or RGB. DataError with its name if it is broken."""
+def read(file: str | os.PathLike | IO[bytes], name: object = None) -> "Image":
+    """Return the image file upright, as a Pillow image of mode L (grey) or RGB. DataError naming it if it is broken."""
     from PIL import Image as pillow
     from PIL import ImageOps
 
@@ -26,8 +24,8 @@ def read(file: str | os.PathLike | IO[bytes], name: object = None) -> Image:
         raise DataError(f"{name or file} is not a readable image ({error}); repair or delete it") from error
 
 
-def plain(picture: Image) -> Image:
-    """Any Pillow image as L or RGB: 16 bits lose their low byte, transparency is laid over white."""
+def plain(picture: "Image") -> "Image":
+    """Return any Pillow image as L or RGB: 16 bits lose their low byte, transparency is laid over white."""
     from PIL import Image as pillow
 
     if picture.mode.startswith("I"):
@@ -42,8 +40,8 @@ def plain(picture: Image) -> Image:
     return picture.convert("RGB")
 
 
-def fit(picture: Image, image_size: int | None, channels: int | None) -> np.ndarray:
-    """Shorter side to `image_size`, centre crop to a square, 1 or 3 channels: uint8[height, width, channels].
+def fit(picture: "Image", image_size: int | None, channels: int | None) -> np.ndarray:
+    """Bring the shorter side to `image_size`, centre crop to a square, 1 or 3 channels: uint8[height, width, channels].
 
     None keeps what is there. Bicubic with the kernel widened when shrinking, so nothing aliases.
     """
@@ -62,7 +60,7 @@ def fit(picture: Image, image_size: int | None, channels: int | None) -> np.ndar
 
 
 def fit_all(images: np.ndarray, image_size: int | None, channels: int | None) -> np.ndarray:
-    """`fit` over uint8[count, height, width, 1, 3 or 4], transparency laid over white; no copy if nothing changes."""
+    """Apply `fit` to uint8[count, height, width, 1, 3 or 4], transparency over white; no copy if nothing changes."""
     from PIL import Image as pillow
 
     height, width, depth = images.shape[1:]

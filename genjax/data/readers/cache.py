@@ -1,7 +1,5 @@
 """Decodes a split once into a memory-mapped file that later runs reuse."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import pathlib
@@ -18,12 +16,12 @@ _ABANDONED = 24 * 3600.0
 
 
 def default_dir() -> pathlib.Path:
-    """`genjax/data` under the user's cache directory ($XDG_CACHE_HOME, else ~/.cache)."""
+    """Return `genjax/data` under the user's cache directory ($XDG_CACHE_HOME, else ~/.cache)."""
     return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "genjax" / "data"
 
 
 def memory_map(files: Files, key: object, cache_dir: str | os.PathLike | None) -> Arrays:
-    """The images of `files` as one memory-mapped uint8[count, height, width, channels], decoded if not yet there.
+    """Return `files` as one memory-mapped uint8[count, height, width, channels], decoded if not yet there.
 
     `key` is everything the pixels depend on; its repr names the file. The file appears whole or not at all: it is
     written under another name, then renamed. DataError if the directory cannot be written.
@@ -45,7 +43,7 @@ def memory_map(files: Files, key: object, cache_dir: str | os.PathLike | None) -
     return Arrays(arrays)
 
 
-def _open(path, shape):
+def _open(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray | None:
     try:
         images = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):  # absent, or cut short by another program: decode (again)
@@ -53,7 +51,7 @@ def _open(path, shape):
     return images if images.shape == shape and images.dtype == np.uint8 else None
 
 
-def _write(path, files):
+def _write(path: pathlib.Path, files: Files) -> None:
     from tqdm import tqdm
 
     for left in path.parent.glob(f".{path.stem}-*"):  # of processes that were killed while they decoded
@@ -62,7 +60,7 @@ def _write(path, files):
     with atomic(path) as temporary:
         images = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(files), *files.shape))
 
-        def decode(first):
+        def decode(first: int) -> int:
             last = min(first + _ROWS, len(files))
             images[first:last] = files.take(np.arange(first, last))["images"]
             return last - first

@@ -6,14 +6,14 @@ A ray is p(t) = a + t b in the solid's own frame (its centre at 0, y upwards), s
 to (t, lit, face): t = -inf where the ray misses, lit = normal . light, and the number of the face, 1 and up.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 _TINY = np.float32(1e-6)
+Vector = tuple[np.ndarray, np.ndarray, np.ndarray]
+Meeting = tuple[np.ndarray, np.ndarray, np.ndarray | np.int16]
 
 
-def ball(a, b, light, size):
+def ball(a: Vector, b: np.ndarray, light: np.ndarray, size: np.ndarray) -> Meeting:
     """Return the sphere of radius `size`."""
     along = _dot(a, b)
     d = along**2 - (_dot(a, a) - size**2)
@@ -22,7 +22,7 @@ def ball(a, b, light, size):
     return np.where(d > 0, t, -np.inf), lit, np.int16(1)
 
 
-def box(a, b, light, half):
+def box(a: Vector, b: np.ndarray, light: np.ndarray, half: Vector) -> Meeting:
     """Return the box of half extents `half`: three float[scenes, 1, 1]. Faces 1, 2, 3 look along x, y, z."""
     near, far, brightness = np.float32(-np.inf), [], []
     for axis in range(3):
@@ -38,12 +38,12 @@ def box(a, b, light, half):
     return np.where(t > near, t, -np.inf), lit, face
 
 
-def cube(a, b, light, size):
+def cube(a: Vector, b: np.ndarray, light: np.ndarray, size: np.ndarray) -> Meeting:
     """Return the cube of half side 0.75 size."""
     return box(a, b, light, (0.75 * size,) * 3)
 
 
-def cylinder(a, b, light, size):
+def cylinder(a: Vector, b: np.ndarray, light: np.ndarray, size: np.ndarray) -> Meeting:
     """Return the upright cylinder of radius 0.7 size and height 1.8 size, seen from above."""
     radius, height = 0.7 * size, 0.9 * size
     side, enter = _quadric(a, b, radius**2, 0.0, height)
@@ -56,7 +56,7 @@ def cylinder(a, b, light, size):
     return np.where(hit, t, -np.inf), lit, np.where(side < top, np.int16(1), np.int16(2))
 
 
-def cone(a, b, light, size):
+def cone(a: Vector, b: np.ndarray, light: np.ndarray, size: np.ndarray) -> Meeting:
     """Return the upright cone of base radius 0.9 size and height 2 size, seen from above but less steeply than it."""
     slope = np.float32(0.45)
     t, enter = _quadric(a, b, 0.0, slope, size)
@@ -70,7 +70,7 @@ def cone(a, b, light, size):
     return np.where(hit, t, -np.inf), lit, np.int16(1)
 
 
-def cross(a, b, light, size):
+def cross(a: Vector, b: np.ndarray, light: np.ndarray, size: np.ndarray) -> Meeting:
     """Return an upright and a level bar that meet: along y and along x, each 2 size long and 0.6 size thick."""
     thin = 0.3 * size
     t1, lit1, face1 = box(a, b, light, (thin, size, thin))
@@ -85,16 +85,18 @@ BASE = {"ball": 1.0, "cube": 0.75, "cylinder": 0.9, "cone": 1.0, "cross": 1.0}
 """How far below its centre each solid touches the floor, over size."""
 
 
-def _each(x):
+def _each(x: np.ndarray) -> np.ndarray:
     return x[:, None, None]
 
 
-def _dot(a, b):
+def _dot(a: Vector, b: Vector | np.ndarray) -> np.ndarray:
     parts = b if isinstance(b, tuple) else tuple(_each(b[:, axis]) for axis in range(3))
     return a[0] * parts[0] + a[1] * parts[1] + a[2] * parts[2]
 
 
-def _quadric(a, b, radius2, slope, height):
+def _quadric(
+    a: Vector, b: np.ndarray, radius2: np.ndarray | float, slope: np.float32 | float, height: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     # Roots of x^2 + z^2 = radius2 + slope^2 (height - y)^2 along the ray, the seen one first; a miss enters nowhere.
     bx, by, bz = (_each(b[:, axis]) for axis in range(3))
     drop = height - a[1]

@@ -4,19 +4,18 @@ The last is what virtual try-on has to guess (Jetchev & Bergmann 2017, arXiv 170
 in `genjax.data.scenes`, triplet i is a function of (seed, i), nothing is stored, and the sides are 16 to 256 pixels.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from genjax.data.dataset import DataError
-from genjax.data.scenes import LARGEST, SMALLEST
-from genjax.data.uniforms import uniforms
+from genjax.data.drawn.scenes import LARGEST, SMALLEST
+from genjax.data.drawn.uniforms import uniforms
 
 PATTERNS = ("plain", "hoops", "stripes", "dots")
 _STREAM = 0x6761726D656E7473  # garments of a seed have nothing to do with the scenes of that seed
+Point = tuple[Any, Any]
 _ARTICLE = {"x": 0.0, "y": -0.08, "scale": 1.55, "arm": 0.75}
 
 
@@ -65,7 +64,7 @@ def draw_triplets(indices: Sequence[int] | np.ndarray, image_size: int, *, seed:
     return Triplets(_bytes(persons), _bytes(articles), _bytes(others), _bytes(swapped), masks, worn, other)
 
 
-def _articles(u):
+def _articles(u: np.ndarray) -> Articles:
     hue, level = u[:, 1:2], 0.55 + 0.40 * u[:, 2:3]
     cloth = _hue(hue) * level
     # The print is white, or another hue half a turn or so away.
@@ -73,14 +72,14 @@ def _articles(u):
     return Articles((u[:, 0] * len(PATTERNS)).astype(np.int32), cloth, colour)
 
 
-def _hue(hue):
+def _hue(hue: np.ndarray) -> np.ndarray:
     return np.clip(np.abs((hue + np.array([0, 2 / 3, 1 / 3])) % 1 * 6 - 3) - 1, 0.10, 1)
 
 
 class _Frame:
     """A figure's own coordinates at every pixel (side: x mirrored), float[count, size, size]."""
 
-    def __init__(self, pose, size):
+    def __init__(self, pose: Mapping[str, np.ndarray], size: int):
         ticks = (np.arange(size) + 0.5) / size * 2 - 1
         self.across = (ticks - pose["x"][:, None])[:, None, :] / pose["scale"][:, None, None] + np.zeros((size, 1))
         self.up = (-ticks - pose["y"][:, None])[:, :, None] / pose["scale"][:, None, None] + np.zeros((1, size))
@@ -88,23 +87,25 @@ class _Frame:
         self.arm = pose["arm"][:, None, None]
         self.sharpness = size / 2 * pose["scale"][:, None, None]
 
-    def cover(self, distance):
+    def cover(self, distance: np.ndarray) -> np.ndarray:
         """Return the share of each pixel that lies where a signed distance is negative."""
         return np.clip(0.5 - distance * self.sharpness, 0, 1)
 
-    def limb(self, start, end, radius):
+    def limb(self, start: Point, end: Point, radius: float) -> np.ndarray:
         """Return the signed distance from a thick line, drawn on both sides alike."""
         x, y = start
         dx, dy = end[0] - x, end[1] - y
         along = np.clip(((self.side - x) * dx + (self.up - y) * dy) / (dx**2 + dy**2), 0, 1)
         return np.hypot(self.side - x - along * dx, self.up - y - along * dy) - radius
 
-    def hand(self, reach):
+    def hand(self, reach: float) -> Point:
         """Return the point at `reach` along the arm, from the shoulder."""
         return 0.27 + reach * np.sin(self.arm), 0.33 - reach * np.cos(self.arm)
 
 
-def _person(u, pose, article, size):
+def _person(
+    u: np.ndarray, pose: Mapping[str, np.ndarray], article: Articles, size: int
+) -> tuple[np.ndarray, np.ndarray]:
     frame = _Frame(pose, size)
     skin = np.array([0.95, 0.78, 0.65]) * (1 - 0.55 * u[:, :1] * np.array([0.8, 1.0, 1.1]))
     hair = np.array([0.35, 0.22, 0.12]) * (0.4 + 1.6 * u[:, 1:2])
@@ -119,7 +120,7 @@ def _person(u, pose, article, size):
     return image, (cover > 0.5).astype(np.uint8)
 
 
-def _garment(image, frame, article):
+def _garment(image: np.ndarray, frame: _Frame, article: Articles) -> tuple[np.ndarray, np.ndarray]:
     # A box with rounded corners, short sleeves, and a neckline.
     x, y = frame.side - 0.19, np.abs(frame.up - 0.03) - 0.31
     body = np.hypot(np.maximum(x, 0), np.maximum(y, 0)) + np.minimum(np.maximum(x, y), 0) - 0.09
@@ -140,13 +141,13 @@ def _garment(image, frame, article):
     return image * (1 - cover[..., None]) + cloth * cover[..., None], cover
 
 
-def _over(image, cover, colour):
+def _over(image: np.ndarray, cover: np.ndarray, colour: np.ndarray) -> np.ndarray:
     return image * (1 - cover[..., None]) + colour[:, None, None] * cover[..., None]
 
 
-def _page(colour, size):
+def _page(colour: np.ndarray, size: int) -> np.ndarray:
     return np.broadcast_to(colour[:, None, None], (len(colour), size, size, 3))
 
 
-def _bytes(values):
+def _bytes(values: np.ndarray) -> np.ndarray:
     return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)

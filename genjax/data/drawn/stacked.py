@@ -3,13 +3,14 @@
 Source: Metz et al. 2017, arXiv 1611.02163, section 3.3.1 (there of MNIST; `stack` takes any labelled grey split).
 """
 
-from __future__ import annotations
+from dataclasses import replace
 
 import numpy as np
 
-from genjax.data import digits
 from genjax.data.dataset import Arrays, DataError, Dataset
-from genjax.data.uniforms import uniforms
+from genjax.data.drawn import digits
+from genjax.data.drawn.uniforms import uniforms
+from genjax.data.options import DEFAULTS, Options
 
 COUNTS = {"train": 25_600, "test": 6_400}
 
@@ -38,16 +39,18 @@ def stack(split: Arrays, count: int, *, classes: int = 10, seed: int = 0) -> Arr
     return Arrays({"images": stacked, "labels": (labels[rows] @ [classes**2, classes, 1]).astype(np.int32)})
 
 
-def load(image_size: int | None = None, channels: int | None = None) -> Dataset:
-    """25,600 training and 6,400 test stacks of the embedded digits, labels 0 .. 999: the number read red, green, blue.
+def load(options: Options = DEFAULTS) -> Dataset:
+    """Return 25,600 training and 6,400 test stacks of the embedded digits; labels 0 .. 999.
 
-    The test split is made of digits held out from training. DataError for channels 1: the colours are the digits.
+    A label is the number read red, green, blue. The test split is made of digits held out from training. DataError for
+    channels 1: the colours are the digits.
     """
-    if channels == 1:
+    if options.channels == 1:
         raise DataError("stacked digits have three channels, one digit each; leave out channels=1")
-    source = digits.load(image_size)
+    source = digits.load(replace(options, channels=None))
     splits = []
     for seed, (split, count) in enumerate(zip((source.train, source.test), COUNTS.values(), strict=True)):
         assert isinstance(split, Arrays)
         splits.append(stack(split, count, seed=seed))
-    return Dataset("stacked", splits[0], splits[1], tuple(f"{mode:03d}" for mode in range(1000)))
+    names = tuple(f"{mode:03d}" for mode in range(1000))
+    return Dataset("stacked", splits[0], splits[1], names, channels_of=source.name)

@@ -1,11 +1,10 @@
 """Tiles of the two sample photographs shipped in scikit-learn (a pagoda, a dahlia; 640x427)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset
-from genjax.data.image import fit_all
+from genjax.data.options import DEFAULTS, Options
+from genjax.data.readers.image import fit_all
 
 TILES = {"train": 2048, "test": 512}
 # Columns of each photograph. Both subjects are nearly symmetric: one half trains, the other tests, no pixel is in both.
@@ -14,15 +13,15 @@ LARGEST = 205
 FLATTEST = 16.0  # standard deviation of the liveliest channel: plain sky and dark background teach a generator nothing
 
 
-def load(image_size: int | None = None, channels: int | None = None) -> Dataset:
-    """uint8[count, image_size, image_size, 3] square tiles (default 32), label 0 pagoda, 1 dahlia.
+def load(options: Options = DEFAULTS) -> Dataset:
+    """Return uint8[count, image_size, image_size, 3] square tiles (default 32), label 0 pagoda, 1 dahlia.
 
     Each side is drawn log-uniformly between image_size and twice that, then resized: a fixed set of textures at
     several scales. DataError above 205, the width of the narrowest part.
     """
     from sklearn.datasets import load_sample_images
 
-    size = image_size or 32
+    size = options.image_size or 32
     if size > LARGEST:
         raise DataError(f"photos gives tiles of at most {LARGEST} pixels, not {size}; for larger ones use folder:DIR")
     photographs = load_sample_images().images
@@ -32,11 +31,11 @@ def load(image_size: int | None = None, channels: int | None = None) -> Dataset:
         for label, (first, last) in enumerate(COLUMNS[split]):
             images[label::2] = _tiles(photographs[label][:, first:last], count // 2, size, seed=label)
         labels = np.arange(count, dtype=np.int32) % 2
-        splits[split] = Arrays({"images": fit_all(images, None, channels), "labels": labels})
+        splits[split] = Arrays({"images": fit_all(images, None, options.channels), "labels": labels})
     return Dataset("photos", splits["train"], splits["test"], ("pagoda", "dahlia"))
 
 
-def _tiles(region, count, size, seed):
+def _tiles(region: np.ndarray, count: int, size: int, seed: int) -> list[np.ndarray]:
     from PIL import Image
 
     words = np.random.Philox(key=np.array([seed, 0], np.uint64))

@@ -1,7 +1,5 @@
 """Data sets in one NumPy archive: x_train, y_train, x_test, y_test, or images (x) and labels (y)."""
 
-from __future__ import annotations
-
 import os
 import pathlib
 import zipfile
@@ -10,14 +8,15 @@ import zlib
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset, check_labels, number_names
-from genjax.data.image import fit_all
-from genjax.data.split import held_out
+from genjax.data.holdout import held_out
+from genjax.data.options import DEFAULTS, Options
+from genjax.data.readers.image import fit_all
 
 _KEYS = "x_train, y_train, x_test and y_test, or images and labels (x and y); labels are optional"
 
 
-def load(path: str | os.PathLike, image_size: int | None = None, channels: int | None = None) -> Dataset:
-    """Images [count, height, width] or [count, height, width, channels], stored with 8 bits; labels -1, 0, 1, ...
+def load(path: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
+    """Return images [count, height, width] or [count, height, width, channels] with 8 bits, and labels -1, 0, 1, ...
 
     Pixels: uint8, integers in 0..255, booleans, or floats in [0, 1] or [-1, 1] (rounded to 256 levels). Class names
     from "class_names" where present. Without a test part, a fixed fifth of each class. DataError for missing keys,
@@ -46,7 +45,7 @@ def load(path: str | os.PathLike, image_size: int | None = None, channels: int |
         raise DataError(f"{path} has labels for one split only; add {keys[labelled.index(False)][1]} (-1 = no label)")
 
     images = to_bytes([content[x] for x, _ in keys], [f"{path}: {x}" for x, _ in keys])
-    images = [fit_all(array, image_size, channels) for array in images]
+    images = [fit_all(array, options.image_size, options.channels) for array in images]
     labels: list[np.ndarray | None] = [None] * len(images)
     if all(labelled):
         # The training labels say how many classes there are; the test labels must keep to them.
@@ -65,7 +64,7 @@ def load(path: str | os.PathLike, image_size: int | None = None, channels: int |
 
 
 def to_bytes(arrays: list[np.ndarray], where: list[str]) -> list[np.ndarray]:
-    """Arrays of images, of one range between them, as uint8[count, height, width, channels]; DataError as in `load`."""
+    """Return arrays of images, of one range together, as uint8[count, height, width, channels]; DataError as `load`."""
     arrays = [array[..., None] if array.ndim == 3 else array for array in arrays]
     for array, name in zip(arrays, where, strict=True):
         if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:

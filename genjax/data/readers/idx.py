@@ -1,7 +1,5 @@
 """The idx files of the MNIST family (MNIST, Fashion-MNIST, Kuzushiji-MNIST), as published (.gz) or unpacked."""
 
-from __future__ import annotations
-
 import gzip
 import os
 import pathlib
@@ -10,13 +8,14 @@ import zlib
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset, check_labels, number_names
-from genjax.data.image import fit_all
+from genjax.data.options import DEFAULTS, Options
+from genjax.data.readers.image import fit_all
 
 _PARTS = {"train": "train", "test": "t10k"}
 
 
-def load(directory: str | os.PathLike, image_size: int | None = None, channels: int | None = None) -> Dataset:
-    """uint8[count, 28, 28, 1] with labels, from {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz] in a folder."""
+def load(directory: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
+    """Return uint8[count, 28, 28, 1] and labels from a folder's {train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]."""
     root = pathlib.Path(directory).expanduser()
     if not root.is_dir():
         raise DataError(
@@ -29,12 +28,14 @@ def load(directory: str | os.PathLike, image_size: int | None = None, channels: 
         images, numbers = read(images_path, 3), read(labels_path, 1)
         labels = check_labels(numbers, len(images), classes, str(labels_path))
         classes = classes or len(number_names(labels))
-        splits[split] = Arrays({"images": fit_all(images[..., None], image_size, channels), "labels": labels})
+        splits[split] = Arrays(
+            {"images": fit_all(images[..., None], options.image_size, options.channels), "labels": labels}
+        )
     names = number_names(splits["train"].arrays["labels"])
     return Dataset(f"idx:{root.name}", splits["train"], splits["test"], names)
 
 
-def _find(root, stem):
+def _find(root: pathlib.Path, stem: str) -> pathlib.Path:
     names = [stem + ".gz", stem, stem.replace("-idx", ".idx") + ".gz", stem.replace("-idx", ".idx")]
     for name in names:
         if (root / name).is_file():
@@ -43,7 +44,7 @@ def _find(root, stem):
 
 
 def read(path: pathlib.Path, rank: int) -> np.ndarray:
-    """One idx file of unsigned bytes with `rank` axes: uint8 array. DataError if it is cut short or something else."""
+    """Return one idx file of unsigned bytes with `rank` axes: uint8 array. DataError if it is cut or something else."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

@@ -4,13 +4,14 @@
 ones. What should stay is the label: the digit, the object's shape. No image of one domain is an image of the other.
 """
 
-from __future__ import annotations
+from dataclasses import replace
 
 import numpy as np
 
-from genjax.data import digits, scenes
 from genjax.data.dataset import Arrays, DataError, Dataset, Unpaired
-from genjax.data.image import fit_all
+from genjax.data.drawn import digits, scenes
+from genjax.data.options import DEFAULTS, Options
+from genjax.data.readers.image import fit_all
 
 INK, PAPER = np.array([245, 215, 80], np.float32), np.array([40, 60, 200], np.float32)
 SHARE_A = 0.6
@@ -29,22 +30,22 @@ def recolour(factors: scenes.Factors, colour: str) -> scenes.Factors:
     return factors._replace(colour=np.full_like(factors.colour, number))
 
 
-def load(name: str, image_size: int | None = None, channels: int | None = None) -> Dataset:
+def load(name: str, options: Options = DEFAULTS) -> Dataset:
     """Return `digits` (8 pixels, or image_size) or `scenes` (32): unpaired splits of unequal sizes, labelled.
 
     DataError for another name, or grey images: the domains differ in colour.
     """
-    if channels == 1:
+    if options.channels == 1:
         raise DataError("the two domains differ in colour; leave out channels=1")
     if name == "digits":
-        return _digits(image_size)
+        return _digits(options)
     if name == "scenes":
-        return _scenes(image_size or 32)
+        return _scenes(options.image_size or 32)
     raise DataError(f"there are no domains of {name!r}; choose domains:digits or domains:scenes")
 
 
-def _digits(image_size):
-    source = digits.load(image_size, 3)
+def _digits(options: Options) -> Dataset:
+    source = digits.load(replace(options, channels=3))
     splits = []
     for split in (source.train, source.test):
         assert isinstance(split, Arrays)
@@ -55,7 +56,7 @@ def _digits(image_size):
     return Dataset("domains:digits", splits[0], splits[1], source.class_names)
 
 
-def _scenes(size):
+def _scenes(size: int) -> Dataset:
     splits = []
     for seed, counts in enumerate(SCENES.values()):
         halves, start = [], 0

@@ -4,23 +4,13 @@ Ring: radius 2, deviation 0.02 (Metz et al. 2017, arXiv 1611.02163, appendix A).
 (Gulrajani et al. 2017, arXiv 1704.00028, authors' code).
 """
 
-from __future__ import annotations
-
-from typing import NamedTuple
-
 import numpy as np
 
-from genjax.data.dataset import Arrays, DataError, Dataset
+from genjax.data.dataset import Arrays, DataError, Dataset, Mixture
+from genjax.data.options import DEFAULTS, Options
 
 EXTENT = 5.0
 """Points lie in [-EXTENT, EXTENT]^2 and are stored as (x / EXTENT + 1) / 2, pixel values in [0, 1]."""
-
-
-class Mixture(NamedTuple):
-    """centres: float[modes, 2], equally probable.  deviation: of each mode, per axis."""
-
-    centres: np.ndarray
-    deviation: float
 
 
 def ring(modes: int = 8, radius: float = 2.0, deviation: float = 0.02) -> Mixture:
@@ -51,11 +41,14 @@ def to_pixels(points: np.ndarray) -> np.ndarray:
     return np.clip((points / EXTENT + 1) / 2, 0, 1).astype(np.float32).reshape(-1, 1, 1, 2)
 
 
-def load(name: str, image_size: int | None = None, channels: int | None = None) -> Dataset:
-    """100,000 training and 10,000 test points of "ring" or "grid" as images [1, 1, 2], labels: modes. DataError."""
+def load(name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return 100,000 training and 10,000 test points of "ring" or "grid" as images [1, 1, 2]; labels are the modes.
+
+    DataError for another name, or options of images.
+    """
     if name not in MIXTURES:
         raise DataError(f"there is no mixture {name!r}; choose mixture:ring or mixture:grid")
-    if image_size is not None or channels is not None:
+    if options.image_size is not None or options.channels is not None:
         raise DataError(f"mixture:{name} has points in the plane; leave out image_size and channels")
     mixture = MIXTURES[name]
 
@@ -64,4 +57,4 @@ def load(name: str, image_size: int | None = None, channels: int | None = None) 
         return Arrays({"images": to_pixels(points), "labels": modes})
 
     names = tuple(str(mode) for mode in range(len(mixture.centres)))
-    return Dataset(f"mixture:{name}", split(100_000, 0), split(10_000, 1), names)
+    return Dataset(f"mixture:{name}", split(100_000, 0), split(10_000, 1), names, mixture=mixture)

@@ -1,7 +1,5 @@
 """Random numbers by index: what drawn data sets are made from."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,7 +17,7 @@ def uniforms(indices: Sequence[int] | np.ndarray, columns: int, seed: int) -> np
     return (_mix(start + counter * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(11)) * 2.0**-53
 
 
-def _mix(x):
+def _mix(x: np.ndarray) -> np.ndarray:
     # Wrapping multiplication is what is meant; NumPy does not warn of it in arrays.
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -9,17 +9,16 @@ each solid carries a pale wedge on its front, by which its turn can be seen. The
     captions(factors)                             # ["a large red cube", ...];  tokens(factors) as numbers
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset, Files
-from genjax.data.image import fit_all
-from genjax.data.solids import BASE, SOLIDS
-from genjax.data.uniforms import uniforms
+from genjax.data.drawn.solids import BASE, SOLIDS
+from genjax.data.drawn.uniforms import uniforms
+from genjax.data.options import DEFAULTS, Options
+from genjax.data.readers.image import fit_all
 
 SHAPES = tuple(SOLIDS)
 COLOURS = {
@@ -141,13 +140,13 @@ def render(factors: Factors, image_size: int) -> Drawing:
     return Drawing(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def load(image_size: int | None = None, channels: int | None = None) -> Dataset:
-    """8192 training and 2048 test scenes of one object: uint8[count, image_size, image_size, 3], 32 pixels by default.
+def load(options: Options = DEFAULTS) -> Dataset:
+    """Return 8192 training and 2048 test scenes of one object: uint8[count, image_size, image_size, 3], else 32 pixels.
 
     Labels number SHAPES. Up to 64 pixels all are drawn now, in some seconds; larger ones each time they are asked for.
     DataError outside 16 .. 256 pixels.
     """
-    size = image_size or 32
+    size, channels = options.image_size or 32, options.channels
     splits: list[Arrays | Files] = []
     for seed, count in enumerate(COUNTS.values()):
         if size <= IN_MEMORY:
@@ -162,14 +161,14 @@ def load(image_size: int | None = None, channels: int | None = None) -> Dataset:
     return Dataset("scenes", splits[0], splits[1], SHAPES)
 
 
-def _decoder(size, channels, seed):
+def _decoder(size: int, channels: int | None, seed: int) -> Callable[[int], np.ndarray]:
     def decode(index: int) -> np.ndarray:
         return fit_all(render(draw_factors([index], seed=seed), size).images, None, channels)[0]
 
     return decode
 
 
-def _render(factors, size, rays):
+def _render(factors: Factors, size: int, rays: int) -> Drawing:
     f = Factors(factors.shape, factors.colour, *(np.asarray(x, np.float32) for x in factors[2:]))
     scenes, objects = f.shape.shape
     side = size * rays
@@ -207,11 +206,24 @@ def _render(factors, size, rays):
             shade[rows] = np.where(front, 0.48 + 0.52 * np.maximum(lit, 0), shade[rows])
             pale[rows] = np.where(front, wedge, pale[rows])
             surface[rows] = np.where(front, 32 * (o + 1) + face + 8 * wedge, surface[rows])
+    return _compose(f, _Seen(ground, shade, pale, surface), rays)
+
+
+class _Seen(NamedTuple):
+    """What each ray meets. ground: float[scenes, size, size, 3], without objects; the others [scenes, side, side].
+
+    shade: brightness, 0 on the ground.  pale: on a wedge.  surface: 32 (1 + object) + 8 wedge + face, 0 on the ground.
+    """
+
+    ground: np.ndarray
+    shade: np.ndarray
+    pale: np.ndarray
+    surface: np.ndarray
+
+
+def _compose(f: Factors, rays_meet: _Seen, rays: int) -> Drawing:
+    ground, shade, pale, surface = rays_meet
     owner = (surface >> 5).astype(np.uint8)
-    return _compose(f, ground, owner, shade, pale, surface, size, rays)
-
-
-def _compose(f, ground, owner, shade, pale, surface, size, rays):
     shares = np.stack([_pixels(owner == o, rays) for o in range(f.shape.shape[1] + 1)], -1)
     colours = np.concatenate([np.zeros((len(owner), 1, 3)), np.array(list(COLOURS.values()))[f.colour]], 1)
     colours = colours.astype(np.float32)
@@ -230,7 +242,7 @@ def _compose(f, ground, owner, shade, pale, surface, size, rays):
     return Drawing(_bytes(images), masks.astype(np.uint8), objects, _bytes(edges))
 
 
-def _ground(f, size, place):
+def _ground(f: Factors, size: int, place: np.ndarray) -> np.ndarray:
     # A pale tint, lighter at the bottom, with a soft shadow at the right of each object's foot, where no light falls.
     ticks = ((np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1)[None]
     hue = (f.background[:, None] + np.array([0, 1 / 3, 2 / 3], np.float32)) * (2 * np.pi)
@@ -246,10 +258,10 @@ def _ground(f, size, place):
     return image * (1 - dark[..., None])
 
 
-def _pixels(samples, rays):
+def _pixels(samples: np.ndarray, rays: int) -> np.ndarray:
     parts = (samples[:, i::rays, j::rays].astype(np.float32) for i in range(rays) for j in range(rays))
-    return sum(parts) / np.float32(rays**2)
+    return np.asarray(sum(parts)) / np.float32(rays**2)
 
 
-def _bytes(values):
+def _bytes(values: np.ndarray) -> np.ndarray:
     return np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,1 @@
+"""Readers of what users bring: archives, idx files, folders of images, prepared tensorflow-datasets sets."""

@@ -1,0 +1,69 @@
+"""What is known of data sets whose images are not here."""
+
+import functools
+import json
+
+import numpy as np
+import pytest
+
+from genjax import data
+from genjax.data.known import KNOWN
+
+load = functools.cache(data.load)
+EMBEDDED = [source.form for source in data.SOURCES if source.form.islower() and source.form != "scenes"]
+"""Without the drawn scenes, which take seconds."""
+
+
+@pytest.mark.parametrize("spec", EMBEDDED)
+def test_facts_pass_through_json_and_stand_for_the_data_set(spec):
+    dataset = load(spec)
+    facts = data.Facts.from_json(json.loads(json.dumps(dataset.facts.to_json())))
+    stand_in = data.placeholder(facts)
+    assert stand_in.absent and not dataset.absent
+    assert stand_in.facts.to_json() == facts.to_json() == dataset.facts.to_json()
+    for split, other in ((dataset.train, stand_in.train), (dataset.test, stand_in.test)):
+        assert type(split) is type(other) and len(split) == len(other)
+        ours, theirs = split.take([0, 1]), other.take([0, 1])
+        assert {name: (x.shape, x.dtype) for name, x in ours.items()} == {
+            name: (x.shape, x.dtype) for name, x in theirs.items()
+        }
+        assert ours.keys() == split.columns.keys()
+
+
+def test_a_data_set_says_what_it_is_of():
+    assert {spec for spec in EMBEDDED if load(spec).mixture is not None} == {"mixture:ring", "mixture:grid"}
+    assert {spec: load(spec).channels_of for spec in EMBEDDED if load(spec).channels_of} == {"stacked": "digits"}
+    assert len(load("mixture:grid").mixture.centres) == 25
+
+
+def test_known_sets_take_no_memory():
+    facts = data.known("tfds:lsun/bedroom", image_size=128)
+    dataset = data.placeholder(facts)
+    assert (len(dataset.train), len(dataset.test), dataset.shape) == (3_033_042, 300, (128, 128, 3))
+    assert dataset.train.arrays["images"].base.nbytes <= 8
+    assert data.known("tfds:mnist", channels=3).shape == (28, 28, 3)
+
+
+def test_domains_and_pairs_are_told_apart():
+    horses, maps = (data.placeholder(data.known(spec)) for spec in ("folder:horse2zebra", "folder:maps"))
+    assert isinstance(horses.train, data.Unpaired) and len(horses.train) == 1334 and not horses.facts.paired
+    assert isinstance(maps.train, data.Arrays) and maps.facts.paired
+    for dataset in (horses, maps):
+        assert dataset.train.take([0])["targets"].shape == (1, *dataset.shape)
+
+
+def test_nothing_known_is_said():
+    with pytest.raises(data.DataError, match="nothing is known of 'folder:cats'.*tfds:mnist"):
+        data.known("folder:cats")
+    for content in ({}, [], {"name": "a"}, {**KNOWN["tfds:mnist"].to_json(), "columns": {"images": 3}}):
+        with pytest.raises(data.DataError, match="no facts of a data set"):
+            data.Facts.from_json(content)
+
+
+def test_every_kind_of_source_is_in_the_list():
+    assert ", ".join(source.form for source in data.SOURCES) == data.SPECS
+    with pytest.raises(data.DataError) as error:
+        data.load("nothing")
+    assert data.SPECS in str(error.value)
+    assert all(source.about for source in data.SOURCES)
+    assert np.unique([source.form for source in data.SOURCES]).size == len(data.SOURCES)
