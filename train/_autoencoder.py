@@ -22,8 +22,7 @@ from genjax.losses import divergence
 from genjax.losses.reconstruction import BERNOULLI, GAUSSIAN
 from genjax.metrics.latent import Collapse, active_units, mean_image_nll
 from genjax.metrics.likelihood import iwae_bound
-from genjax.nn.conv import ConvDecoder, ConvEncoder
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT, LECUN, TORCH
 from genjax.viz.grid import save_grid
 from train import _optimizer

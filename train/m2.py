@@ -24,7 +24,7 @@ from genjax.autoencoders import m2
 from genjax.data import Arrays, Dataset
 from genjax.engine.phases import Feed, Phase
 from genjax.engine.state import State
-from genjax.nn.dense import DenseEncoder
+from genjax.nn.coders import DenseEncoder
 from train import _autoencoder as shared
 from train._cli import Run, main, steps_of
 
