@@ -25,7 +25,7 @@ from genjax.autoencoders import ae, cvae, vae
 from genjax.data import Arrays, Dataset, pipeline, transforms
 from genjax.engine import Game, State, init_state, make_run, make_step
 from genjax.files import atomic
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import DenseDecoder, DenseEncoder
 from train._autoencoder import labelled_share
 
 KINDS = ("ae", "vae", "cvae")

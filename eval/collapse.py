@@ -28,7 +28,7 @@ from genjax.data import Dataset, pipeline, transforms
 from genjax.engine import State, init_state, make_run, make_step
 from genjax.losses.divergence import kl_standard_normal
 from genjax.metrics.latent import Collapse, collapse_alarm, mean_image_nll
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import TORCH
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
 from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator
 

@@ -15,7 +15,7 @@ from genjax.engine.step import make_run, make_step
 from genjax.losses.divergence import kl_standard_normal
 from genjax.metrics.latent import active_units, collapse_alarm, mean_image_nll
 from genjax.metrics.likelihood import iwae_bound
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import DenseDecoder, DenseEncoder
 
 # x = W z + noise of deviation 0.7, columns of W orthogonal, so that log p(x) and p(z|x) have closed forms.
 W = np.array([[1.0, 0.5], [1.0, -0.5], [0.5, 0.0], [0.0, 1.5]])

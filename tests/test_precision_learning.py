@@ -16,7 +16,7 @@ from genjax.autoencoders import vae
 from genjax.data import transforms
 from genjax.engine import init_state, make_run, make_step
 from genjax.gans import dcgan
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import DenseDecoder, DenseEncoder
 from tests.conftest import REPOSITORY
 
 HUGE = 2.0**24  # float16 ends at 65504: the first gradients overflow

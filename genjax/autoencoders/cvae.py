@@ -22,8 +22,9 @@ from genjax import rng
 from genjax.engine.game import Aux, Game, Player
 from genjax.losses.divergence import Weight, kl_standard_normal, weight_at
 from genjax.losses.reconstruction import BERNOULLI, Likelihood
-from genjax.nn.dense import LabelEmbedding
+from genjax.nn.dense import Embedding
 from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.weights import Plain
 
 
 class CVAE(nn.Module):
@@ -43,8 +44,8 @@ class CVAE(nn.Module):
 
     def setup(self):
         """Make the two tables of label embeddings."""
-        self.encoder_labels = LabelEmbedding(self.classes, self.embedding, self.initializer)
-        self.decoder_labels = LabelEmbedding(self.classes, self.embedding, self.initializer)
+        self.encoder_labels = Embedding(self.classes, self.embedding, Plain(self.initializer))
+        self.decoder_labels = Embedding(self.classes, self.embedding, Plain(self.initializer))
 
     def encode(
         self, images: jax.Array, labels: jax.Array | None = None, train: bool = False

@@ -28,6 +28,7 @@ from genjax.nn.forward import forward
 from genjax.nn.initializers import Initializer
 from genjax.nn.normalization import instance_norm
 from genjax.nn.patch import NORMAL
+from genjax.nn.weights import Plain
 
 
 def _reflected(x: jax.Array, pad: int) -> jax.Array:
@@ -52,7 +53,7 @@ class Generator(nn.Module):
                 f"CycleGAN halves images twice and doubles them again, which {height} x {width} pixels do not survive; "
                 f"give --image-size {max(8, min(height, width) // 4 * 4)}, or any other multiple of 4 from 8"
             )
-        make = partial(Conv, initializer=self.initializer, padding="VALID", dtype=self.dtype)
+        make = partial(Conv, weight=Plain(self.initializer), padding="VALID", dtype=self.dtype)
         x = make(self.width, 7, 1)(_reflected(images, 3))
         x = nn.relu(instance_norm(x))
         for factor in (2, 4):
@@ -63,7 +64,7 @@ class Generator(nn.Module):
             y = make(4 * self.width, 3, 1)(_reflected(nn.relu(instance_norm(y)), 1))
             x = x + instance_norm(y)
         for factor in (2, 1):
-            up = ConvTranspose(factor * self.width, 3, initializer=self.initializer, dtype=self.dtype)
+            up = ConvTranspose(factor * self.width, 3, weight=Plain(self.initializer), dtype=self.dtype)
             # Mirrored, so that input pixel u lands on output pixel 2 u, from where the strided convolution took it.
             x = nn.relu(instance_norm(jnp.flip(up(jnp.flip(x, (1, 2))), (1, 2))))
         x = make(self.channels, 7, 1)(_reflected(x, 3))

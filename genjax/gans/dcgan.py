@@ -31,6 +31,7 @@ from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
+from genjax.nn.weights import Plain
 
 Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
@@ -82,7 +83,7 @@ class Generator(nn.Module):
         x = nn.Dense(16 * features, kernel_init=self.initializer.kernel, **rest)(latent)
         x = x if self.flat_norm else x.reshape(-1, 4, 4, features)
         x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x).reshape(-1, 4, 4, features)
-        make = partial(ConvTranspose, kernel_size=self.kernel_size, initializer=self.initializer, **rest)
+        make = partial(ConvTranspose, kernel_size=self.kernel_size, weight=Plain(self.initializer), **rest)
         for stage in reversed(range(count - 1)):
             x = make(features=self.width * 2**stage)(x)
             x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x)
@@ -105,7 +106,7 @@ class Discriminator(nn.Module):
         x = images
         for stage in range(stages(self.size)):
             x = Conv(
-                self.width * 2**stage, self.kernel_size, use_bias=not self.batch_norm, initializer=self.initializer,
+                self.width * 2**stage, self.kernel_size, use_bias=not self.batch_norm, weight=Plain(self.initializer),
                 dtype=self.dtype,
             )(x)  # fmt: skip
             x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage and self.batch_norm else x, 0.2)

@@ -32,9 +32,12 @@ from flax import linen as nn
 from genjax.engine.game import Aux, Game, Player
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
-from genjax.nn.equalized import RELU_GAIN, EqualizedConv, EqualizedDense, pixel_norm
+from genjax.nn.conv import Conv
+from genjax.nn.dense import Dense
 from genjax.nn.minibatch import minibatch_stddev
+from genjax.nn.normalization import pixel_norm
 from genjax.nn.residual import grow, pool
+from genjax.nn.weights import RELU_GAIN, Equalised, Weight, affine
 
 Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
@@ -71,6 +74,27 @@ def ema_decay(batch_size: int, half_life: float) -> float:
     return 0.5 ** (batch_size / half_life)
 
 
+class FirstPixels(nn.Module):
+    """Latent -> 4x4 pixels with a bias per channel: a convolution over 4x4 pixels of which the latent is one.
+
+    Hence the gain: the fan-in is 16 times the latent's size.
+    """
+
+    features: int
+    weight: Weight = Equalised(RELU_GAIN / 4)
+    use_bias: bool = True
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array) -> jax.Array:
+        """Return float[batch, 4, 4, features] of float[batch, size]."""
+
+        def product(x, kernel):
+            return (x @ kernel).reshape(-1, 4, 4, self.features)
+
+        return affine(self, latent, (latent.shape[-1], 16 * self.features), product)
+
+
 class Generator(nn.Module):
     """Dense to 4x4, a convolution, then per doubling: grow, two 3x3 convolutions; 1x1 to colours.
 
@@ -93,26 +117,25 @@ class Generator(nn.Module):
         alpha: jax.Array | None = None,
     ) -> jax.Array:
         """Return float32[batch, size, size, channels]; alpha: float32[] during a fade, else None (no old path)."""
+        make = partial(Conv, kernel_size=3, stride=1, weight=Equalised(), dtype=self.dtype)
 
         def activate(x):
             return pixel_norm(nn.leaky_relu(x, 0.2))
 
         def colours(x, size):
-            layer = EqualizedConv(self.channels, 1, gain=1.0, dtype=self.dtype, name=f"to_rgb_{size}")
+            layer = make(self.channels, kernel_size=1, weight=Equalised(gain=1.0), name=f"to_rgb_{size}")
             return layer(x).astype(jnp.float32)
 
         features = partial(width, base=self.base, limit=self.limit)
-        # Gain sqrt 2 / 4: the layer is a convolution over 4x4 pixels, with 16 times the latent's size as fan-in.
-        first = EqualizedDense((4, 4, features(4)), RELU_GAIN / 4, dtype=self.dtype, name="dense")
-        x = activate(first(pixel_norm(latent)))
-        x = activate(EqualizedConv(features(4), dtype=self.dtype, name="conv_4")(x))
+        x = activate(FirstPixels(features(4), dtype=self.dtype, name="dense")(pixel_norm(latent)))
+        x = activate(make(features(4), name="conv_4")(x))
         old = x
         for size in sizes(self.size)[1:]:
             if self.is_initializing():
                 colours(x, size // 2)
             old, x = x, grow(x)
             for part in ("a", "b"):
-                x = activate(EqualizedConv(features(size), dtype=self.dtype, name=f"conv_{size}{part}")(x))
+                x = activate(make(features(size), name=f"conv_{size}{part}")(x))
         images = colours(x, self.size)
         if alpha is None:
             return images
@@ -142,15 +165,16 @@ class Critic(nn.Module):
         alpha: jax.Array | None = None,
     ) -> jax.Array:
         """Return scores float32[batch]; alpha: float32[] during a fade, else None (no old path)."""
+        make = partial(Conv, kernel_size=3, stride=1, weight=Equalised(), dtype=self.dtype)
         activate = partial(nn.leaky_relu, negative_slope=0.2)
         features = partial(width, base=self.base, limit=self.limit)
 
         def colours(x, size):
-            return activate(EqualizedConv(features(size), 1, dtype=self.dtype, name=f"from_rgb_{size}")(x))
+            return activate(make(features(size), kernel_size=1, name=f"from_rgb_{size}")(x))
 
         def block(x, size):
-            x = activate(EqualizedConv(features(size), dtype=self.dtype, name=f"conv_{size}a")(x))
-            return pool(activate(EqualizedConv(features(size // 2), dtype=self.dtype, name=f"conv_{size}b")(x)))
+            x = activate(make(features(size), name=f"conv_{size}a")(x))
+            return pool(activate(make(features(size // 2), name=f"conv_{size}b")(x)))
 
         x = colours(images, self.size)
         for size in reversed(sizes(self.size)[1:]):
@@ -161,9 +185,9 @@ class Critic(nn.Module):
                 x = mix(colours(pool(images), small), x, alpha)
         if self.compare:
             x = minibatch_stddev(x, self.group)
-        x = activate(EqualizedConv(features(4), dtype=self.dtype, name="conv_4")(x))
-        x = activate(EqualizedDense((features(2),), dtype=self.dtype, name="dense")(x.reshape(x.shape[0], -1)))
-        x = EqualizedDense((1,), gain=1.0, dtype=self.dtype, name="score")(x)
+        x = activate(make(features(4), name="conv_4")(x)).reshape(x.shape[0], -1)
+        x = activate(Dense(features(2), weight=Equalised(), dtype=self.dtype, name="dense")(x))
+        x = Dense(1, weight=Equalised(gain=1.0), dtype=self.dtype, name="score")(x)
         return x.astype(jnp.float32)[:, 0]
 
 

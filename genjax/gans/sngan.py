@@ -27,11 +27,12 @@ from flax import linen as nn
 from genjax.engine.game import Aux, Game, Player
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
+from genjax.nn.dense import Dense, Embedding
 from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.residual import DownBlock, UpBlock, doublings
-from genjax.nn.spectral import SpectralConv, SpectralDense, SpectralEmbed
+from genjax.nn.weights import Plain, Spectral
 
 Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
@@ -81,11 +82,11 @@ class ResNetDiscriminator(nn.Module):
         """Return scores float32[batch]; labels: int[batch] where there are classes."""
         x = images
         for block, features in enumerate(self.widths):
-            x = DownBlock(features, SpectralConv, block < self.halvings, block == 0, self.dtype)(x)
+            x = DownBlock(features, Spectral, block < self.halvings, block == 0, self.dtype)(x)
         x = jnp.sum(nn.relu(x), (1, 2))
-        score = SpectralDense(1, self.last_bias, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+        score = Dense(1, self.last_bias, Spectral(), self.dtype, name="SpectralDense_0")(x)[:, 0].astype(jnp.float32)
         if labels is not None and self.classes:
-            rows = SpectralEmbed(self.classes, x.shape[-1], dtype=self.dtype)(labels)
+            rows = Embedding(self.classes, x.shape[-1], Spectral(), self.dtype, name="SpectralEmbed_0")(labels)
             score = score + jnp.sum((rows * x).astype(jnp.float32), -1)
         return score
 
@@ -106,9 +107,9 @@ class PlainGenerator(nn.Module):
         x = nn.Dense(start * start * self.width, kernel_init=NORMAL.kernel, dtype=self.dtype)(latent)
         x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train)).reshape(-1, start, start, self.width)
         for stage in range(1, self.doublings + 1):
-            x = ConvTranspose(self.width // 2**stage, initializer=NORMAL, dtype=self.dtype)(x)
+            x = ConvTranspose(self.width // 2**stage, weight=Plain(NORMAL), dtype=self.dtype)(x)
             x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train))
-        return nn.tanh(Conv(self.channels, 3, 1, initializer=NORMAL, dtype=self.dtype)(x).astype(jnp.float32))
+        return nn.tanh(Conv(self.channels, 3, 1, weight=Plain(NORMAL), dtype=self.dtype)(x).astype(jnp.float32))
 
 
 class PlainDiscriminator(nn.Module):
@@ -126,12 +127,12 @@ class PlainDiscriminator(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return logits float32[batch]; `labels` is not used: one signature."""
-        x, make = images, partial(SpectralConv, initializer=NORMAL, dtype=self.dtype)
-        for flat, halving in self.pairs:
-            x = nn.leaky_relu(make(flat, 3, 1)(x), self.slope)
-            x = nn.leaky_relu(make(halving, 4, 2)(x), self.slope)
-        x = nn.leaky_relu(make(self.last, 3, 1)(x), self.slope).reshape(images.shape[0], -1)
-        return SpectralDense(1, initializer=NORMAL, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+        x, made = images, {"weight": Spectral(NORMAL), "dtype": self.dtype}
+        pairs = [layer for flat, halving in self.pairs for layer in ((flat, 3, 1), (halving, 4, 2))]
+        for index, layer in enumerate((*pairs, (self.last, 3, 1))):
+            x = nn.leaky_relu(Conv(*layer, **made, name=f"SpectralConv_{index}")(x), self.slope)
+        x = x.reshape(images.shape[0], -1)
+        return Dense(1, **made, name="SpectralDense_0")(x)[:, 0].astype(jnp.float32)
 
 
 class DenseDiscriminator(nn.Module):
@@ -144,9 +145,10 @@ class DenseDiscriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return scores float32[batch]; `labels` is not used: one signature."""
         x = images.reshape(images.shape[0], -1)
-        for features in self.hidden:
-            x = nn.relu(SpectralDense(features, dtype=self.dtype)(x))
-        return SpectralDense(1, dtype=self.dtype)(x)[:, 0].astype(jnp.float32)
+        for index, features in enumerate((*self.hidden, 1)):
+            x = nn.relu(x) if index else x
+            x = Dense(features, weight=Spectral(), dtype=self.dtype, name=f"SpectralDense_{index}")(x)
+        return x[:, 0].astype(jnp.float32)
 
 
 class Objective(NamedTuple):

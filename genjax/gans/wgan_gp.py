@@ -38,6 +38,7 @@ from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.residual import WIDE, DownBlock, UpBlock, doublings
+from genjax.nn.weights import Plain
 
 Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
@@ -115,7 +116,7 @@ class StridedGenerator(nn.Module):
     def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
         count = _stages(self.size)
-        make = partial(ConvTranspose, kernel_size=5, initializer=WIDE, dtype=self.dtype)
+        make = partial(ConvTranspose, kernel_size=5, weight=Plain(WIDE), dtype=self.dtype)
 
         def normalise(x):
             return nn.relu(x if self.norm == "none" else BatchNorm(dtype=self.dtype)(x, train))
@@ -128,7 +129,7 @@ class StridedGenerator(nn.Module):
             if stage == 0:
                 side = self.size // 2 ** (count - 1)
                 x = x[:, :side, :side]
-        return self.output(make(self.channels, initializer=GLOROT)(x).astype(jnp.float32))
+        return self.output(make(self.channels, weight=Plain(GLOROT))(x).astype(jnp.float32))
 
 
 class StridedCritic(nn.Module):
@@ -147,7 +148,7 @@ class StridedCritic(nn.Module):
         """Return scores float32[batch]; `labels` is not used: one signature."""
         x = images
         for stage in range(_stages(self.size)):
-            x = Conv(self.width * 2**stage, 5, 2, initializer=WIDE, dtype=self.dtype)(x)
+            x = Conv(self.width * 2**stage, 5, 2, weight=Plain(WIDE), dtype=self.dtype)(x)
             x = nn.leaky_relu(_layer_norm(self.dtype, x) if stage and self.layer_norm else x, 0.2)
         return _score(self, x.reshape(x.shape[0], -1))
 

@@ -1,11 +1,5 @@
-"""Dense encoder and decoder, with an optional condition joined before or after the hidden layers.
+"""Dense layers, also on several inputs at once, and embeddings of labels."""
 
-A condition (a label's embedding, say) that joins after the last hidden layer can only add a fixed vector per condition
-to the outputs: logits = f(latent) + g(condition). Joined before the first hidden layer it can interact.
-"""
-
-import math
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -13,7 +7,21 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.nn.initializers import GLOROT, Initializer
-from genjax.nn.normalization import BatchNorm
+from genjax.nn.weights import Plain, Weight, affine
+
+
+class Dense(nn.Module):
+    """y = x W + b; weight: plain, spectral or equalised."""
+
+    features: int
+    use_bias: bool = True
+    weight: Weight = Plain()
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Return float[..., features]."""
+        return affine(self, x, (x.shape[-1], self.features), jnp.matmul)
 
 
 class ConcatDense(nn.Module):
@@ -42,98 +50,17 @@ class ConcatDense(nn.Module):
         return total
 
 
-class LabelEmbedding(nn.Module):
+class Embedding(nn.Module):
     """A learned row per class, and zeros for label -1, "no label": such images give the table no gradient."""
 
     classes: int
     features: int
-    initializer: Initializer = GLOROT
+    weight: Weight = Plain()
     dtype: Any = None
 
     @nn.compact
     def __call__(self, labels: jax.Array) -> jax.Array:
         """Return float[..., features] for int[...] labels in [-1, classes)."""
-        table = self.param("table", self.initializer.kernel, (self.classes, self.features), jnp.float32)
+        table = self.weight.kernel(self, (self.classes, self.features), "table")
         rows, table = nn.dtypes.promote_dtype(jax.nn.one_hot(labels, self.classes), table, dtype=self.dtype)
         return rows @ table
-
-
-class _Hidden(nn.Module):
-    """Dense layers, each with activation, then batch norm, then dropout, where asked for."""
-
-    hidden: Sequence[int]
-    activation: Callable[[jax.Array], jax.Array]
-    batch_norm: bool
-    dropout: float
-    late: bool
-    initializer: Initializer
-    dtype: Any
-
-    @nn.compact
-    def __call__(self, x: jax.Array, condition: jax.Array | None, train: bool) -> tuple[jax.Array, ...]:
-        parts = (x,) if condition is None or self.late else (x, condition)
-        for features in self.hidden:
-            y = self.activation(ConcatDense(features, self.initializer, self.dtype)(*parts))
-            if self.batch_norm:
-                y = BatchNorm(dtype=self.dtype)(y, train)
-            if self.dropout:
-                y = nn.Dropout(self.dropout)(y, deterministic=not train)
-            parts = (y,)
-        return (*parts, self.activation(condition)) if condition is not None and self.late else parts
-
-
-class DenseEncoder(nn.Module):
-    """Flattened images -> hidden layers -> one linear output per head.
-
-    hidden: sizes of the hidden layers.  batch_norm, dropout: after each activation.
-    late: join the condition after the hidden layers instead of before them.
-    """
-
-    hidden: Sequence[int] = (128,)
-    activation: Callable[[jax.Array], jax.Array] = nn.tanh
-    batch_norm: bool = False
-    dropout: float = 0.0
-    late: bool = False
-    initializer: Initializer = GLOROT
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(
-        self, images: jax.Array, condition: jax.Array | None, heads: Sequence[int], train: bool
-    ) -> tuple[jax.Array, ...]:
-        """Return float32[..., size] for each size in `heads`.
-
-        images: float[..., height, width, channels].  condition: float[..., features] or None; leading axes broadcast.
-        """
-        x = images.reshape(*images.shape[:-3], math.prod(images.shape[-3:]))
-        shape = (self.hidden, self.activation, self.batch_norm, self.dropout, self.late, self.initializer, self.dtype)
-        parts = _Hidden(*shape, name="body")(x, condition, train)
-        return tuple(
-            ConcatDense(size, self.initializer, self.dtype, name=f"head_{index}")(*parts).astype(jnp.float32)
-            for index, size in enumerate(heads)
-        )
-
-
-class DenseDecoder(nn.Module):
-    """Latent -> hidden layers -> a linear output per pixel and channel; fields as in `DenseEncoder`."""
-
-    hidden: Sequence[int] = (128,)
-    activation: Callable[[jax.Array], jax.Array] = nn.tanh
-    batch_norm: bool = False
-    dropout: float = 0.0
-    late: bool = False
-    initializer: Initializer = GLOROT
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(
-        self, latent: jax.Array, condition: jax.Array | None, image_shape: Sequence[int], train: bool
-    ) -> jax.Array:
-        """Return float32[..., height, width, channels] with `image_shape` = (height, width, channels).
-
-        latent: float[..., size].  condition: float[..., features] or None; leading axes broadcast.
-        """
-        shape = (self.hidden, self.activation, self.batch_norm, self.dropout, self.late, self.initializer, self.dtype)
-        parts = _Hidden(*shape, name="body")(latent, condition, train)
-        pixels = ConcatDense(math.prod(image_shape), self.initializer, self.dtype, name="head")(*parts)
-        return pixels.astype(jnp.float32).reshape(*pixels.shape[:-1], *image_shape)

@@ -1,4 +1,4 @@
-"""Normalisation layers that need no axis name: they find the mapped axis over devices by themselves."""
+"""Normalisation of activations: over a batch (on all devices that share it), an image, or the channels of a pixel."""
 
 from typing import Any
 
@@ -51,3 +51,12 @@ def instance_norm(x: jax.Array, epsilon: float = 1e-5) -> jax.Array:
     centred = wide - wide.mean((-3, -2), keepdims=True)
     variance = (centred**2).mean((-3, -2), keepdims=True)
     return (centred * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
+
+
+def pixel_norm(x: jax.Array, epsilon: float = 1e-8) -> jax.Array:
+    """Return x / sqrt(mean over channels of x^2 + epsilon), float[..., channels]; the mean is taken in float32.
+
+    Source: Karras et al. 2018, arXiv 1710.10196, section 4.2.
+    """
+    square = jnp.mean(x.astype(jnp.float32) ** 2, -1, keepdims=True)
+    return x * jax.lax.rsqrt(square + epsilon).astype(x.dtype)

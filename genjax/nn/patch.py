@@ -10,6 +10,7 @@ from flax import linen as nn
 from genjax.nn.conv import Conv
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import instance_norm
+from genjax.nn.weights import Plain
 
 Norm = Callable[[jax.Array, bool], jax.Array]
 NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
@@ -56,4 +57,4 @@ class PatchDiscriminator(nn.Module):
         return self._conv(1, 1, True)(x).astype(jnp.float32)[..., 0]
 
     def _conv(self, features: int, stride: int, bias: bool) -> Conv:
-        return Conv(features, 4, stride, bias, self.initializer, self.dtype, padding=((1, 1), (1, 1)))
+        return Conv(features, 4, stride, bias, Plain(self.initializer), self.dtype, padding=((1, 1), (1, 1)))

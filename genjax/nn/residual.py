@@ -15,6 +15,7 @@ from flax import linen as nn
 from genjax.nn.conv import Conv
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
+from genjax.nn.weights import Plain, Weight
 
 WIDE = Initializer(nn.initializers.variance_scaling(2.0, "fan_avg", "uniform"), GLOROT.bias)
 """Glorot's uniform rule with gain sqrt 2, of the 3x3 convolutions of these blocks."""
@@ -76,9 +77,9 @@ class UpBlock(nn.Module):
     def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
         """Return float[batch, 2 height, 2 width, features]."""
         y = grow(nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(x, labels, train)))
-        y = Conv(self.features, 3, 1, self.first_bias, WIDE, self.dtype)(y)
+        y = Conv(self.features, 3, 1, self.first_bias, Plain(WIDE), self.dtype)(y)
         y = nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(y, labels, train))
-        y = Conv(self.features, 3, 1, initializer=WIDE, dtype=self.dtype)(y)
+        y = Conv(self.features, 3, 1, weight=Plain(WIDE), dtype=self.dtype)(y)
         # A 1x1 convolution commutes with copying pixels: before the growth it costs a quarter.
         return y + grow(Conv(self.features, 1, 1, dtype=self.dtype, name="shortcut")(x))
 
@@ -86,7 +87,7 @@ class UpBlock(nn.Module):
 class DownBlock(nn.Module):
     """ReLU, 3x3, ReLU, 3x3, mean of 2x2, plus the input through a 1x1 convolution, pooled likewise.
 
-    conv: the convolution's module, `Conv` or `genjax.nn.spectral.SpectralConv`.  down: whether to halve the size.
+    weight: of the convolutions, made of an initializer: `Plain` or `Spectral`.  down: whether to halve the size.
     first: the block stands on images, which get no ReLU.  norm: before each ReLU, makes a layer of its own each time.
     first_bias: of the first convolution.
     The shortcut is the identity where neither size nor channels change. Between the convolutions there are as many
@@ -94,7 +95,7 @@ class DownBlock(nn.Module):
     """
 
     features: int
-    conv: Callable[..., Any] = Conv
+    weight: Callable[[Initializer], Weight] = Plain
     down: bool = True
     first: bool = False
     dtype: Any = None
@@ -106,7 +107,7 @@ class DownBlock(nn.Module):
         """Return float[batch, height / 2, width / 2, features]."""
         hidden = self.features if self.first else x.shape[-1]
         norm = self.norm if self.norm is not None else (lambda y: y)
-        wide = partial(self.conv, kernel_size=3, stride=1, initializer=WIDE, dtype=self.dtype)
+        wide = partial(Conv, kernel_size=3, stride=1, weight=self.weight(WIDE), dtype=self.dtype)
         y = x if self.first else nn.relu(norm(x))
         y = wide(hidden, use_bias=self.first_bias, name="conv1")(y)
         y = wide(self.features, name="conv2")(nn.relu(norm(y)))
@@ -115,7 +116,7 @@ class DownBlock(nn.Module):
         if self.down or x.shape[-1] != self.features:
             # Pooling commutes with a 1x1 convolution and comes first, where it costs a quarter.
             x = pool(x) if self.down else x
-            x = self.conv(self.features, kernel_size=1, stride=1, dtype=self.dtype, name="shortcut")(x)
+            x = Conv(self.features, 1, 1, weight=self.weight(GLOROT), dtype=self.dtype, name="shortcut")(x)
         return y + x
 
 

@@ -13,7 +13,7 @@ from genjax.engine.state import init_state
 from genjax.engine.step import make_run, make_step
 from genjax.losses.divergence import kl_standard_normal
 from genjax.losses.reconstruction import bernoulli_nll
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import DenseDecoder, DenseEncoder
 
 SHAPE = (4, 4, 1)
 

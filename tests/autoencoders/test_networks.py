@@ -14,8 +14,8 @@ from genjax.engine.state import init_state
 from genjax.engine.step import make_step
 from genjax.losses.divergence import kl_standard_normal, warm_up
 from genjax.losses.reconstruction import GAUSSIAN, bernoulli_nll
-from genjax.nn.conv import ConvDecoder, ConvEncoder, conv_transpose
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder
+from genjax.nn.conv import conv_transpose
 from genjax.nn.initializers import LECUN, TORCH
 from genjax.nn.normalization import BatchNorm
 from genjax.parallel import DATA

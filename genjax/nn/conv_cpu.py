@@ -1,0 +1,145 @@
+"""Convolutions for CPUs: the numbers of `jax.lax`, with derivatives of every order made of plain convolutions.
+
+XLA for CPUs has no fast path for dilated convolutions, which are the gradients of strided and transposed ones, and is
+slow to few channels. Other backends have tuned programs for all of these.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+LAYOUT = ("NHWC", "HWIO", "NHWC")
+Pads = tuple[int, int]
+
+
+class _Plain(NamedTuple):
+    """A convolution of stride 1: its kernel, float[rows, columns, i, o], and the padding, which may be negative."""
+
+    kernel: jax.Array
+    rows: Pads
+    columns: Pads
+
+
+def conv(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
+    """Return the convolution; its derivatives to x are sums over the stride^2 sub-lattices of x.
+
+    y[u] = sum_p sum_j x_p[u + q_p + j] w_p[j] with x_p = x[p::stride], w_p = the taps that fall on that sub-lattice.
+    The same multiplications as the strided convolution, but no derivative to x, of any order, contains a dilated one,
+    which takes up to a hundred times as long: gradients to images, and penalties on them, need just that.
+    """
+    if stride == 1:
+        return _convolve(x, [_Plain(kernel, rows, columns)])[0]
+    return _strided(x, kernel, stride, rows, columns)
+
+
+def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """Return the transposed convolution with "SAME" padding as stride^2 convolutions whose outputs interlace.
+
+    Output row stride u + p takes part only in every stride-th tap: y_p[u] = sum_j x[u + d_p - j] w_p[j].
+    The same multiplications, and plain convolutions in every derivative of any order and mode.
+    Source: Shi et al. 2016, Is the deconvolution layer the same as a convolutional layer?, arXiv 1609.07009.
+    """
+    (batch, height, width, _), features = x.shape, kernel.shape[-1]
+    scattered = jnp.flip(kernel, (0, 1))
+
+    def taps(taken: int, phase: int) -> tuple[int, Pads] | None:
+        before = taken - 1 if stride > taken - 1 else -(-(taken + stride - 2) // 2)  # what lax pads
+        shift = phase + taken - 1 - before
+        first, offset = shift % stride, shift // stride
+        count = len(range(first, taken, stride))
+        return (first, (count - 1 - offset, offset)) if count else None
+
+    rows, columns = ([taps(taken, phase) for phase in range(stride)] for taken in kernel.shape[:2])
+    plain = [
+        _Plain(jnp.flip(scattered[down[0] :: stride, across[0] :: stride], (0, 1)), down[1], across[1])
+        for down in rows
+        for across in columns
+        if down and across
+    ]
+    parts, gap = iter(_convolve(x, plain)), jnp.zeros((batch, height, width, features), x.dtype)
+    # A stride above the kernel's size leaves gaps.
+    phases = [[next(parts) if down and across else gap for across in columns] for down in rows]
+    y = jnp.stack([jnp.stack(row, 3) for row in phases], 2)
+    return y.reshape(batch, stride * height, stride * width, features)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
+def _strided(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
+    return lax.conv_general_dilated(x, kernel, (stride, stride), (rows, columns), dimension_numbers=LAYOUT)
+
+
+@partial(_strided.defjvp, symbolic_zeros=True)
+def _strided_jvp(stride, rows, columns, primals, tangents):
+    (x, kernel), (dx, dkernel) = primals, tangents
+    y = _strided(x, kernel, stride, rows, columns)
+    parts = []
+    if not isinstance(dx, SymbolicZero):
+        parts.append(_by_lattices(dx, kernel, stride, rows, columns))
+    if not isinstance(dkernel, SymbolicZero):
+        parts.append(_strided.fun(x, dkernel, stride, rows, columns))
+    return y, sum(parts[1:], parts[0])
+
+
+def _by_lattices(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
+    def taps(size: int, taken: int, padding: Pads, phase: int) -> tuple[int, Pads] | None:
+        out = (size + sum(padding) - taken) // stride + 1
+        first = (phase + padding[0]) % stride
+        count, offset = len(range(first, taken, stride)), (first - padding[0] - phase) // stride
+        length = len(range(phase, size, stride))
+        return (first, (-offset, out - length + offset + count - 1)) if count and length else None
+
+    height, width = (
+        [(phase, taps(size, taken, padding, phase)) for phase in range(stride)]
+        for size, taken, padding in zip(x.shape[1:3], kernel.shape[:2], (rows, columns), strict=True)
+    )
+    parts = [
+        _convolve(
+            x[:, row::stride, column::stride],
+            [_Plain(kernel[down[0] :: stride, across[0] :: stride], down[1], across[1])],
+        )[0]
+        for row, down in height
+        for column, across in width
+        if down and across
+    ]
+    return sum(parts[1:], parts[0])
+
+
+def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
+    """Return each plain convolution of x."""
+    taken, features = parts[0].kernel.shape[2:]
+    if 4 * features <= taken:
+        return _few(x, parts)
+    return [
+        lax.conv_general_dilated(x, part.kernel, (1, 1), (part.rows, part.columns), dimension_numbers=LAYOUT)
+        for part in parts
+    ]
+
+
+def _few(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
+    """Return convolutions to few channels: one product gives all taps of all pixels, which are shifted and added.
+
+    XLA for CPUs copies every pixel's patch of all channels instead, and takes several times as long. Backwards, a
+    split becomes a concatenation: patches of the few channels' gradients, and a product with each factor.
+    """
+    flat = [part.kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], -1) for part in parts]
+    features = parts[0].kernel.shape[-1]
+    y = jnp.matmul(x, jnp.concatenate(flat, 1), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    taps = iter(lax.split(y, [features] * (y.shape[-1] // features), axis=3))
+    zero = jnp.zeros((), y.dtype)
+
+    def total(part: _Plain) -> jax.Array:
+        (top, bottom), (left, right), (rows, columns) = part.rows, part.columns, part.kernel.shape[:2]
+        shifted = [
+            lax.pad(next(taps), zero, ((0, 0, 0), (top - u, bottom + u + 1 - rows, 0),
+                                       (left - v, right + v + 1 - columns, 0), (0, 0, 0)))
+            for u in range(rows)
+            for v in range(columns)
+        ]  # fmt: skip
+        return sum(shifted[1:], shifted[0]).astype(x.dtype)
+
+    return [total(part) for part in parts]
