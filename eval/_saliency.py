@@ -157,7 +157,7 @@ def faithfulness(predict: faith.Predict, steps: int) -> Callable[..., dict[str, 
             "insertion": faith.insertion_curve(predict, images, maps, classes, counts),
         }
         return {
-            "full": faith.class_probability(predict, images, classes),
+            "full": faith.probability_of(predict, images, classes),
             "masked": faith.masked_probability(predict, images, maps, classes),
             "complexity": faith.complexity(maps),
             **{f"{name} AUC": faith.area_under_curve(curve) for name, curve in curves.items()},

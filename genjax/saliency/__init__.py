@@ -9,9 +9,9 @@ A method maps one image's `(head, activations[height, width, channels], class_in
 their options are Python objects. `diagonal_derivatives` gives the derivatives alone.
 """
 
-from genjax.saliency.closed_form import piecewise_linear
-from genjax.saliency.derivatives import auto, diagonal_derivatives
-from genjax.saliency.directional import (
+from genjax.saliency.calculus.closed_form import piecewise_linear
+from genjax.saliency.calculus.derivatives import auto, diagonal_derivatives
+from genjax.saliency.calculus.forward import (
     Derivatives,
     Route,
     exp_trick,
@@ -19,6 +19,8 @@ from genjax.saliency.directional import (
     reverse_mode,
     taylor_mode,
 )
+from genjax.saliency.calculus.pooled import per_position, pooled
+from genjax.saliency.calculus.proof import Proof, prove_piecewise_linear
 from genjax.saliency.explanation import (
     AlphaStatistics,
     Explanation,
@@ -31,8 +33,6 @@ from genjax.saliency.explanation import (
 )
 from genjax.saliency.gradcam import cam, cam_from_weights, grad_cam, grad_cam_plus, hires_cam, layer_cam
 from genjax.saliency.gradcam_pp import exact_alpha, grad_cam_pp, official_alpha, pytorch_alpha
-from genjax.saliency.pooling import per_position, pooled
-from genjax.saliency.proof import Proof, prove_piecewise_linear
 from genjax.saliency.scores import EXP, LOGIT, SOFTMAX, Score, class_log_probability, class_logit, class_probability
 from genjax.saliency.split import Split, layer_names, split
 

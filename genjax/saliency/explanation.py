@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax.saliency.calculus.forward import Route
 from genjax.saliency.checks import is_concrete, require_class, require_finite
-from genjax.saliency.directional import Route
 from genjax.saliency.split import Split
 
 

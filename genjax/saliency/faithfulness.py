@@ -19,7 +19,7 @@ from jax import lax
 Predict = Callable[[jax.Array], jax.Array]
 
 
-def class_probability(predict: Predict, images: jax.Array, classes: jax.Array) -> jax.Array:
+def probability_of(predict: Predict, images: jax.Array, classes: jax.Array) -> jax.Array:
     """Return float[B], the probability of each image's class."""
     return jnp.take_along_axis(predict(images), classes[:, None], axis=-1)[:, 0]
 
@@ -27,7 +27,7 @@ def class_probability(predict: Predict, images: jax.Array, classes: jax.Array) -
 def masked_probability(predict: Predict, images: jax.Array, maps: jax.Array, classes: jax.Array) -> jax.Array:
     """Return float[B], the class's probability on image * map. Raises ValueError where sizes differ."""
     _check(images, maps)
-    return class_probability(predict, images * maps[..., None].astype(images.dtype), classes)
+    return probability_of(predict, images * maps[..., None].astype(images.dtype), classes)
 
 
 def average_drop(full: jax.Array, masked: jax.Array) -> jax.Array:
@@ -71,7 +71,7 @@ def _curve(predict, changed, original, maps, classes, counts):
     ranks = ranks.reshape(batch, height, width, 1)
 
     def at(count):
-        return class_probability(predict, jnp.where(ranks < count, changed, original), classes)
+        return probability_of(predict, jnp.where(ranks < count, changed, original), classes)
 
     return lax.map(at, jnp.asarray(counts)).T
 
@@ -197,7 +197,7 @@ def road(
         imputed = impute(
             images, relevance < threshold, noise=noise, key=None if key is None else jax.random.fold_in(key, index)
         )
-        return class_probability(predict, imputed, classes)
+        return probability_of(predict, imputed, classes)
 
     count = len(percentiles)
     steps = (jnp.tile(jnp.asarray(percentiles, maps.dtype), 2), jnp.repeat(jnp.arange(2), count), jnp.arange(2 * count))

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from genjax.saliency.calculus.derivatives import require_head
+from genjax.saliency.calculus.forward import Head, Route
+from genjax.saliency.calculus.proof import prove_piecewise_linear
+from genjax.saliency.calculus.structure import flatten, read_structure
 from genjax.saliency.checks import require_spatial
-from genjax.saliency.derivatives import require_head
-from genjax.saliency.directional import Head, Route
 from genjax.saliency.explanation import Explanation, no_alpha, scale_by_max
-from genjax.saliency.proof import prove_piecewise_linear
-from genjax.saliency.structure import flatten, read_structure
 
 Scale = Callable[[jax.Array], jax.Array]
 GRADIENT = Route("gradient", "the method needs the first derivative only")

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from genjax.saliency.calculus.derivatives import auto, diagonal_derivatives
+from genjax.saliency.calculus.float64 import in_double
+from genjax.saliency.calculus.forward import Derivatives, Head
 from genjax.saliency.checks import require_spatial
-from genjax.saliency.derivatives import auto, diagonal_derivatives
-from genjax.saliency.directional import Derivatives, Head
-from genjax.saliency.double import in_double
 from genjax.saliency.explanation import AlphaStatistics, Explanation, scale_by_max
 from genjax.saliency.scores import EXP, Score
 
@@ -79,7 +79,7 @@ def grad_cam_pp(
     `diagonal_derivatives`, and for activations without spatial axes.
     """
     require_spatial(activations)
-    found = diagonal_derivatives(head, activations, score, class_index, method=method, chunk=chunk)
+    derivatives = diagonal_derivatives(head, activations, score, class_index, method=method, chunk=chunk)
     dtype = activations.dtype
 
     def wide(activations, high, low):
@@ -93,8 +93,8 @@ def grad_cam_pp(
         count = jnp.sum(guarded, dtype=jnp.int32)
         return jax.tree.map(lambda v: v.astype(dtype), (raw, weights, statistics)), count
 
-    (raw, weights, statistics), guarded = in_double(wide, activations, found[:3], found.rest)
-    return Explanation(scale(raw), raw, weights, statistics, guarded, found.route)
+    (raw, weights, statistics), guarded = in_double(wide, activations, derivatives[:3], derivatives.residual)
+    return Explanation(scale(raw), raw, weights, statistics, guarded, derivatives.route)
 
 
 def _statistics(alpha: jax.Array, where: jax.Array) -> AlphaStatistics:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from genjax import files
+from genjax.saliency.explanation import resize_map
 
 TITLES = ("image", "Grad-CAM", "Grad-CAM++, exact", "Grad-CAM++, approximate", "exact − approximate")
 
@@ -33,13 +35,7 @@ def _checked(saliency: Any, name: str, low: float) -> np.ndarray:
 
 
 def _enlarged(saliency: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear with half-pixel centres, edges repeated."""
-
-    def weights(old, new):
-        centres = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-        return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(old)))
-
-    return weights(saliency.shape[0], size[0]) @ saliency @ weights(saliency.shape[1], size[1]).T
+    return np.asarray(resize_map(jnp.asarray(saliency), size))
 
 
 def _colours(values: np.ndarray, colour_map: str) -> np.ndarray:

@@ -22,7 +22,7 @@ from genjax.saliency import (
     reverse_mode,
     taylor_mode,
 )
-from genjax.saliency.widen import wide_logits
+from genjax.saliency.calculus.widen import wide_logits
 
 SCORES = {"logit": LOGIT, "exp": EXP, "softmax": SOFTMAX}
 # Which methods apply to which of the two reference heads.
@@ -219,17 +219,17 @@ def test_only_the_spatial_mean_is_taken_for_pooled():
         diagonal_derivatives(lambda a: jax.nn.relu(a.mean((0, 1))), a, EXP, 0, method=taylor_mode)
 
 
-def test_float32_and_float64_agree_and_the_rest_completes_the_first_part():
+def test_float32_and_float64_agree_and_the_residual_completes_the_first_part():
     head = STRUCTURES["1x1 conv, relu, mean"][0]
     a = jax.random.normal(jax.random.key(3), (3, 4, 6))
     single = jax.jit(lambda a: diagonal_derivatives(lambda v: head(v).astype(v.dtype), a, SOFTMAX, 2))(a)
     assert single.first.dtype == jnp.float32
     with jax.enable_x64(True):
         wide = diagonal_derivatives(head, jnp.asarray(a, jnp.float64), SOFTMAX, 2)
-        for value, rest, right in zip(single[:3], single.rest, wide[:3], strict=True):
-            full = np.asarray(value, np.float64) + np.asarray(rest, np.float64)
+        for value, residual, right in zip(single[:3], single.residual, wide[:3], strict=True):
+            full = np.asarray(value, np.float64) + np.asarray(residual, np.float64)
             np.testing.assert_allclose(full, right, rtol=0, atol=3e-6 * np.abs(right).max())
-            assert np.any(np.asarray(rest)) and np.abs(rest).max() <= 1e-7 * np.abs(value).max()
+            assert np.any(np.asarray(residual)) and np.abs(residual).max() <= 1e-7 * np.abs(value).max()
 
 
 def test_derivatives_close_to_certainty_keep_their_digits():

@@ -31,7 +31,7 @@ MAPS = {"gradcam": "pgc_fire9_gradcam_final", "gradcampp_exact": "ref64_fire9_gr
 @pytest.mark.parametrize("method", MAPS)
 def test_masked_probabilities_match_golden(golden, photos, method):
     predict, images, classes = photos
-    full = faithfulness.class_probability(predict, images, classes)
+    full = faithfulness.probability_of(predict, images, classes)
     masked = faithfulness.masked_probability(predict, images, jnp.asarray(golden[MAPS[method]]), classes)
     np.testing.assert_allclose(full, golden["metric_prob_full"], rtol=2e-5)
     np.testing.assert_allclose(masked, golden[f"metric_{method}_prob_masked"], rtol=2e-5)
@@ -133,7 +133,7 @@ def test_a_map_of_the_evidence_beats_its_opposite():
     counts = faithfulness.pixel_counts(16, 8)
     area = faithfulness.area_under_curve
     good, bad = HALVES, 1 - HALVES
-    full = faithfulness.class_probability(brightness, images, classes)
+    full = faithfulness.probability_of(brightness, images, classes)
     kept_good = faithfulness.masked_probability(brightness, images, good, classes)
     kept_bad = faithfulness.masked_probability(brightness, images, bad, classes)
     assert faithfulness.average_drop(full, kept_good) == 0

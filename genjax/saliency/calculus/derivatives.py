@@ -6,14 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from genjax.saliency.calculus.closed_form import has_closed_form, linear_route
+from genjax.saliency.calculus.forward import Derivatives, Head, forward_mode, reverse_mode
+from genjax.saliency.calculus.pooled import pooled_route, position_route
+from genjax.saliency.calculus.proof import prove_piecewise_linear
+from genjax.saliency.calculus.structure import flatten, read_structure
+from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.checks import require_class, require_finite
-from genjax.saliency.closed_form import has_closed_form, linear_route
-from genjax.saliency.directional import Derivatives, Head, forward_mode, reverse_mode
-from genjax.saliency.pooling import pooled_route, position_route
-from genjax.saliency.proof import prove_piecewise_linear
 from genjax.saliency.scores import Score
-from genjax.saliency.structure import flatten, read_structure
-from genjax.saliency.widen import wide_logits
 
 
 def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
@@ -59,11 +59,11 @@ def diagonal_derivatives(
         # The head keeps its own precision; the derivatives of its result do not fit into 8 or 11 bits.
         narrow, dtype = head, activations.dtype
         head, activations = lambda a: narrow(a.astype(dtype)).astype(jnp.float32), activations.astype(jnp.float32)
-    found = method(head, activations, score, class_index, chunk=chunk)
-    return found._replace(
-        second=found.second if order >= 2 else None,
-        third=found.third if order >= 3 else None,
-        rest=found.rest[:order] + (None,) * (3 - order),
+    derivatives = method(head, activations, score, class_index, chunk=chunk)
+    return derivatives._replace(
+        second=derivatives.second if order >= 2 else None,
+        third=derivatives.third if order >= 3 else None,
+        residual=derivatives.residual[:order] + (None,) * (3 - order),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax.extend.core as jex
 
-from genjax.saliency.proof import CALLS, call_jaxpr
+from genjax.saliency.calculus.jaxpr import CALLS, call_jaxpr, variables
 
 ELEMENTWISE = frozenset(
     """
@@ -42,30 +42,30 @@ class NotLocalError(Exception):
     """An equation that mixes positions in another way."""
 
 
-def place(equation: Any, places: dict[Any, Any], constants: dict[Any, frozenset[int]], pools: list[Any]) -> None:
+def follow(equation: Any, places: dict[Any, Any], constants: dict[Any, frozenset[int]], pools: list[Any]) -> None:
     """Enter the outputs of `equation` into `places`, and the equation into `pools` if it sums over all positions.
 
     `constants` lists the variables that do not depend on A, with the axes along which they repeat. Raises
     NotLocalError.
     """
-    found = [places.get(v) if not isinstance(v, jex.Literal) else None for v in equation.invars]
-    local = [p for p in found if isinstance(p, Local)]
+    sources = [places.get(v) if not isinstance(v, jex.Literal) else None for v in equation.invars]
+    local = [p for p in sources if isinstance(p, Local)]
     if not local:
         places.update(dict.fromkeys(equation.outvars, Pooled()))
         return
-    if any(isinstance(p, Pooled) for p in found) or any(p.axes != local[0].axes for p in local):
+    if any(isinstance(p, Pooled) for p in sources) or any(p.axes != local[0].axes for p in local):
         raise NotLocalError
     name, axes = equation.primitive.name, local[0].axes
     if name in CALLS:
-        results = _place_call(equation, found, constants)
+        results = _follow_call(equation, sources, constants)
     elif name in ELEMENTWISE:
-        results = [_elementwise(equation, found, constants)]
+        results = [_elementwise(equation, sources, constants)]
     elif _sums_positions(equation, axes):
         pools.append(equation)
         places[equation.outvars[0]] = Pooled()
         return
     else:
-        axes = _moved_axes(equation, found)
+        axes = _moved_axes(equation, sources)
         uniform = name in UNIFORM and all(p.uniform for p in local)
         kept = local[0].base if keeps_entries(equation, [equation.invars[0]]) else None
         results = [Local(axes, uniform, kept if kept is not None or not uniform else v) for v in equation.outvars]
@@ -86,18 +86,18 @@ def keeps_entries(equation: Any, moving: list[Any]) -> bool:
         inner, _ = call_jaxpr(equation)
         kept = {a for a, b in zip(inner.invars, equation.invars, strict=True) if b in moving}
         for inside in inner.eqns:
-            inputs = [v for v in inside.invars if not isinstance(v, jex.Literal) and v in kept]
+            inputs = [v for v in variables(inside.invars) if v in kept]
             if inputs and keeps_entries(inside, inputs):
                 kept.update(inside.outvars)
         return inner.outvars[0] in kept
     return name in ("squeeze", "expand_dims", "broadcast_in_dim")
 
 
-def _elementwise(equation: Any, found: list[Any], constants: dict[Any, frozenset[int]]) -> Local:
+def _elementwise(equation: Any, sources: list[Any], constants: dict[Any, frozenset[int]]) -> Local:
     name, out = equation.primitive.name, equation.outvars[0]
-    local = [p for p in found if isinstance(p, Local)]
+    local = [p for p in sources if isinstance(p, Local)]
     axes = local[0].axes
-    shapes = [atom.aval.shape for atom, p in zip(equation.invars, found, strict=True) if p is not None]
+    shapes = [atom.aval.shape for atom, p in zip(equation.invars, sources, strict=True) if p is not None]
     if any(len(s) != len(out.aval.shape) or any(s[a] != out.aval.shape[a] for a in axes) for s in shapes):
         raise NotLocalError
 
@@ -106,9 +106,9 @@ def _elementwise(equation: Any, found: list[Any], constants: dict[Any, frozenset
 
     uniform = all(p.uniform for p in local)
     if name in ("mul", "div"):
-        uniform &= isinstance(found[0], Local) != isinstance(found[1], Local)
-        uniform &= name == "mul" or isinstance(found[0], Local)
-        uniform &= all(repeats(atom) for atom, p in zip(equation.invars, found, strict=True) if p is None)
+        uniform &= isinstance(sources[0], Local) != isinstance(sources[1], Local)
+        uniform &= name == "mul" or isinstance(sources[0], Local)
+        uniform &= all(repeats(atom) for atom, p in zip(equation.invars, sources, strict=True) if p is None)
     elif name == "convert_element_type":
         uniform &= str(equation.params["new_dtype"]).startswith(("float", "bfloat"))
     else:
@@ -119,23 +119,23 @@ def _elementwise(equation: Any, found: list[Any], constants: dict[Any, frozenset
     return Local(axes, uniform, out if uniform and base is None else base)
 
 
-def _place_call(equation: Any, found: list[Any], constants: dict[Any, frozenset[int]]) -> list[Local]:
+def _follow_call(equation: Any, sources: list[Any], constants: dict[Any, frozenset[int]]) -> list[Local]:
     """A function with its own derivative, by its contents; it is not taken for affine, whatever it contains."""
     inner, _ = call_jaxpr(equation)
-    places = {v: p for v, p in zip(inner.invars, found, strict=True) if p is not None}
+    places = {v: p for v, p in zip(inner.invars, sources, strict=True) if p is not None}
     inside: dict[Any, frozenset[int]] = {
         v: constants.get(outer, frozenset())
-        for v, outer, p in zip(inner.invars, equation.invars, found, strict=True)
+        for v, outer, p in zip(inner.invars, equation.invars, sources, strict=True)
         if p is None and not isinstance(outer, jex.Literal)
     }
     pools: list[Any] = []
     for step in inner.eqns:
-        if any(not isinstance(v, jex.Literal) and v in places for v in step.invars):
-            place(step, places, inside, pools)
+        if any(v in places for v in variables(step.invars)):
+            follow(step, places, inside, pools)
     outputs: list[Any] = [None if isinstance(v, jex.Literal) else places.get(v) for v in inner.outvars]
     if pools or not all(isinstance(p, Local) for p in outputs):
         raise NotLocalError
-    bases = {p.base for p in found if isinstance(p, Local)}
+    bases = {p.base for p in sources if isinstance(p, Local)}
     return [Local(p.axes, False, p.base if p.base in bases else None) for p in outputs]
 
 
@@ -160,13 +160,13 @@ UNIFORM = frozenset(
 )
 
 
-def _moved_axes(equation: Any, found: list[Any]) -> tuple[int, ...]:
+def _moved_axes(equation: Any, sources: list[Any]) -> tuple[int, ...]:
     """Where the spatial axes are after an operation that is not elementwise; NotLocalError if it mixes positions."""
     name, parameters = equation.primitive.name, equation.params
-    which = next(n for n, p in enumerate(found) if isinstance(p, Local))
-    axes, shape = found[which].axes, equation.invars[which].aval.shape
+    which = next(n for n, p in enumerate(sources) if isinstance(p, Local))
+    axes, shape = sources[which].axes, equation.invars[which].aval.shape
     out = equation.outvars[0].aval.shape
-    if sum(p is not None for p in found) > 1 and name != "concatenate":
+    if sum(p is not None for p in sources) > 1 and name != "concatenate":
         raise NotLocalError
     moved: dict[int, int] = {}
     if name == "reshape" and parameters["dimensions"] is None:

@@ -15,11 +15,19 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.extend.core as jex
 import jax.numpy as jnp
 
-from genjax.saliency.locality import Local, NotLocalError, Pooled, keeps_entries, place
-from genjax.saliency.proof import CALLS, apply_equation, call_jaxpr, program
+from genjax.saliency.calculus.jaxpr import (
+    apply_equation,
+    call_jaxpr,
+    interpret,
+    is_call,
+    live,
+    moved_by,
+    program,
+    variables,
+)
+from genjax.saliency.calculus.locality import Local, NotLocalError, Pooled, follow, keeps_entries
 
 
 class PooledHead(NamedTuple):
@@ -55,13 +63,10 @@ class Flat(NamedTuple):
 
     def function(self, inputs: Sequence[Any], outputs: Sequence[Any]) -> Callable[..., list[jax.Array]]:
         """The part of the program between two sets of variables."""
-        needed, equations = set(outputs), []
-        for equation in reversed(self.equations):
-            if any(v in needed for v in equation.outvars) and not all(v in inputs for v in equation.outvars):
-                equations.append(equation)
-                needed.update(v for v in equation.invars if not isinstance(v, jex.Literal))
+        equations = live(self.equations, outputs, inputs)
+        needed = {*variables(outputs), *(v for e in equations for v in variables(e.invars))}
         constants = [v for v in self.values if v in needed and v not in inputs]
-        run = program(self.jaxpr, [*constants, *inputs], outputs, equations[::-1])
+        run = program(self.jaxpr, [*constants, *inputs], outputs, equations)
         return lambda *values: run(*(self.values[v] for v in constants), *values)
 
 
@@ -71,23 +76,16 @@ def flatten(head: Callable[[jax.Array], jax.Array], activations: jax.Array) -> F
     inner = jax.make_jaxpr(head)(spec)
     closed = jax.make_jaxpr(lambda a: _run_inlined(inner.jaxpr, inner.consts, [a]))(spec)
     jaxpr = closed.jaxpr
-    depends, live = set(jaxpr.invars), {v for v in jaxpr.outvars if not isinstance(v, jex.Literal)}
-    for equation in jaxpr.eqns:
-        if any(not isinstance(v, jex.Literal) and v in depends for v in equation.invars):
-            depends.update(equation.outvars)
-    alive = []
-    for equation in reversed(jaxpr.eqns):
-        if any(v in live for v in equation.outvars):
-            alive.append(equation)
-            live.update(v for v in equation.invars if not isinstance(v, jex.Literal))
-    moving = [e for e in alive[::-1] if any(v in depends for v in e.outvars)]
-    still = [e for e in alive[::-1] if not any(v in depends for v in e.outvars)]
+    depends, alive = moved_by(jaxpr.eqns, jaxpr.invars), live(jaxpr.eqns, jaxpr.outvars)
+    needed = {*variables(jaxpr.outvars), *(v for e in alive for v in variables(e.invars))}
+    moving = [e for e in alive if any(v in depends for v in e.outvars)]
+    still = [e for e in alive if not any(v in depends for v in e.outvars)]
     values = dict(zip(jaxpr.constvars, closed.consts, strict=True))
-    found = list(dict.fromkeys(v for e in still for v in e.outvars if v in live))
-    if found:
-        used = [v for v in values if v in live]
-        evaluated = jax.jit(program(jaxpr, used, found, still))(*(values[v] for v in used))
-        values.update(zip(found, evaluated, strict=True))
+    fixed = list(dict.fromkeys(v for e in still for v in e.outvars if v in needed))
+    if fixed:
+        used = [v for v in values if v in needed]
+        evaluated = jax.jit(program(jaxpr, used, fixed, still))(*(values[v] for v in used))
+        values.update(zip(fixed, evaluated, strict=True))
     return Flat(jaxpr, moving, values)
 
 
@@ -103,7 +101,7 @@ def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
     pools: list[Any] = []
     try:
         for equation in flat.equations:
-            place(equation, places, constants, pools)
+            follow(equation, places, constants, pools)
     except NotLocalError:
         return None
     if not pools or not isinstance(places.get(flat.jaxpr.outvars[0]), Pooled):
@@ -149,27 +147,21 @@ def _by_position(values: jax.Array, axes: tuple[int, ...]) -> jax.Array:
 
 
 def _from_position(values: jax.Array, shape: tuple[int, ...], axes: tuple[int, ...]) -> jax.Array:
-    rest = [n for n in range(len(shape)) if n not in axes]
-    moved = values.reshape([shape[n] for n in (*axes, *rest)])
+    others = [n for n in range(len(shape)) if n not in axes]
+    moved = values.reshape([shape[n] for n in (*axes, *others)])
     return jnp.moveaxis(moved, range(len(axes)), axes)
 
 
 def _run_inlined(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
     """Evaluate a jaxpr with its calls replaced by their contents; functions with their own derivative stay whole."""
-    values = dict(zip(jaxpr.constvars, constants, strict=True)) | dict(zip(jaxpr.invars, inputs, strict=True))
 
-    def read(atom):
-        return atom.val if isinstance(atom, jex.Literal) else values[atom]
+    def rule(equation: Any, values: list[Any]) -> Sequence[Any]:
+        if is_call(equation):
+            inner, inner_constants = call_jaxpr(equation)
+            return _run_inlined(inner, inner_constants, values)
+        return apply_equation(equation, jaxpr)(*values)
 
-    for equation in jaxpr.eqns:
-        if equation.primitive.name in CALLS and not equation.primitive.name.startswith("custom"):
-            inner, constants = call_jaxpr(equation)
-            outputs = _run_inlined(inner, constants, [read(v) for v in equation.invars])
-            values.update(zip(equation.outvars, outputs, strict=True))
-        else:
-            function, sources, targets = apply_equation(equation, jaxpr)
-            values.update(zip(targets, function(*(read(v) for v in sources)), strict=True))
-    return [read(v) for v in jaxpr.outvars]
+    return interpret(jaxpr, constants, inputs, rule)
 
 
 def _constant_axes(variable: Any, producer: Any) -> frozenset[int]:
@@ -186,7 +178,7 @@ def _is_diagonal(flat: Flat, pooled: Any) -> bool:
     """Whether logit q is a function of the q-th entry of `pooled` alone."""
     kept = {pooled}
     for equation in flat.equations:
-        moving = [v for v in equation.invars if not isinstance(v, jex.Literal) and v in kept]
+        moving = [v for v in variables(equation.invars) if v in kept]
         if moving and keeps_entries(equation, moving):
             kept.update(equation.outvars)
     return flat.jaxpr.outvars[0] in kept

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.double import Pair, as_pairs, from_pair, in_double
+from genjax.saliency.calculus.float64 import Pair, as_pairs, from_pair, in_double
+from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.scores import Score
-from genjax.saliency.widen import wide_logits
 
 Head = Callable[[jax.Array], jax.Array]
 
@@ -32,16 +32,16 @@ jax.tree_util.register_static(Route)
 class Derivatives(NamedTuple):
     """d^n Y / dA^n along each activation, each of A's shape; divided by Y = exp(log_score) for an exponentiated score.
 
-    `rest` holds what rounding to float32 left over of each order (zero where x64 is on): `first.astype(float64) +
-    rest[0]` has the full precision. `log_score` is the score's function itself: the logit, the log-probability, or your
-    own.
+    `residual` holds what rounding to float32 left over of each order (zero where x64 is on): `first.astype(float64) +
+    residual[0]` has the full precision. `log_score` is the score's function itself: the logit, the log-probability, or
+    your own.
     """
 
     first: jax.Array
     second: jax.Array | None
     third: jax.Array | None
     log_score: jax.Array
-    rest: tuple[jax.Array | None, ...]
+    residual: tuple[jax.Array | None, ...]
     route: Route
 
 
@@ -73,7 +73,7 @@ def of_exponential(u1: jax.Array, u2: jax.Array, u3: jax.Array) -> tuple[jax.Arr
 def through_score(score: Score, logits: Pair, class_index: jax.Array, along: tuple[jax.Array, ...]) -> Any:
     """Derivatives of Y along a curve of logits with derivatives `along` (three arrays float[classes]), in float64.
 
-    `logits` are the sum of a pair (`wide_logits`). Returns pairs ((d1, d2, d3), (their rests)) in the dtype of the
+    `logits` are the sum of a pair (`wide_logits`). Returns pairs ((d1, d2, d3), (their residuals)) in the dtype of the
     curve; divided by Y for an exponentiated score.
     """
 
@@ -105,7 +105,7 @@ def one_hot(index: jax.Array, like: jax.Array) -> jax.Array:
 
 
 def assemble(pairs: Any, shape: tuple[int, ...], log_score: jax.Array, route: Route) -> Derivatives:
-    """`Derivatives` from ((d1, d2, d3), rests), each reshaped to `shape`."""
+    """`Derivatives` from ((d1, d2, d3), residuals), each reshaped to `shape`."""
     (first, second, third), low = jax.tree.map(lambda v: v.reshape(shape), pairs)
     return Derivatives(first, second, third, log_score, low, route)
 
@@ -144,7 +144,7 @@ def reverse_mode(
     Everything, the score included, is computed in the activations' dtype.
     """
 
-    def derivatives(n):
+    def along(n):
         direction = one_hot(n, activations)
 
         def curve(t):
@@ -152,10 +152,10 @@ def reverse_mode(
 
         first, second = jax.grad(curve), jax.grad(jax.grad(curve))
         zero = jnp.zeros((), activations.dtype)
-        found = first(zero), second(zero), jax.grad(second)(zero)
-        return as_pairs(of_exponential(*found) if score.exponentiated else found, activations.dtype)
+        derivatives = first(zero), second(zero), jax.grad(second)(zero)
+        return as_pairs(of_exponential(*derivatives) if score.exponentiated else derivatives, activations.dtype)
 
-    pairs = stream(derivatives, activations.size, chunk)
+    pairs = stream(along, activations.size, chunk)
     route = Route("reverse mode", f"{why}: {activations.size} triple gradients")
     return assemble(pairs, activations.shape, score.function(head(activations), class_index), route)
 

@@ -12,13 +12,13 @@ The class itself contributes nothing to E_n: it is left out, so that no digits a
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.directional import Derivatives, Head, Route, assemble, one_hot, powers, score_value, stream
-from genjax.saliency.double import Pair, as_pairs, from_pair, in_double
-from genjax.saliency.pooling import kernels, spread
-from genjax.saliency.proof import prove_piecewise_linear
+from genjax.saliency.calculus.float64 import Pair, as_pairs, from_pair, in_double
+from genjax.saliency.calculus.forward import Derivatives, Head, Route, assemble, one_hot, powers, score_value, stream
+from genjax.saliency.calculus.pooled import kernels, spread
+from genjax.saliency.calculus.proof import prove_piecewise_linear
+from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
+from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.scores import Score, class_log_probability, class_logit
-from genjax.saliency.structure import PooledHead, flatten, read_structure
-from genjax.saliency.widen import wide_logits
 
 
 def piecewise_linear(
@@ -60,11 +60,12 @@ def linear_route(
     """`piecewise_linear` without the proof, for a head whose structure has been read."""
     if score.function is class_logit:
         value, gradient = jax.value_and_grad(lambda a: head(a)[class_index])(activations)
-        found = powers(gradient, value, Route("powers of the gradient", "the head is proved piecewise linear"))
+        derivatives = powers(gradient, value, Route("powers of the gradient", "the head is proved piecewise linear"))
         if score.exponentiated:
-            return found
+            return derivatives
         nothing = jnp.zeros_like(gradient)
-        return found._replace(second=nothing, third=nothing, rest=(found.rest[0], nothing, nothing))
+        residual = (derivatives.residual[0], nothing, nothing)
+        return derivatives._replace(second=nothing, third=nothing, residual=residual)
     if structure is not None and structure.uniform:
         return _moments_of_pooled(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     if structure is not None and structure.kernel is not None and structure.tail_is_diagonal:

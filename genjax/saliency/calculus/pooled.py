@@ -6,7 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.directional import (
+from genjax.saliency.calculus.float64 import Pair
+from genjax.saliency.calculus.forward import (
     Derivatives,
     Head,
     Route,
@@ -18,10 +19,9 @@ from genjax.saliency.directional import (
     taylor3,
     through_score,
 )
-from genjax.saliency.double import Pair
+from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
+from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.scores import Score
-from genjax.saliency.structure import PooledHead, flatten, read_structure
-from genjax.saliency.widen import wide_logits
 
 
 def pooled(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
@@ -111,8 +111,8 @@ def kernels(local: Callable[[jax.Array], list[jax.Array]], activations: jax.Arra
         return push(direction.astype(activations.dtype).reshape(activations.shape))
 
     probes = -(-channels // positions)
-    found = stream(probe, probes, max(1, chunk // positions))
-    return [v.reshape(probes * positions, -1)[:channels] for v in found]
+    rows = stream(probe, probes, max(1, chunk // positions))
+    return [v.reshape(probes * positions, -1)[:channels] for v in rows]
 
 
 def spread(pairs: Any, activations: jax.Array, log_score: jax.Array, route: Route) -> Derivatives:

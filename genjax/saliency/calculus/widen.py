@@ -12,8 +12,8 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.saliency.double import as_pair, in_double
-from genjax.saliency.proof import CALLS, apply_equation, call_jaxpr
+from genjax.saliency.calculus.float64 import as_pair, in_double
+from genjax.saliency.calculus.jaxpr import CALLS, apply_equation, call_jaxpr, interpret
 
 # Their result depends on the width of the type itself.
 NATIVE = frozenset({"bitcast_convert_type", "reduce_precision", "nextafter"})
@@ -36,51 +36,45 @@ def wide_logits(head: Callable[[jax.Array], jax.Array], activations: jax.Array) 
 
 
 def _widened(value: Any) -> Any:
+    if value is None:  # an output that nobody reads
+        return None
     value = jnp.asarray(value)
     return value.astype(jnp.float64) if value.dtype == jnp.float32 else value
 
 
 def _run(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) -> list[Any]:
-    values = dict(zip(jaxpr.constvars, map(_widened, constants), strict=True))
-    values |= dict(zip(jaxpr.invars, map(_widened, inputs), strict=True))
-
-    def read(atom: Any) -> Any:
-        if not isinstance(atom, jex.Literal):
-            return values[atom]
-        aval: Any = atom.aval
-        return _widened(np.asarray(atom.val, aval.dtype))
-
-    for equation in _live(jaxpr):
+    def rule(equation: Any, values: list[Any]) -> Sequence[Any]:
         if equation.primitive.name in CALLS:
             inner, inner_constants = call_jaxpr(equation)
-            outputs = _run(inner, inner_constants, [read(v) for v in equation.invars])
-            values.update(zip(equation.outvars, outputs, strict=True))
-            continue
-        plain, sources, targets = apply_equation(equation, jaxpr)
-        arguments = [read(v) for v in sources]
+            return _run(inner, inner_constants, values)
         # The body of a loop is typed: it refuses other types only when it is compiled.
         native = equation.primitive.name in NATIVE or bool(list(jex.jaxprs_in_params(equation.params)))
-        found = None if native else _try_wide(equation, jaxpr, arguments)
-        if found is None:
-            narrow = (a.astype(v.aval.dtype) for a, v in zip(arguments, sources, strict=True))
-            found = [_widened(v) for v in plain(*narrow)]
-        values.update(zip(targets, found, strict=True))
-    return [read(v) for v in jaxpr.outvars]
+        outputs = None if native else _try_wide(equation, jaxpr, values)
+        if outputs is None:
+            narrow = (value.astype(v.aval.dtype) for value, v in zip(values, equation.invars, strict=True))
+            outputs = [_widened(v) for v in apply_equation(equation, jaxpr)(*narrow)]
+        return outputs
+
+    def literal(atom: Any) -> Any:
+        return _widened(np.asarray(atom.val, atom.aval.dtype))
+
+    return interpret(jaxpr, [*map(_widened, constants)], [*map(_widened, inputs)], rule, literal)
 
 
-def _try_wide(equation: Any, jaxpr: Any, arguments: Sequence[jax.Array]) -> list[jax.Array] | None:
+def _try_wide(equation: Any, jaxpr: Any, values: Sequence[jax.Array]) -> list[jax.Array] | None:
     """The equation on float64 values, or None where it refuses them."""
     parameters = {
         k: np.dtype(np.float64) if isinstance(v, np.dtype) and v == np.float32 else v
         for k, v in equation.params.items()
     }
     inputs = [_wide_literal(v) for v in equation.invars]
-    function, _, targets = apply_equation(equation.replace(params=parameters, invars=inputs), jaxpr)
     try:
-        outputs = function(*arguments)
+        outputs = apply_equation(equation.replace(params=parameters, invars=inputs), jaxpr)(*values)
     except Exception:  # whatever it is, the equation can still run in its own precision
         return None
-    for value, target in zip(outputs, targets, strict=True):
+    for value, target in zip(outputs, equation.outvars, strict=True):
+        if value is None:
+            continue
         expected = np.float64 if target.aval.dtype == np.float32 else target.aval.dtype
         if value.shape != target.aval.shape or value.dtype != expected:
             return None
@@ -92,13 +86,3 @@ def _wide_literal(atom: Any) -> Any:
         return atom
     value = np.asarray(atom.val, np.float64)
     return jex.Literal(value, jax.typeof(value))
-
-
-def _live(jaxpr: Any) -> list[Any]:
-    """The equations that reach the outputs."""
-    needed, found = set(jaxpr.outvars) - {v for v in jaxpr.outvars if isinstance(v, jex.Literal)}, []
-    for equation in reversed(jaxpr.eqns):
-        if any(v in needed for v in equation.outvars):
-            found.append(equation)
-            needed.update(v for v in equation.invars if not isinstance(v, jex.Literal))
-    return found[::-1]

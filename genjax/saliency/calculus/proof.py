@@ -14,18 +14,23 @@ from typing import Any, NamedTuple
 import jax
 import jax.extend.core as jex
 
+from genjax.saliency.calculus.jaxpr import (
+    CALLS,
+    call_jaxpr,
+    contains,
+    interpret,
+    is_call,
+    moved_by,
+    program,
+    variables,
+)
+
 CONSTANT, STEP, VARIES = 0, 1, 2
 
 # Results of these are constant on pieces whatever goes in.
 STEPPING = frozenset(
     """
     eq ne lt le gt ge eq_to lt_to le_to sign floor ceil round is_finite argmax argmin
-    """.split()  # noqa: SIM905
-)
-# One sub-program with the same inputs and outputs as the call.
-CALLS = frozenset(
-    """
-    jit pjit closed_call core_call remat remat2 checkpoint custom_jvp_call custom_vjp_call
     """.split()  # noqa: SIM905
 )
 
@@ -46,35 +51,11 @@ def prove_piecewise_linear(head: Callable[[jax.Array], jax.Array], activations: 
     """Whether `head` is piecewise linear, or even affine, in its argument (an array or `jax.ShapeDtypeStruct`)."""
     spec = jax.ShapeDtypeStruct(activations.shape, activations.dtype)
     jaxpr = jax.make_jaxpr(head)(spec).jaxpr
-    reverse_only = _contains(jaxpr, "custom_vjp_call")
+    reverse_only = contains(jaxpr, "custom_vjp_call")
     dependence = _gradient_dependence(head, spec) if reverse_only else _tangent_dependence(head, [spec])
     if dependence <= STEP:
         return Proof(True, dependence == CONSTANT, "", reverse_only)
     return Proof(False, False, _obstacle(jaxpr) or "a combination of operations", reverse_only)
-
-
-def call_jaxpr(equation: Any) -> Any:
-    """The sub-program of a call equation (one of `CALLS`), as (jaxpr, constants)."""
-    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
-        if key in equation.params:
-            inner = equation.params[key]
-            return (inner.jaxpr, inner.consts) if isinstance(inner, jex.ClosedJaxpr) else (inner, ())
-    raise KeyError(f"{equation.primitive.name} has no sub-program")
-
-
-def apply_equation(equation: Any, jaxpr: Any) -> tuple[Callable[..., list[jax.Array]], list[Any], list[Any]]:
-    """One equation of `jaxpr` as (function, its variable inputs, its used outputs)."""
-    inputs = list(dict.fromkeys(v for v in equation.invars if not isinstance(v, jex.Literal)))
-    outputs = [v for v in equation.outvars if not isinstance(v, jex.DropVar)]
-    return program(jaxpr, inputs, outputs, [equation]), inputs, outputs
-
-
-def program(jaxpr: Any, inputs: Sequence[Any], outputs: Sequence[Any], equations: Sequence[Any]) -> Callable[..., Any]:
-    """Some `equations` of `jaxpr` as a function of `inputs` with the list of `outputs` as its result."""
-    part = jaxpr.replace(
-        constvars=[], invars=list(inputs), outvars=list(outputs), eqns=list(equations), debug_info=jaxpr.debug_info
-    )
-    return jex.jaxpr_as_fun(jex.ClosedJaxpr(part, []))
 
 
 def _tangent_dependence(function: Callable[..., Any], moving: Sequence[Any], fixed: Sequence[Any] = ()) -> int:
@@ -94,26 +75,9 @@ def _gradient_dependence(head: Callable[[jax.Array], jax.Array], spec: Any) -> i
     return max(_walk(closed.jaxpr, [VARIES] + [CONSTANT] * (len(closed.jaxpr.invars) - 1)), default=CONSTANT)
 
 
-def _contains(jaxpr: Any, name: str) -> bool:
-    """Whether an operation occurs in `jaxpr` or in what it calls."""
-    return any(
-        equation.primitive.name == name
-        or any(_contains(inner, name) for inner in jex.jaxprs_in_params(equation.params))
-        for equation in jaxpr.eqns
-    )
-
-
 def _walk(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
     """Dependence of the outputs of `jaxpr`, given that of its inputs; its constants do not depend on A."""
-    known = dict(zip(jaxpr.invars, inputs, strict=True))
-
-    def read(atom):
-        return CONSTANT if isinstance(atom, jex.Literal) else known.get(atom, CONSTANT)
-
-    for equation in jaxpr.eqns:
-        outputs = _transfer(equation, [read(atom) for atom in equation.invars])
-        known.update(zip(equation.outvars, outputs, strict=True))
-    return [read(atom) for atom in jaxpr.outvars]
+    return interpret(jaxpr, [CONSTANT] * len(jaxpr.constvars), inputs, _transfer, lambda _: CONSTANT)
 
 
 def _transfer(equation: Any, inputs: list[int]) -> list[int]:
@@ -179,37 +143,28 @@ def _while(parameters: Any, inputs: list[int]) -> list[int]:
 
 def _obstacle(jaxpr: Any, moving: Sequence[Any] | None = None) -> str:
     """Name of the first operation of `jaxpr` that is not piecewise linear in what depends on `moving` (all inputs)."""
-    depends = set(jaxpr.invars if moving is None else moving)
+    depends = moved_by(jaxpr.eqns, jaxpr.invars if moving is None else moving)
     for equation in jaxpr.eqns:
-        if not any(not isinstance(v, jex.Literal) and v in depends for v in equation.invars):
+        if not any(v in depends for v in variables(equation.invars)):
             continue
-        depends.update(equation.outvars)
         name = equation.primitive.name
-        if name in CALLS and not name.startswith("custom"):
+        if is_call(equation):
             inner, _ = call_jaxpr(equation)
-            inside = [
-                a
-                for a, b in zip(inner.invars, equation.invars, strict=True)
-                if not isinstance(b, jex.Literal) and b in depends
-            ]
-            found = _obstacle(inner, inside)
+            pairs = zip(inner.invars, equation.invars, strict=True)
+            obstacle = _obstacle(inner, [a for a, b in pairs if not isinstance(b, jex.Literal) and b in depends])
         else:
             linear = name != "custom_vjp_call" and _is_piecewise_linear(equation, jaxpr, depends)
-            found = "" if linear else name
-        if found:
-            return found
+            obstacle = "" if linear else name
+        if obstacle:
+            return obstacle
     return ""
 
 
 def _is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
-    function, inputs, _ = apply_equation(equation, jaxpr)
+    inputs = list(dict.fromkeys(variables(equation.invars)))
+    outputs = [v for v in equation.outvars if jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
     inexact = [v for v in inputs if v in depends and jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
     fixed = [v for v in inputs if v not in inexact]
-    order = [(inexact + fixed).index(v) for v in inputs]
-
-    def inexact_outputs(*values):
-        outputs = function(*(values[n] for n in order))
-        return [v for v in outputs if jax.numpy.issubdtype(v.dtype, jax.numpy.inexact)]
-
+    run = program(jaxpr, [*inexact, *fixed], [v for v in outputs if not isinstance(v, jex.DropVar)], [equation])
     specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in inexact + fixed]
-    return _tangent_dependence(inexact_outputs, specs[: len(inexact)], specs[len(inexact) :]) <= STEP
+    return _tangent_dependence(run, specs[: len(inexact)], specs[len(inexact) :]) <= STEP
