@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eval._report import Table
 from genjax.saliency import (
     EXP,
     LOGIT,
@@ -35,6 +34,8 @@ from genjax.saliency import (
 )
 from genjax.saliency import faithfulness as faith
 from genjax.saliency.overlay import Row, comparison_sheet, correlation
+
+from .comparison.report import Table
 
 SCORES = {"exp": EXP, "softmax": SOFTMAX, "logit": LOGIT}
 METHODS = {

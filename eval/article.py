@@ -17,10 +17,13 @@ import time
 import jax
 import numpy as np
 
-from eval import _claims, _cli, _family, cluster, interpolate, latent, reconstruct
-from eval._family import TITLES, Family, Options
-from eval._report import Numbers, Section, save_figure, show, write_html
 from genjax.files import write_text
+from genjax.run import program
+
+from . import cluster, interpolate, latent, reconstruct
+from .comparison import claims, training
+from .comparison.report import Numbers, Section, save_figure, show, write_html
+from .comparison.training import TITLES, Family, Options
 
 
 def _curves(family: Family, path) -> None:
@@ -65,10 +68,10 @@ def _introduction(family: Family, seconds: float) -> str:
     )
 
 
-def run(options: Options) -> list[_claims.Claim]:
+def run(options: Options) -> list[claims.Claim]:
     """Train or read the family, run the four experiments, write the report, and return the judged claims."""
     began = time.perf_counter()
-    family, folder = _family.family(options), _family.folder_of(options)
+    family, folder = training.family(options), training.folder_of(options)
     shared = {name: getattr(options, name) for name in ("data", "out")}
     sections = [
         reconstruct.find(family, folder),
@@ -77,12 +80,12 @@ def run(options: Options) -> list[_claims.Claim]:
         cluster.find(family, folder),
     ]
     numbers: Numbers = {name: entries for section in sections for name, entries in section.numbers.items()}
-    found = _claims.claims(numbers, options.latents)
+    found = claims.claims(numbers, options.latents)
     path = folder / "training.png"
     _curves(family, path)
     pictures = [(path, "Training error averaged over each epoch; a line for each seed.")]
-    summary, details = _claims.tables(found)
-    judged = Section("Claim by claim", _claims.RULE, (summary,), (), {})
+    summary, details = claims.tables(found)
+    judged = Section("Claim by claim", claims.RULE, (summary,), (), {})
     evidence = Section("Every comparison", "The numbers behind the verdicts.", (details,), (), {})
     training = Section("Training", "", (), pictures, {})
     text = _introduction(family, time.perf_counter() - began)
@@ -98,7 +101,7 @@ def run(options: Options) -> list[_claims.Claim]:
 
 def main(arguments=None) -> int:
     """Run from the command line."""
-    return _cli.main("eval.article", "AE, VAE and CVAE compared, claim by claim.", Options(), run, arguments)
+    return program.main("eval.article", "AE, VAE and CVAE compared, claim by claim.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from eval import _cli, _family, _members
-from eval._family import Family, Options
-from eval._members import AE, CVAE_NONE, CVAE_TRUE, VAE
-from eval._report import Numbers, Section, Table, save_figure, save_numbers, show, spread
 from genjax.metrics.clustering import v_measures
+from genjax.run import program
+
+from .comparison import probing, training
+from .comparison.probing import AE, CVAE_NONE, CVAE_TRUE, VAE
+from .comparison.report import Numbers, Section, Table, save_figure, save_numbers, show, spread
+from .comparison.training import Family, Options
 
 SHOWN = (AE, VAE, CVAE_TRUE, CVAE_NONE)
 IMAGES = 2000
@@ -24,12 +26,12 @@ RESTARTS = 50
 
 def measure(family: Family) -> Numbers:
     """Return V-measures: "v-measure", the median over restarts for each seed, and "restarts" float[seeds, restarts]."""
-    images, labels = _members.test_images(family.dataset, IMAGES)
+    images, labels = probing.test_images(family.dataset, IMAGES)
     classes = family.dataset.num_classes
     numbers: Numbers = {"v-measure": {}, "restarts": {}}
-    for variant, latent, members in _members.variants(family, *SHOWN):
-        given = _members.given_labels(variant, labels, classes)
-        found = [v_measures(_members.encode(m, images, given), labels, classes, RESTARTS) for m in members]
+    for variant, latent, members in probing.variants(family, *SHOWN):
+        given = probing.given_labels(variant, labels, classes)
+        found = [v_measures(probing.encode(m, images, given), labels, classes, RESTARTS) for m in members]
         numbers["restarts"][variant, latent] = np.stack(found)
         numbers["v-measure"][variant, latent] = np.median(found, axis=1)
     return numbers
@@ -40,7 +42,7 @@ def baselines(family: Family) -> dict[str, np.ndarray]:
     from sklearn.decomposition import PCA
     from threadpoolctl import threadpool_limits
 
-    images, labels = _members.test_images(family.dataset, IMAGES)
+    images, labels = probing.test_images(family.dataset, IMAGES)
     pixels, classes = images.reshape(len(images), -1), family.dataset.num_classes
     found = {"raw pixels": v_measures(pixels, labels, classes, RESTARTS)}
     for latent in family.options.latents:
@@ -111,9 +113,9 @@ def main(arguments=None) -> int:
     """Run from the command line."""
 
     def run(options: Options) -> None:
-        show(find(_family.family(options), _family.folder_of(options)))
+        show(find(training.family(options), training.folder_of(options)))
 
-    return _cli.main("eval.cluster", "Experiment 4: clustering.", Options(), run, arguments)
+    return program.main("eval.cluster", "Experiment 4: clustering.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,6 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from eval import _cli, _family, _members
-from eval._report import Numbers, Section, Table, save_figure, save_numbers, show, spread
 from genjax import data
 from genjax.autoencoders import vae
 from genjax.data import Dataset, pipeline, transforms
@@ -30,6 +28,10 @@ from genjax.losses.divergence import kl_standard_normal
 from genjax.metrics.latent import Collapse, collapse_alarm, mean_image_nll
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import TORCH
+from genjax.run import program
+
+from .comparison import probing, training
+from .comparison.report import Numbers, Section, Table, save_figure, save_numbers, show, spread
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def train(options: Options, dataset: Dataset, betas: np.ndarray) -> tuple[vae.VA
     )
     tx = optax.adam(options.learning_rate)
     prepare: Any = transforms.scale
-    source = {"images": jnp.asarray(_family.arrays_of(dataset.train)["images"])}
+    source = {"images": jnp.asarray(training.arrays_of(dataset.train)["images"])}
 
     @jax.jit
     def begin(seeds):
@@ -165,7 +167,7 @@ def find(options: Options, folder: Path) -> Section:
         raise ValueError("--epochs, --seeds and --latent must be at least 1")
     rows = reductions(int(np.prod(dataset.shape)), options.latent, options.batch_size)
     model, states, curves = train(options, dataset, np.array([row.beta for row in rows]))
-    images = jnp.asarray(_members.test_images(dataset)[0])
+    images = jnp.asarray(probing.test_images(dataset)[0])
     floor = float(mean_image_nll(images))
     numbers: Numbers = {}
     lines, messages = [], []
@@ -219,9 +221,9 @@ def main(arguments=None) -> int:
     """Run from the command line."""
 
     def run(options: Options) -> None:
-        show(find(options, options.out or _family.named_folder("collapse", options.data)))
+        show(find(options, options.out or training.named_folder("collapse", options.data)))
 
-    return _cli.main("eval.collapse", "Sum against mean, and posterior collapse.", Options(), run, arguments)
+    return program.main("eval.collapse", "Sum against mean, and posterior collapse.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -18,19 +18,21 @@ from typing import Literal
 
 import numpy as np
 
-from eval import _cli, _family, _members
-from eval._family import Family, Member
-from eval._members import AE, CVAE_NONE, VAE
-from eval._report import Numbers, Section, Table, save_numbers, show, spread
+from genjax.run import program
 from genjax.viz.grid import save_gif, save_grid
 from genjax.viz.table import image_table
+
+from .comparison import probing, training
+from .comparison.probing import AE, CVAE_NONE, VAE
+from .comparison.report import Numbers, Section, Table, save_numbers, show, spread
+from .comparison.training import Family, Member
 
 SHOWN = (AE, VAE, CVAE_NONE)
 PAIRS = 50
 
 
 @dataclass(frozen=True)
-class Options(_family.Options):
+class Options(training.Options):
     """Options of the comparison, and what to walk between."""
 
     run: Path | None = None
@@ -70,8 +72,8 @@ WALKS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {"linear
 
 def frames(member: Member, pair: np.ndarray, steps: int, walk: Callable) -> np.ndarray:
     """Return decoded images of the walk between two images, without labels: float[steps, height, width, channels]."""
-    first, second = _members.encode(member, pair, np.full(2, -1, np.int32))
-    return _members.decode(member, walk(first, second, steps), np.full(steps, -1, np.int32))
+    first, second = probing.encode(member, pair, np.full(2, -1, np.int32))
+    return probing.decode(member, walk(first, second, steps), np.full(steps, -1, np.int32))
 
 
 def unevenness(member: Member, images: np.ndarray, pairs: np.ndarray, steps: int = 10) -> float:
@@ -80,9 +82,9 @@ def unevenness(member: Member, images: np.ndarray, pairs: np.ndarray, steps: int
     A change is the root mean square difference of pixels; frames lie on the straight line between posterior means.
     """
     none = np.full(len(images), -1, np.int32)
-    means = _members.encode(member, images, none)
+    means = probing.encode(member, images, none)
     latent = np.stack([linear(means[a], means[b], steps) for a, b in pairs])
-    decoded = _members.decode(member, latent, np.full(latent.shape[:2], -1, np.int32))
+    decoded = probing.decode(member, latent, np.full(latent.shape[:2], -1, np.int32))
     changes = np.sqrt(np.mean(np.diff(decoded, axis=1) ** 2, axis=(2, 3, 4)))
     return float(np.mean(changes.max(1) / np.maximum(changes.mean(1), 1e-12)))
 
@@ -95,12 +97,12 @@ def _pairs(labels: np.ndarray) -> np.ndarray:
 
 def measure(family: Family) -> Numbers:
     """Return how uneven walks are, over seeds."""
-    images, labels = _members.test_images(family.dataset, 2000)
+    images, labels = probing.test_images(family.dataset, 2000)
     pairs = _pairs(labels)
     return {
         "unevenness": {
             (variant, latent): np.array([unevenness(member, images, pairs) for member in members])
-            for variant, latent, members in _members.variants(family, *SHOWN)
+            for variant, latent, members in probing.variants(family, *SHOWN)
         }
     }
 
@@ -153,9 +155,9 @@ def find(family: Family, folder: Path, options: Options) -> Section:
         ("latent", *SHOWN),
         [(str(z), *(spread(numbers["unevenness"][variant, z]) for variant in SHOWN)) for z in latents],
     )
-    pair = ends(options, *_members.test_images(family.dataset))
+    pair = ends(options, *probing.test_images(family.dataset))
     grid = {
-        variant.split(",")[0]: {f"latent {z}": family.of(_members.VARIANTS[variant], z)[0] for z in latents}
+        variant.split(",")[0]: {f"latent {z}": family.of(probing.VARIANTS[variant], z)[0] for z in latents}
         for variant in SHOWN
     }
     pictures = draw(grid, options, pair, folder)
@@ -169,8 +171,8 @@ def walk_run(options: Options, folder: Path) -> Section:
     from eval._runs import load_autoencoder
 
     member, dataset = load_autoencoder(folder)
-    pair = ends(options, *_members.test_images(dataset))
-    grid = {_family.TITLES[member.kind]: {f"latent {member.latent}": member}}
+    pair = ends(options, *probing.test_images(dataset))
+    grid = {training.TITLES[member.kind]: {f"latent {member.latent}": member}}
     pictures = draw(grid, options, pair, options.out or folder)
     return Section("A walk in latent space", f"The model of {folder}.", (), pictures, {})
 
@@ -225,12 +227,12 @@ def main(arguments=None) -> int:
         if options.run is not None:
             from eval._runs import recipe_of
 
-            walk = walk_run if recipe_of(options.run) in _family.KINDS else walk_generator
+            walk = walk_run if recipe_of(options.run) in training.KINDS else walk_generator
             show(walk(options, options.run))
         else:
-            show(find(_family.family(options), _family.folder_of(options), options))
+            show(find(training.family(options), training.folder_of(options), options))
 
-    return _cli.main("eval.interpolate", "Experiment 2: walks in latent space.", Options(), run, arguments)
+    return program.main("eval.interpolate", "Experiment 2: walks in latent space.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -13,19 +13,21 @@ from typing import Any, Literal
 
 import numpy as np
 
-from eval import _cli, _family, _members
-from eval._family import Family, Member
-from eval._members import AE, CVAE_NONE, CVAE_TRUE, VAE
-from eval._report import Numbers, Section, Table, save_figure, save_numbers, show, spread
+from genjax.run import program
 from genjax.viz.grid import save_grid
 from genjax.viz.table import image_table
+
+from .comparison import probing, training
+from .comparison.probing import AE, CVAE_NONE, CVAE_TRUE, VAE
+from .comparison.report import Numbers, Section, Table, save_figure, save_numbers, show, spread
+from .comparison.training import Family, Member
 
 SHOWN = (AE, VAE, CVAE_TRUE, CVAE_NONE)
 IMAGES = 2000
 
 
 @dataclass(frozen=True)
-class Options(_family.Options):
+class Options(training.Options):
     """Options of the comparison, and how to draw."""
 
     projection: Literal["tsne", "pca"] = "tsne"
@@ -39,11 +41,11 @@ def measure(family: Family) -> Numbers:
 
     disagreement: mean distance of a seed's centre from the other seeds' centres, minus its distance from the origin.
     """
-    images, labels = _members.test_images(family.dataset, IMAGES)
+    images, labels = probing.test_images(family.dataset, IMAGES)
     numbers: Numbers = {"offset": {}, "width": {}, "disagreement": {}}
-    for variant, latent, members in _members.variants(family, *SHOWN):
-        given = _members.given_labels(variant, labels, family.dataset.num_classes)
-        found = [_members.encode(member, images, given) for member in members]
+    for variant, latent, members in probing.variants(family, *SHOWN):
+        given = probing.given_labels(variant, labels, family.dataset.num_classes)
+        found = [probing.encode(member, images, given) for member in members]
         centres = np.stack([x.mean(0) for x in found])
         numbers["offset"][variant, latent] = np.abs(centres).max(1)
         numbers["width"][variant, latent] = np.array([x.std(0).mean() for x in found])
@@ -73,15 +75,15 @@ def scatter(family: Family, how: str, path: Path) -> None:
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    images, labels = _members.test_images(family.dataset, IMAGES)
+    images, labels = probing.test_images(family.dataset, IMAGES)
     classes, latents = family.dataset.num_classes, family.options.latents
     figure = Figure(figsize=(3.2 * len(latents) + 0.9, 3.1 * len(SHOWN)), layout="constrained")
     axes = figure.subplots(len(SHOWN), len(latents), squeeze=False)
     colours = colormaps["tab10" if classes <= 10 else "turbo"]
-    for variant, latent, members in _members.variants(family, *SHOWN):
+    for variant, latent, members in probing.variants(family, *SHOWN):
         panel: Any = axes[SHOWN.index(variant), latents.index(latent)]
-        given = _members.given_labels(variant, labels, classes)
-        points = project(_members.encode(members[0], images, given), how)
+        given = probing.given_labels(variant, labels, classes)
+        points = project(probing.encode(members[0], images, given), how)
         size = float(np.clip(6000 / len(points), 3, 14))
         for label in range(classes):
             rows = labels == label
@@ -110,20 +112,20 @@ def plane(member: Member, columns: int, centre: np.ndarray, width: np.ndarray) -
     steps = np.array([quantile((i + 0.5) / columns) for i in range(columns)])
     x, y = np.meshgrid(steps, steps[::-1])
     latent = np.stack([x, y], -1) * width + centre
-    return _members.decode(member, latent, np.full((columns, columns), -1, np.int32))
+    return probing.decode(member, latent, np.full((columns, columns), -1, np.int32))
 
 
 def draw_planes(family: Family, columns: int, folder: Path) -> list[tuple[Path, str]]:
     """Write the decoded plane of the first AE, VAE and CVAE with two latents, and the CVAE's with each label."""
     if 2 not in family.options.latents:
         return []
-    images, labels = _members.test_images(family.dataset, IMAGES)
+    images, labels = probing.test_images(family.dataset, IMAGES)
     written = []
     for variant in (AE, VAE, CVAE_NONE):
-        member = family.of(_members.VARIANTS[variant], 2)[0]
+        member = family.of(probing.VARIANTS[variant], 2)[0]
         centre, width, where = np.zeros(2), np.ones(2), "the prior N(0, 1)"
         if variant == AE:  # without a prior: where its own latents lie
-            found = _members.encode(member, images, np.full_like(labels, -1))
+            found = probing.encode(member, images, np.full_like(labels, -1))
             centre, width, where = found.mean(0), found.std(0), "a normal fitted to its latents"
         path = folder / f"plane-{member.kind}.png"
         decoded = plane(member, columns, centre, width)
@@ -133,7 +135,7 @@ def draw_planes(family: Family, columns: int, folder: Path) -> list[tuple[Path, 
     member = family.of("cvae", 2)[0]
     latent = np.random.Generator(np.random.Philox(2)).standard_normal((columns, 2))
     rows = np.repeat(np.arange(-1, classes, dtype=np.int32)[:, None], columns, 1)
-    decoded = _members.decode(member, np.broadcast_to(latent, (classes + 1, columns, 2)), rows)
+    decoded = probing.decode(member, np.broadcast_to(latent, (classes + 1, columns, 2)), rows)
     names = ("no label", *family.dataset.class_names)
     path = folder / "cvae-labels.png"
     save_grid(path, image_table(decoded, names, [""] * columns)[None], 1, zoom=1)
@@ -167,9 +169,9 @@ def main(arguments=None) -> int:
     """Run from the command line."""
 
     def run(options: Options) -> None:
-        show(find(_family.family(options), _family.folder_of(options), options))
+        show(find(training.family(options), training.folder_of(options), options))
 
-    return _cli.main("eval.latent", "Experiment 3: the latent space.", Options(), run, arguments)
+    return program.main("eval.latent", "Experiment 3: the latent space.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from eval import _cli
 from genjax import data, parallel, rng
 from genjax.data.mixtures import MIXTURES, Mixture, draw
 from genjax.engine import init_state
@@ -31,6 +30,7 @@ from genjax.engine.loop import DivergedError, Settings, train
 from genjax.environment import environment
 from genjax.files import atomic, write_text
 from genjax.metrics.modes import coverage
+from genjax.run import program
 from train import _gan as shared
 from train import unrolled
 
@@ -154,7 +154,7 @@ def run(options: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program from the command line."""
-    return _cli.main(
+    return program.main(
         "eval.modes", "Covered modes over training, with and without look-ahead.", Options(), run, arguments
     )
 

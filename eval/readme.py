@@ -22,9 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from eval import _cli
 from genjax.engine.log import read_rows
 from genjax.files import write_text
+from genjax.run import program
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = ROOT / "eval" / "results" / "scores.json"
@@ -211,7 +211,7 @@ def run(options: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program from the command line."""
-    return _cli.main("eval.readme", __doc__ or "", Options(), run, arguments)
+    return program.main("eval.readme", __doc__ or "", Options(), run, arguments)
 
 
 if __name__ == "__main__":

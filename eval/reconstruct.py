@@ -11,26 +11,28 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 
-from eval import _cli, _family, _members
-from eval._family import Family, Options
-from eval._members import AE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG, VAE
-from eval._report import Numbers, Section, Table, save_numbers, show, spread
 from genjax.metrics.latent import active_units
+from genjax.run import program
 from genjax.viz.grid import save_grid
 from genjax.viz.table import image_table
+
+from .comparison import probing, training
+from .comparison.probing import AE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG, VAE
+from .comparison.report import Numbers, Section, Table, save_numbers, show, spread
+from .comparison.training import Family, Options
 
 SHOWN = (AE, VAE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG)
 
 
 def measure(family: Family) -> Numbers:
     """Return test scores in nats per image, and active units, of every variant and size over seeds."""
-    images, labels = _members.test_images(family.dataset)
+    images, labels = probing.test_images(family.dataset)
     numbers: Numbers = {}
-    for variant, latent, members in _members.variants(family, *SHOWN):
-        given = _members.given_labels(variant, labels, family.dataset.num_classes)
-        rows = [_members.scores(member, images, given) for member in members]
+    for variant, latent, members in probing.variants(family, *SHOWN):
+        given = probing.given_labels(variant, labels, family.dataset.num_classes)
+        rows = [probing.scores(member, images, given) for member in members]
         for row, member in zip(rows, members, strict=True):
-            row["active units"] = float(active_units(jnp.asarray(_members.encode(member, images, given))).sum())
+            row["active units"] = float(active_units(jnp.asarray(probing.encode(member, images, given))).sum())
         for name in rows[0]:
             numbers.setdefault(name, {})[variant, latent] = np.array([row[name] for row in rows])
     return numbers
@@ -38,16 +40,16 @@ def measure(family: Family) -> Numbers:
 
 def draw(family: Family, folder: Path) -> list[tuple[Path, str]]:
     """Write one grid for each size of the latent: an image of each class, and what the first seed makes of it."""
-    images, labels = _members.test_images(family.dataset)
-    chosen = _members.one_of_each(labels, family.dataset.num_classes)[:10]
+    images, labels = probing.test_images(family.dataset)
+    chosen = probing.one_of_each(labels, family.dataset.num_classes)[:10]
     names = [family.dataset.class_names[label] for label in labels[chosen]]
     written = []
     for latent in family.options.latents:
         rows = [images[chosen]]
-        for variant, _, members in (v for v in _members.variants(family, *SHOWN) if v[1] == latent):
-            given = _members.given_labels(variant, labels, family.dataset.num_classes)[chosen]
+        for variant, _, members in (v for v in probing.variants(family, *SHOWN) if v[1] == latent):
+            given = probing.given_labels(variant, labels, family.dataset.num_classes)[chosen]
             member = members[0]
-            rows.append(_members.decode(member, _members.encode(member, images[chosen], given), given))
+            rows.append(probing.decode(member, probing.encode(member, images[chosen], given), given))
             if variant == CVAE_WRONG:
                 wrong = [
                     f"{name} as {family.dataset.class_names[label]}" for name, label in zip(names, given, strict=True)
@@ -97,9 +99,9 @@ def main(arguments=None) -> int:
     """Run from the command line."""
 
     def run(options: Options) -> None:
-        show(find(_family.family(options), _family.folder_of(options)))
+        show(find(training.family(options), training.folder_of(options)))
 
-    return _cli.main("eval.reconstruct", "Experiment 1: reconstruction.", Options(), run, arguments)
+    return program.main("eval.reconstruct", "Experiment 1: reconstruction.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -22,17 +22,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eval import _cli, _saliency
-from eval._report import Section, Table, show, write_html
-from eval._saliency import METHODS, SCORES, Comparison, Settings
 from genjax import data, files, parallel
 from genjax.classifiers import classify, weights
 from genjax.data import Dataset, image
 from genjax.engine.loop import Settings as TrainSettings
 from genjax.engine.loop import train
 from genjax.environment import environment
+from genjax.run import program
 from genjax.saliency import split
 from train import classifier as recipe
+
+from . import _saliency
+from ._saliency import METHODS, SCORES, Comparison, Settings
+from .comparison.report import Section, Table, show, write_html
 
 NETWORKS = {"ReLU": "small", "GELU": "gelu"}  # name: preset of train.classifier
 SHOWN = 4
@@ -278,7 +280,7 @@ def main(arguments=None) -> int:
         show(section)
         print(options.out / name)
 
-    return _cli.main("eval.saliency", "Exact against approximate Grad-CAM++.", Options(), run, arguments)
+    return program.main("eval.saliency", "Exact against approximate Grad-CAM++.", Options(), run, arguments)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import jax
 import numpy as np
 import tyro
 
-from eval import _cli, _extractors
 from eval._extractors import Extractor
 from eval._runs import Generator, load_generator
 from genjax.data import Unpaired
@@ -35,6 +34,7 @@ from genjax.metrics.kernel import kernel_distance
 from genjax.metrics.modes import class_coverage
 from genjax.metrics.precision_recall import precision_recall
 from genjax.metrics.sliced import sliced_wasserstein
+from genjax.run import program
 from train._cli import Sampler
 from train._gan import plane_scores
 
@@ -246,7 +246,7 @@ def run(options: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program from the command line."""
-    return _cli.main(
+    return program.main(
         "eval.scores", "Scores of a generator's samples beside those of real images.", Options(), run, arguments
     )
 

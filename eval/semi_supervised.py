@@ -18,13 +18,13 @@ from typing import Any
 import jax
 import optax
 
-from eval import _cli
 from genjax import data, parallel, rng
 from genjax.classifiers import classify
 from genjax.data import Arrays, Dataset, pipeline, transforms
 from genjax.engine import Aux, Game, Player, State, init_state, make_run, make_step
 from genjax.environment import environment
 from genjax.files import write_text
+from genjax.run import program
 from train import m2 as recipe
 
 FUSE = 20
@@ -122,7 +122,7 @@ def run(options: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program from the command line."""
-    return _cli.main("eval.semi_supervised", __doc__ or "", Options(), run, arguments)
+    return program.main("eval.semi_supervised", __doc__ or "", Options(), run, arguments)
 
 
 if __name__ == "__main__":

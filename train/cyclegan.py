@@ -97,7 +97,7 @@ def prepare(crop: int | None, mirror: bool, batch: Any, key: jax.Array) -> dict[
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return CycleGAN's run on `dataset`; ValueError unless it has two domains."""
-    if not dataset.two_domains:
+    if "targets" not in dataset.train.columns:
         raise ValueError(
             f"CycleGAN translates between two domains, and {dataset.name} has one; give --data domains:digits, "
             "domains:scenes, or folder:DIR with sub-folders trainA and trainB"

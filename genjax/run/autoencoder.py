@@ -13,8 +13,7 @@ from genjax.engine.game import Game
 from genjax.engine.phases import Feed, Phase
 from genjax.losses import divergence
 from genjax.losses.reconstruction import BERNOULLI, GAUSSIAN
-from genjax.nn.coders import ConvDecoder, ConvEncoder
-from genjax.nn.dense import DenseDecoder, DenseEncoder
+from genjax.nn.coders import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT, LECUN, TORCH
 from genjax.run.optimizers import Optimizer, adam, for_run
 from genjax.run.options import PART, SHARE, Options, above, at_least, steps_of

@@ -66,9 +66,9 @@ def _dataset(hyper: Options) -> Dataset:
     try:
         return data.load(hyper.data, image_size=hyper.image_size, stream=hyper.stream)
     except data.DataError:
-        if not (hyper.describe and hyper.data in KNOWN):
+        if not (hyper.describe and (hyper.data in KNOWN or hyper.data.startswith("tfds:"))):
             raise
-        return data.placeholder(KNOWN[hyper.data], hyper.image_size)
+        return data.placeholder(data.known(hyper.data, image_size=hyper.image_size))
 
 
 def changed(phase: Phase, hyper: Options) -> Phase:
@@ -98,7 +98,7 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
         "recipe": recipe.name,
         "preset": preset,
         "hyper": json.loads(json.dumps(dataclasses.asdict(hyper), default=str)),
-        "data": json.loads(json.dumps(dataset.facts._asdict())),
+        "data": dataset.facts.to_json(),
         "environment": environment(),
     }
     if not hyper.describe:

@@ -79,7 +79,7 @@ def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
     batch = {name: list(x.shape) for name, x in batch_of(phase).items()}
     return f"""# {config["recipe"]}, preset {config["preset"]}
 
-- data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {data["shape"]}
+- data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {data["columns"]["images"][0]}
 - steps: {int(result.state.step)}, batch {batch}, seed {config["hyper"]["seed"]}
 - optimizers: {optimizers}
 - device: {where["device"]}, {where["processor"]}

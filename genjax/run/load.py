@@ -13,8 +13,7 @@ import jax
 import numpy as np
 
 from genjax import data, latent
-from genjax.data import Dataset
-from genjax.data.facts import Facts
+from genjax.data import Dataset, Facts
 from genjax.engine import State, checkpoint, init_state
 from genjax.run.cli import built
 from genjax.run.folder import read_config
@@ -63,11 +62,11 @@ class Trained(NamedTuple):
         ends = [np.asarray(self._able("latents")(jax.random.key(seed), 1))[0] for seed in (first, second)]
         prior = getattr(self.task, "prior", latent.NORMAL)
         walk = latent.spherical if prior.bound is None else latent.linear
-        return self.draw(walk(*ends, steps), None if label is None else [label] * steps)
+        return self.from_latents(walk(*ends, steps), None if label is None else [label] * steps)
 
-    def draw(self, latents: Any, labels: Any = None) -> np.ndarray:
+    def from_latents(self, latents: Any, labels: Any = None) -> np.ndarray:
         """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional model."""
-        return self._able("draw_bytes")(self.state, np.asarray(latents, np.float32), labels)
+        return self._able("from_latents")(self.state, np.asarray(latents, np.float32), labels)
 
     def encode(self, images: np.ndarray, labels: Any = None) -> np.ndarray:
         """Return the latents float32[count, size] of images, bytes or float in [0, 1], of an autoencoder."""
@@ -116,7 +115,7 @@ def load(folder: Path | str, *, with_data: bool = False) -> Trained:
     if with_data:
         dataset = data.load(options.data, image_size=options.image_size, stream=options.stream)
     else:
-        dataset = data.placeholder(Facts.read(config["data"]))
+        dataset = data.placeholder(Facts.from_json(config["data"]))
     run = built(found, options, dataset)
     return Trained(folder, found, options, dataset, run, read_state(folder, run))
 

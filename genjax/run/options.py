@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
+from genjax.data import SPECS
+
 
 class Limits(NamedTuple):
     """The interval in which a number must lie; `above` and `below` exclude their end, `least` and `most` include it.
@@ -82,8 +84,8 @@ class OptimizerOptions:
 class DataOptions:
     """What is trained on."""
 
-    data: str = "digits"
-    """Data set, one of the sources listed at the end."""
+    data: Annotated[str, f"({SPECS})"] = "digits"
+    """Data set."""
     image_size: Annotated[int | None, at_least(1)] = None
     """Side in pixels to which images are brought (the shorter side is resized, the centre square kept); as stored if
     not given."""

@@ -37,6 +37,13 @@ def _groups(options: type) -> dict[str, tuple[type, ...]]:
     return {title: classes for title, classes in titles.items() if any(c in declared for c in classes)}
 
 
+def _notes(options: type) -> dict[str, str]:
+    """Return what follows the help of a field: its limits, and any text in its annotation."""
+    hints = typing.get_type_hints(options, include_extras=True)
+    said = {name: [x for x in getattr(hint, "__metadata__", ()) if isinstance(x, str)] for name, hint in hints.items()}
+    return {name: f"({allowed})" for name, allowed in limits(options).items()} | {k: v[0] for k, v in said.items() if v}
+
+
 def _grouped(default: Any, notes: Mapping[str, str]) -> Any:
     """Return `default` as a record with one nested record a group, for tyro to parse; field names stay unique.
 
@@ -46,7 +53,7 @@ def _grouped(default: Any, notes: Mapping[str, str]) -> Any:
 
     options = type(default)
     hints = typing.get_type_hints(options)
-    notes = {**{name: f"({allowed})" for name, allowed in limits(options).items()}, **notes}
+    notes = {**_notes(options), **notes}
     groups = {}
     for title, classes in _groups(options).items():
         fields = []

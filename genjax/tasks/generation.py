@@ -65,6 +65,10 @@ class Generation:
         """Return images float32[count, height, width, channels] in the range of `pixels`, a few hundred at a time."""
         return in_parts(self.draw, state, latents, labels)
 
+    def from_latents(self, state: State, latents: Any, labels: Sequence[int] | None = None) -> np.ndarray:
+        """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional generator."""
+        return self.pixels.to_bytes(self.generate(state, latents, chosen_labels(labels, len(latents), self.classes)))
+
     def sample(
         self,
         state: State,
@@ -81,19 +85,15 @@ class Generation:
         truncation: largest absolute value of a normal latent's components. Raises ValueError for other conditions.
         """
         check_conditions({"labels": labels, "truncation": truncation, **others}, self.conditions, "this generator")
-        asked = chosen_labels(labels, count, self.classes)
-        return self.pixels.to_bytes(self.generate(state, self.latents(key, count, truncation), asked))
+        return self.from_latents(state, self.latents(key, count, truncation), labels)
 
     def real(self, images: np.ndarray) -> np.ndarray:
         """Return bytes of the data set as the generator imitates them, as bytes again: its range may clip them."""
-        return images if self.pixels.norm is None else self.pixels.to_bytes(self._scaled(images))
-
-    def _scaled(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self.pixels.prepare({"images": images}, jax.random.key(0))["images"])
+        return images if self.pixels.norm is None else self.pixels.to_bytes(self.pixels.from_bytes(images))
 
     def _spread(self, split: Any, count: int) -> tuple[np.ndarray, np.ndarray | None]:
         batch = split.take(spread_rows(len(split), count))
-        return self._scaled(batch["images"]), batch.get("labels")
+        return np.asarray(self.pixels.from_bytes(batch["images"])), batch.get("labels")
 
     def scores(self, state: State) -> dict[str, float]:
         """Return the sliced Wasserstein distance to test images, and that of as many training images as its floor.

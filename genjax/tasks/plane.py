@@ -7,8 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from genjax.data import Dataset
-from genjax.data.drawn.mixtures import Mixture
+from genjax.data import Dataset, Mixture
 from genjax.data.ranges import PLANE
 from genjax.engine.state import State
 from genjax.latent import Prior
@@ -68,7 +67,7 @@ class Plane:
 
     def real(self, split: Any, rows: np.ndarray) -> np.ndarray:
         """Return points `rows` of a split, float32[count, 2]."""
-        return np.asarray(PLANE.prepare(split.take(rows), jax.random.key(0))["images"]).reshape(-1, 2)
+        return np.asarray(PLANE.from_bytes(split.take(rows)["images"])).reshape(-1, 2)
 
     def scores(self, state: State) -> dict[str, float]:
         """Return the scores of 2500 points: see `plane_scores`."""

@@ -78,6 +78,10 @@ class Reconstruction:
         shape = (count, self.latent)
         return NORMAL.draw(key, shape) if truncation is None else truncated(NORMAL, key, shape, truncation)
 
+    def from_latents(self, state: State, latents: Any, labels: Sequence[int] | None = None) -> np.ndarray:
+        """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional model."""
+        return to_uint8(self.decode(state, latents, chosen_labels(labels, len(latents), self.classes)))
+
     def sample(
         self,
         state: State,
@@ -95,7 +99,7 @@ class Reconstruction:
         """
         latents = self.latents(key, count, truncation)
         check_conditions({"labels": labels, "truncation": truncation, **others}, self.conditions, "this autoencoder")
-        return to_uint8(self.decode(state, latents, chosen_labels(labels, count, self.classes)))
+        return self.from_latents(state, latents, labels)
 
     def real(self, images: np.ndarray) -> np.ndarray:
         """Return bytes of the data set as the model imitates them: all of them."""

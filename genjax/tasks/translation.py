@@ -46,7 +46,7 @@ class Translation:
 
     def translate(self, state: State, images: np.ndarray, backward: bool = False) -> np.ndarray:
         """Return images, bytes of any size that the network takes, translated, as bytes."""
-        return self.pixels.to_bytes(self._run(state, "backward" if backward else "forward", self._scaled(images)))
+        return self.pixels.to_bytes(self._run(state, "backward" if backward else "forward", self.pixels.from_bytes(images)))
 
     def sample(
         self,
@@ -82,17 +82,14 @@ class Translation:
     def _middle(self, images: np.ndarray) -> np.ndarray:
         return np.asarray(centre_crop(images, self.shape[:2]))
 
-    def _scaled(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self.pixels.prepare({"images": images}, jax.random.key(0))["images"])
-
-    def _run(self, state: State, net: str, images: np.ndarray) -> np.ndarray:
+    def _run(self, state: State, net: str, images: Any) -> np.ndarray:
         # A few at a time: batches of large images would not fit.
-        parts = np.array_split(images, max(1, len(images) * images.shape[1] // 512))
+        parts = np.array_split(np.asarray(images), max(1, len(images) * images.shape[1] // 512))
         return np.concatenate([np.asarray(self.apply(state, net, part)) for part in parts])
 
     def _spread(self, split: Any, count: int) -> dict[str, np.ndarray]:
         batch = split.take(spread_rows(len(split), count))
-        return {**batch, "images": self._scaled(self._middle(batch["images"]))}
+        return {**batch, "images": np.asarray(self.pixels.from_bytes(self._middle(batch["images"])))}
 
     def scores(self, state: State) -> dict[str, float]:
         """Return the cycle error of test images and, with labels, the share of labels that translation keeps.

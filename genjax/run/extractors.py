@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eval import _runs
 from genjax.classifiers import classify, inception, weights
-from train import _cli as train_cli
-from train import classifier
+from genjax.run import cli
+from genjax.run.folder import CONFIG
+from genjax.run.load import load
+from genjax.tasks.classification import Classification
 
 BATCH = 64
 
@@ -68,17 +69,13 @@ def of_inception(path: Path) -> Extractor:
 
 
 def of_classifier(folder: Path) -> Extractor:
-    """Return the classifier of a run of train.classifier; its features are what its last layer sees."""
-    trained = _runs.load(folder)
-    if trained.recipe != "classifier":
-        raise ValueError(
-            f"{folder} is a run of train.{trained.recipe}; give one of train.classifier, or inception:FILE"
-        )
-    hyper, dataset = trained.hyper, trained.dataset
-    kind = classifier.NETWORKS[hyper.network]
-    network = kind.make(classes=dataset.num_classes)
-    variables = trained.state.variables_of("classifier", ema=hyper.ema is not None)
-    height, width, channels = dataset.shape
+    """Return the classifier of a run of the classifier recipe; its features are what its last layer sees."""
+    trained = load(folder)
+    task = trained.task
+    if not isinstance(task, Classification):
+        raise ValueError(f"{folder} is a run of {trained.recipe.name}; give one of classifier, or inception:FILE")
+    variables = task.variables(trained.state)
+    height, width, channels = trained.dataset.shape
 
     @jax.jit
     def apply(images):
@@ -87,18 +84,18 @@ def of_classifier(folder: Path) -> Extractor:
         if images.shape[-1] != channels:  # grey from colour by the mean, colour from grey by repetition
             images = jnp.broadcast_to(images.mean(-1, keepdims=True), (*images.shape[:-1], channels))
         pixels = jnp.round(255 * jnp.clip(images, 0, 1)).astype(jnp.uint8)
-        features, logits = classify.features_and_logits(network, variables, kind.preprocess(pixels))
+        features, logits = classify.features_and_logits(task.network, variables, task.preprocess(pixels))
         return features, jax.nn.softmax(logits)
 
-    return Extractor(f"{hyper.network} trained on {hyper.data}", _digest(variables), apply)
+    return Extractor(f"{task.name} trained on {trained.options.data}", _digest(variables), apply)
 
 
-def trained_on(dataset_name: str, image_size: int, folder: Path) -> Extractor:
-    """Return the small classifier of `train.classifier` on a data set, trained into `folder` if it is not there yet."""
+def trained_on(data: str, image_size: int, folder: Path) -> Extractor:
+    """Return the small classifier of a data set, trained into `folder` if it is not there yet."""
     if not (folder / "card.md").exists():  # written when a run is complete
-        print(f"training a classifier of {dataset_name} into {folder}", file=sys.stderr)
-        again = ["--resume"] if (folder / "config.json").exists() else []
-        options = ["small", "--data", dataset_name, "--image-size", str(image_size), "--out", str(folder), *again]
-        if train_cli.main("classifier", classifier.PRESETS, classifier.build, options):
-            raise ValueError(f"no classifier could be trained on {dataset_name}; give --features inception:FILE")
+        print(f"training a classifier of {data} into {folder}", file=sys.stderr)
+        again = ["--resume"] if (folder / CONFIG).exists() else []
+        options = ["small", "--data", data, "--image-size", str(image_size), "--out", str(folder), *again]
+        if cli.main("classifier", options):
+            raise ValueError(f"no classifier could be trained on {data}; give --features inception:FILE")
     return of_classifier(folder)

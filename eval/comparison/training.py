@@ -1,6 +1,6 @@
 """The twelve models of the comparison, AE, VAE and CVAE at four sizes of the latent, trained together over seeds.
 
-All members of one kind train in one compiled program, padded to the largest latent (see `_padded`). Trained members
+All members of one kind train in one compiled program, padded to the largest latent (see `padded`). Trained members
 are kept on disk and read again while everything they depend on is the same.
 """
 
@@ -19,14 +19,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from eval._padded import mask_gradients, pad, unpad
 from genjax import data, rng
 from genjax.autoencoders import ae, cvae, vae
 from genjax.data import Arrays, Dataset, pipeline, transforms
 from genjax.engine import Game, State, init_state, make_run, make_step
 from genjax.files import atomic
 from genjax.nn.coders import DenseDecoder, DenseEncoder
-from train._autoencoder import labelled_share
+from genjax.run.autoencoder import labelled_share
+
+from .padded import mask_gradients, pad, unpad
 
 KINDS = ("ae", "vae", "cvae")
 IRRELEVANT = {"ae": {"beta", "samples", "labelled", "late"}, "vae": {"labelled", "late"}, "cvae": set()}

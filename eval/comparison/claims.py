@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from eval._members import AE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG, VAE
-from eval._report import Numbers, Table, spread
+from .probing import AE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG, VAE
+from .report import Numbers, Table, spread
 
 HOLDS, FAILS, WITHIN = "holds", "does not hold", "within spread"
 RULE = (

@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from eval._family import Family, Member
 from genjax.data import Dataset
 from genjax.losses.divergence import kl_standard_normal
 from train._autoencoder import posterior_mean
+
+from .training import Family, Member
 
 AE, VAE = "AE", "VAE"
 CVAE_TRUE, CVAE_NONE, CVAE_WRONG = "CVAE, right label", "CVAE, no label", "CVAE, wrong label"

@@ -1,0 +1,1 @@
+"""What the programs about AE, VAE and CVAE share: the trained family, its members, claims and reports."""
