@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
+from genjax.nn.wide import wide
 
 
 class ConcatDense(nn.Module):
@@ -77,7 +79,7 @@ class _Hidden(nn.Module):
             if self.batch_norm:
                 y = BatchNorm(dtype=self.dtype)(y, train)
             if self.dropout:
-                y = nn.Dropout(self.dropout)(y, deterministic=not train)
+                y = Dropout(self.dropout)(y, train)
             parts = (y,)
         return (*parts, self.activation(condition)) if condition is not None and self.late else parts
 
@@ -109,7 +111,7 @@ class DenseEncoder(nn.Module):
         shape = (self.hidden, self.activation, self.batch_norm, self.dropout, self.late, self.initializer, self.dtype)
         parts = _Hidden(*shape, name="body")(x, condition, train)
         return tuple(
-            ConcatDense(size, self.initializer, self.dtype, name=f"head_{index}")(*parts).astype(jnp.float32)
+            wide(ConcatDense(size, self.initializer, self.dtype, name=f"head_{index}")(*parts))
             for index, size in enumerate(heads)
         )
 
@@ -136,4 +138,4 @@ class DenseDecoder(nn.Module):
         shape = (self.hidden, self.activation, self.batch_norm, self.dropout, self.late, self.initializer, self.dtype)
         parts = _Hidden(*shape, name="body")(latent, condition, train)
         pixels = ConcatDense(math.prod(image_shape), self.initializer, self.dtype, name="head")(*parts)
-        return pixels.astype(jnp.float32).reshape(*pixels.shape[:-1], *image_shape)
+        return wide(pixels).reshape(*pixels.shape[:-1], *image_shape)

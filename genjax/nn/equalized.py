@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.nn.conv import conv
+from genjax.nn.wide import wide
 
 RELU_GAIN = math.sqrt(2.0)
 """Of a layer with a (leaky) ReLU behind it; 1 for linear outputs."""
@@ -24,11 +25,11 @@ def coefficient(fan_in: int, gain: float = RELU_GAIN, rate: float = 1.0) -> floa
 
 
 def pixel_norm(x: jax.Array, epsilon: float = 1e-8) -> jax.Array:
-    """Return x / sqrt(mean over channels of x^2 + epsilon), float[..., channels]; the mean is taken in float32.
+    """Return x / sqrt(mean over channels of x^2 + epsilon), float[..., channels]; the mean in at least float32.
 
     Source: arXiv 1710.10196, section 4.2.
     """
-    square = jnp.mean(x.astype(jnp.float32) ** 2, -1, keepdims=True)
+    square = jnp.mean(wide(x) ** 2, -1, keepdims=True)
     return x * jax.lax.rsqrt(square + epsilon).astype(x.dtype)
 
 

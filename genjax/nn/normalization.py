@@ -3,9 +3,9 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.nn.wide import wide
 from genjax.parallel import bound_axis
 
 
@@ -47,7 +47,7 @@ def instance_norm(x: jax.Array, epsilon: float = 1e-5) -> jax.Array:
     No parameters, and nothing to remember: evaluation is as training. Mean and (biased) variance are float32 whatever
     the type of x. Source: Ulyanov et al. 2016, arXiv 1607.08022, equation 3.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    centred = wide - wide.mean((-3, -2), keepdims=True)
+    full = wide(x)
+    centred = full - full.mean((-3, -2), keepdims=True)
     variance = (centred**2).mean((-3, -2), keepdims=True)
     return (centred * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
