@@ -23,7 +23,7 @@ Arrays = Mapping[str, Any]
 class Plan(NamedTuple):
     """How to place and compile a run, as plain functions.
 
-    axis: the mapped axis to give to `make_step` and `make_run` (None where there is none).
+    axis: the mapped axis to give to `make_step` (None where there is none).
     put_state: a state on one device -> the state that the compiled run takes.  get_state: the way back.
     put_source: arrays [N, ...] that every device keeps whole.
     put_batches: leaves [K, R, B, ...] (batches, or indices into the source) split over devices along B; of several
@@ -63,6 +63,18 @@ def own_rows(x: jax.Array, count: int) -> jax.Array:
     """Return this device's `count` rows of what `gather` gave; the identity outside a mapped function."""
     axis = bound_axis()
     return x if axis is None else jax.lax.dynamic_slice_in_dim(x, jax.lax.axis_index(axis) * count, count)
+
+
+def rows(draw: Callable[[jax.Array, tuple[int, ...]], Any], key: jax.Array, shape: Sequence[int]) -> jax.Array:
+    """Return `draw(key, shape)`, [B, ...]: random rows, one an example, that do not depend on how a batch is split.
+
+    Inside a mapped function, where B is this device's share and `key` the same on every device, rows are drawn for the
+    global batch and this device's are taken. Elsewhere it is `draw` itself.
+    """
+    axis, (count, *rest) = bound_axis(), shape
+    if axis is None:
+        return draw(key, tuple(shape))
+    return own_rows(draw(key, (count * jax.lax.axis_size(axis), *rest)), count)
 
 
 def mean(x: jax.Array) -> jax.Array:

@@ -5,11 +5,15 @@ its losses are multiplied by a scale that grows while all goes well and halves w
 (Micikevicius et al. 2018, Mixed Precision Training, arXiv 1710.03740, section 3.2).
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
+
+if TYPE_CHECKING:
+    from genjax.engine.game import Game
+
+INITIAL, INTERVAL, FACTOR, LARGEST = 2.0**15, 2000, 2.0, 2.0**24
 
 
 class Policy(NamedTuple):
@@ -26,45 +30,40 @@ POLICIES = {
 }
 
 
-class DynamicLossScaleState(NamedTuple):
-    """scale: float32[], multiplies the loss. good_steps: int32[], since the last change. finite: bool[], last step."""
+class LossScale(NamedTuple):
+    """What one player's loss is multiplied by.
+
+    scale: float32[], in [1, 2^24].  good_steps: int32[], moves in a row whose gradient was finite at this scale.
+    """
 
     scale: jax.Array
     good_steps: jax.Array
-    finite: jax.Array
-    inner: Any
 
 
-def dynamic_loss_scale(
-    tx: optax.GradientTransformation, initial: float = 2.0**15, interval: int = 2000, factor: float = 2.0
-) -> optax.GradientTransformation:
-    """Wrap `tx` so that it divides gradients by a dynamic scale and skips the step when one is not finite.
-
-    A skipped step returns zero updates and leaves `tx`'s state untouched (its step count too), and divides the scale by
-    `factor`; after `interval` finite steps in a row the scale is multiplied by `factor`. The scale stays in
-    [1, 2^24]. Source: arXiv 1710.03740, section 3.2.
-    """
-
-    def init(params):
-        return DynamicLossScaleState(
-            jnp.float32(initial), jnp.zeros((), jnp.int32), jnp.ones((), bool), tx.init(params)
-        )
-
-    def update(gradient, state, params=None):
-        gradient = jax.tree.map(lambda g: g.astype(jnp.float32) / state.scale, gradient)
-        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(g)) for g in jax.tree.leaves(gradient)]))
-        updates, inner = tx.update(gradient, state.inner, params)
-        updates = jax.tree.map(lambda u: jnp.where(finite, u, jnp.zeros_like(u)), updates)
-        inner = jax.tree.map(lambda new, old: jnp.where(finite, new, old), inner, state.inner)
-        good_steps = jnp.where(finite, state.good_steps + 1, 0)
-        grow = good_steps >= interval
-        scale = jnp.where(finite, jnp.where(grow, state.scale * factor, state.scale), state.scale / factor)
-        scale = jnp.clip(scale, 1.0, 2.0**24)
-        return updates, DynamicLossScaleState(scale, jnp.where(grow, 0, good_steps), finite, inner)
-
-    return optax.GradientTransformation(init, update)
+def initial_scale(scale: float = INITIAL) -> LossScale:
+    """Return the scale that a run starts from."""
+    return LossScale(jnp.asarray(scale, jnp.float32), jnp.zeros((), jnp.int32))
 
 
-def loss_scale(opt_state: Any) -> jax.Array | None:
-    """Return the scale that a player's loss is to be multiplied by, or None where its optimizer keeps none."""
-    return opt_state.scale if isinstance(opt_state, DynamicLossScaleState) else None
+def unscaled(gradient: Any, scale: LossScale) -> Any:
+    """Return the gradient of the loss, in at least float32, from that of the loss times the scale."""
+    return jax.tree.map(lambda g: g.astype(jnp.promote_types(g.dtype, jnp.float32)) / scale.scale, gradient)
+
+
+def all_finite(tree: Any) -> jax.Array:
+    """Return whether every number of a pytree is finite: bool[]."""
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def next_scale(scale: LossScale, finite: jax.Array) -> LossScale:
+    """Return the scale after a move: halved where its gradient was not finite, doubled after `INTERVAL` that were."""
+    good_steps = jnp.where(finite, scale.good_steps + 1, 0)
+    grow = good_steps >= INTERVAL
+    changed = scale.scale * jnp.where(finite, jnp.where(grow, FACTOR, 1.0), 1 / FACTOR)
+    bounded = jnp.clip(changed, 1.0, LARGEST).astype(jnp.float32)
+    return LossScale(bounded, jnp.where(grow, 0, good_steps).astype(jnp.int32))
+
+
+def scaled(game: "Game") -> "Game":
+    """Return `game` with the loss of every player scaled: what float16 layers need."""
+    return game._replace(players=tuple(player._replace(scale_loss=True) for player in game.players))

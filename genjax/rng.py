@@ -10,9 +10,6 @@ def named(key: jax.Array, name: str) -> jax.Array:
     return jax.random.fold_in(key, zlib.crc32(name.encode()))
 
 
-def at_step(key: jax.Array, step: jax.Array | int, axis: str | None = None) -> jax.Array:
-    """Return the key of one step; with a mapped `axis`, a different one on every device of it."""
-    key = jax.random.fold_in(key, step)
-    if axis is not None:
-        key = jax.random.fold_in(key, jax.lax.axis_index(axis))
-    return key
+def at_step(key: jax.Array, step: jax.Array | int) -> jax.Array:
+    """Return the key of one step, the same on every device: what is drawn per example goes by `parallel.rows`."""
+    return jax.random.fold_in(key, step)

@@ -69,50 +69,57 @@ def _plane(dtype):
     return gan.Generator((16,), POINT, output=lambda x: x, dtype=dtype), gan.Discriminator((16,), dtype=dtype)
 
 
+def _pair(tx, opponent: str) -> dict[str, Any]:
+    """Return the same optimizer for a generator and its opponent, as `game` takes them."""
+    return {"generator_tx": tx, f"{opponent}_tx": tx}
+
+
 def _gan(tx, dtype):
-    return gan.game(*_plane(dtype), tx, tx, POINT, 4)
+    return gan.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4)
 
 
 def _dcgan(tx, dtype):
     # At 16 pixels, so that there is a convolution in front of a batch norm.
     networks = dcgan.Generator(16, 1, 4, dtype=dtype), dcgan.Discriminator(16, 4, dtype=dtype)
-    return dcgan.game(*networks, tx, tx, LARGER, 5, ema=0.9)
+    return dcgan.game(*networks, **_pair(tx, "discriminator"), image_shape=LARGER, latent=5, ema=0.9)
 
 
 def _cgan(tx, dtype):
     generator = cgan.Generator(SHAPE, 10, 8, 8, 16, dtype=dtype)
-    return cgan.game(generator, cgan.Discriminator(10, (8, 2), (4, 2), (8, 2), dtype=dtype), tx, tx, SHAPE, 5)
+    discriminator = cgan.Discriminator(10, (8, 2), (4, 2), (8, 2), dtype=dtype)
+    return cgan.game(generator, discriminator, **_pair(tx, "discriminator"), image_shape=SHAPE, latent=5)
 
 
 def _wgan(tx, dtype):
-    return wgan.game(*_plane(dtype), tx, tx, POINT, 4, critic_steps=2)
+    return wgan.game(*_plane(dtype), **_pair(tx, "critic"), image_shape=POINT, latent=4, critic_steps=2)
 
 
 def _wgan_gp(tx, dtype):
     generator, critic = wgan_gp.Generator(8, 1, (4,), dtype=dtype), wgan_gp.Critic((4, 4), 1, dtype=dtype)
-    return wgan_gp.game(generator, critic, tx, tx, SHAPE, 5, critic_steps=2)
+    return wgan_gp.game(generator, critic, **_pair(tx, "critic"), image_shape=SHAPE, latent=5, critic_steps=2)
 
 
 def _sngan(tx, dtype):
     generator = sngan.ResNetGenerator(8, 1, (4,), 4, classes=10, dtype=dtype)
     discriminator = sngan.ResNetDiscriminator((4, 4), 1, classes=10, dtype=dtype)
-    return sngan.game(generator, discriminator, tx, tx, SHAPE, 5, classes=10, discriminator_steps=2)
+    txs = _pair(tx, "discriminator")
+    return sngan.game(generator, discriminator, **txs, image_shape=SHAPE, latent=5, classes=10, discriminator_steps=2)
 
 
 def _pggan(tx, dtype):
     generator, critic = pggan.Generator(8, 1, 16, 6, dtype), pggan.Critic(8, 16, 6, dtype=dtype)
-    return pggan.game(generator, critic, tx, tx, 5, fading=(-2, 8), ema=0.9)
+    return pggan.game(generator, critic, **_pair(tx, "critic"), latent=5, fading=(-2, 8), ema=0.9)
 
 
 def _cyclegan(tx, dtype):
     # Weights and images that are not too small: instance norm of a few nearly equal pixels blows rounding up.
     options = {"initializer": GLOROT, "dtype": dtype}
     networks = cyclegan.Generator(1, 4, 1, **options), PatchDiscriminator(1, 4, **options)
-    return cyclegan.game(*networks, tx, tx, (16, 16, 1), pool=6)
+    return cyclegan.game(*networks, generators_tx=tx, discriminators_tx=tx, image_shape=LARGER, pool=6)
 
 
 def _unrolled(tx, dtype):
-    return unrolled.game(*_plane(dtype), tx, tx, POINT, 4, steps=2)
+    return unrolled.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, steps=2)
 
 
 def points(count: int, seed: int) -> dict[str, jax.Array]:

@@ -19,7 +19,15 @@ from genjax.autoencoders import m2
 from genjax.data import Arrays, Dataset
 from genjax.engine.phases import Feed, Phase
 from genjax.nn.coders import DenseEncoder
-from genjax.run.autoencoder import ACTIVATIONS, INITIALIZERS, AutoencoderOptions, chosen_data, coders, optimizer, prepare_of
+from genjax.run.autoencoder import (
+    ACTIVATIONS,
+    INITIALIZERS,
+    AutoencoderOptions,
+    chosen_data,
+    coders,
+    optimizer,
+    prepare_of,
+)
 from genjax.run.cli import main
 from genjax.run.options import PART, at_least, steps_of
 from genjax.run.run import Run, compute_type

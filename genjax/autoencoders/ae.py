@@ -8,14 +8,13 @@ images: float[batch, height, width, channels] in [0, 1] (real values with the Ga
 Configurations: comparison article 784-128-Z, tanh, Glorot: `AE(DenseEncoder(), DenseDecoder(), latent=Z)`.
 """
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.losses.reconstruction import BERNOULLI, Likelihood
 
 
@@ -42,21 +41,18 @@ class AE(nn.Module):
         return self.decode(self.encode(images, train=train), train=train)
 
 
-def loss(ae: AE, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def loss(nets, state, batch, key) -> tuple[jax.Array, Aux]:
     """L = -log p(x | decode(encode(x))), summed over pixels, mean over the batch, in nats."""
-    variables = {"params": params["ae"], **state.variables["ae"]}
-    outputs, updated = ae.apply(
-        variables, batch["images"], train=True, rngs={"dropout": key}, mutable=list(state.variables["ae"])
-    )
-    nll = jnp.mean(ae.likelihood.nll(outputs, batch["images"]))
-    return nll, Aux(variables={"ae": updated}, metrics={"nll": nll})
+    images = batch["images"]
+    outputs, ae = nets.ae(images, key=key)
+    nll = jnp.mean(ae.module.likelihood.nll(outputs, images))
+    return nll, aux(ae, nll=nll)
 
 
 def game(ae: AE, tx: optax.GradientTransformation) -> Game:
     """Return the game of one player, "ae"."""
-    example = jnp.zeros((1, *ae.image_shape))
-    return Game((Player("ae", partial(loss, ae), tx, ("ae",)),), {"ae": partial(_init, ae, example)})
-
-
-def _init(ae, example, key):
-    return ae.init(key, example)
+    owns = ("ae",)
+    return Game(
+        players=(Player("ae", with_networks(loss, {"ae": ae}, owns), tx, owns),),
+        networks={"ae": lambda key: ae.init(key, jnp.zeros((1, *ae.image_shape)))},
+    )

@@ -18,8 +18,9 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax import rng
+from genjax import parallel, rng
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.losses.divergence import Weight, kl_standard_normal, weight_at
 from genjax.losses.reconstruction import BERNOULLI, Likelihood
 from genjax.nn.dense import Embedding
@@ -76,29 +77,22 @@ class CVAE(nn.Module):
         return self.decode(latent, labels[:, None], train), mean, log_variance
 
 
-def loss(cvae: CVAE, beta: Weight, samples: int, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def loss(nets, state, batch, key, *, beta: Weight, samples: int) -> tuple[jax.Array, Aux]:
     """L = mean over z of -log p(x|z,y) + beta KL(q(z|x,y) || N(0, I)), mean over the batch, in nats per image."""
-    images = batch["images"]
-    noise = jax.random.normal(rng.named(key, "noise"), (images.shape[0], samples, cvae.latent))
-    (outputs, mean, log_variance), updated = cvae.apply(
-        {"params": params["cvae"], **state.variables["cvae"]},
-        images,
-        noise,
-        batch["labels"],
-        train=True,
-        rngs={"dropout": rng.named(key, "dropout")},
-        mutable=list(state.variables["cvae"]),
-    )
-    nll = jnp.mean(cvae.likelihood.nll(outputs, images[:, None]))
+    images, labels, model = batch["images"], batch["labels"], nets.cvae.module
+    noise = parallel.rows(jax.random.normal, rng.named(key, "noise"), (len(images), samples, model.latent))
+    (outputs, mean, log_variance), cvae = nets.cvae(images, noise, labels, key=rng.named(key, "dropout"))
+    nll = jnp.mean(model.likelihood.nll(outputs, images[:, None]))
     kl = jnp.mean(kl_standard_normal(mean, log_variance))
     weight = weight_at(beta, state.step)
-    metrics = {"nll": nll, "kl": kl, "neg_elbo": nll + kl, "beta": weight}
-    return nll + weight * kl, Aux(variables={"cvae": updated}, metrics=metrics)
+    return nll + weight * kl, aux(cvae, nll=nll, kl=kl, neg_elbo=nll + kl, beta=weight)
 
 
 def game(cvae: CVAE, tx: optax.GradientTransformation, *, beta: Weight = 1.0, samples: int = 1) -> Game:
     """Return the game of one player, "cvae"; batches carry "labels", int32[batch] in [-1, classes)."""
-    return Game((Player("cvae", partial(loss, cvae, beta, samples), tx, ("cvae",)),), {"cvae": partial(_init, cvae)})
+    owns = ("cvae",)
+    bound = with_networks(partial(loss, beta=beta, samples=samples), {"cvae": cvae}, owns)
+    return Game(players=(Player("cvae", bound, tx, owns),), networks={"cvae": partial(_init, cvae)})
 
 
 def _init(cvae, key):

@@ -23,11 +23,11 @@ import numpy as np
 import optax
 from flax import linen as nn
 
-from genjax import rng
+from genjax import parallel, rng
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.losses.divergence import Weight, kl_standard_normal, weight_at
 from genjax.losses.reconstruction import BERNOULLI, Likelihood
-from genjax.parallel import mean as mean_over_devices
 
 
 class M2(nn.Module):
@@ -112,7 +112,7 @@ def objective(
     weights = jnp.where(known[:, None], given, jnp.exp(log_q))
     entropy = jnp.where(known, 0.0, -jnp.sum(jnp.exp(log_q) * log_q, -1))
     bound = jnp.sum(weights * (nll + beta * kl), -1) + jnp.log(classes) - entropy
-    count = mean_over_devices(jnp.sum(known, dtype=jnp.float32))  # so that uneven shares of labels weigh right
+    count = parallel.mean(jnp.sum(known, dtype=jnp.float32))  # so that uneven shares of labels weigh right
     count = jnp.where(count > 0, count, 1.0)
     cross_entropy = -jnp.sum(given * log_q) / count
     correct = jnp.sum(known & (jnp.argmax(log_q, -1) == labels)) / count
@@ -125,21 +125,14 @@ def objective(
     return jnp.mean(bound) + alpha * cross_entropy, metrics
 
 
-def loss(m2: M2, alpha: float, beta: Weight, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def loss(nets, state, batch, key, *, alpha: float, beta: Weight) -> tuple[jax.Array, Aux]:
     """J of the module's docstring, with one draw of z for every class of every image."""
-    images = batch["images"]
-    noise = jax.random.normal(rng.named(key, "noise"), (images.shape[0], m2.classes, m2.latent))
-    (outputs, mean, log_variance, log_q), updated = m2.apply(
-        {"params": params["m2"], **state.variables["m2"]},
-        images,
-        noise,
-        train=True,
-        rngs={"dropout": rng.named(key, "dropout")},
-        mutable=list(state.variables["m2"]),
-    )
-    nll, kl = m2.likelihood.nll(outputs, images[:, None]), kl_standard_normal(mean, log_variance)
+    images, model = batch["images"], nets.m2.module
+    noise = parallel.rows(jax.random.normal, rng.named(key, "noise"), (len(images), model.classes, model.latent))
+    (outputs, mean, log_variance, log_q), m2 = nets.m2(images, noise, key=rng.named(key, "dropout"))
+    nll, kl = model.likelihood.nll(outputs, images[:, None]), kl_standard_normal(mean, log_variance)
     total, metrics = objective(nll, kl, log_q, batch["labels"], alpha, weight_at(beta, state.step))
-    return total, Aux(variables={"m2": updated}, metrics=metrics)
+    return total, aux(m2, **metrics)
 
 
 def accuracy(m2: M2, variables, images: jax.Array, labels: jax.Array) -> jax.Array:
@@ -150,7 +143,9 @@ def accuracy(m2: M2, variables, images: jax.Array, labels: jax.Array) -> jax.Arr
 
 def game(m2: M2, tx: optax.GradientTransformation, *, alpha: float = 0.1, beta: Weight = 1.0) -> Game:
     """Return the game of one player, "m2"; batches carry "labels", int32[batch] in [-1, classes)."""
-    return Game((Player("m2", partial(loss, m2, alpha, beta), tx, ("m2",)),), {"m2": partial(_init, m2)})
+    owns = ("m2",)
+    bound = with_networks(partial(loss, alpha=alpha, beta=beta), {"m2": m2}, owns)
+    return Game(players=(Player("m2", bound, tx, owns),), networks={"m2": partial(_init, m2)})
 
 
 def _init(m2, key):

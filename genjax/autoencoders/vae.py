@@ -23,8 +23,9 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax import rng
+from genjax import parallel, rng
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.losses.divergence import Weight, kl_standard_normal, weight_at
 from genjax.losses.reconstruction import BERNOULLI, Likelihood
 
@@ -61,28 +62,22 @@ class VAE(nn.Module):
         return self.decode(latent, train=train), mean, log_variance
 
 
-def loss(vae: VAE, beta: Weight, samples: int, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def loss(nets, state, batch, key, *, beta: Weight, samples: int) -> tuple[jax.Array, Aux]:
     """L = mean over z of -log p(x|z) + beta KL(q(z|x) || N(0, I)), mean over the batch, in nats per image."""
-    images = batch["images"]
-    noise = jax.random.normal(rng.named(key, "noise"), (images.shape[0], samples, vae.latent))
-    (outputs, mean, log_variance), updated = vae.apply(
-        {"params": params["vae"], **state.variables["vae"]},
-        images,
-        noise,
-        train=True,
-        rngs={"dropout": rng.named(key, "dropout")},
-        mutable=list(state.variables["vae"]),
-    )
-    nll = jnp.mean(vae.likelihood.nll(outputs, images[:, None]))
+    images, model = batch["images"], nets.vae.module
+    noise = parallel.rows(jax.random.normal, rng.named(key, "noise"), (len(images), samples, model.latent))
+    (outputs, mean, log_variance), vae = nets.vae(images, noise, key=rng.named(key, "dropout"))
+    nll = jnp.mean(model.likelihood.nll(outputs, images[:, None]))
     kl = jnp.mean(kl_standard_normal(mean, log_variance))
     weight = weight_at(beta, state.step)
-    metrics = {"nll": nll, "kl": kl, "neg_elbo": nll + kl, "beta": weight}
-    return nll + weight * kl, Aux(variables={"vae": updated}, metrics=metrics)
+    return nll + weight * kl, aux(vae, nll=nll, kl=kl, neg_elbo=nll + kl, beta=weight)
 
 
 def game(vae: VAE, tx: optax.GradientTransformation, *, beta: Weight = 1.0, samples: int = 1) -> Game:
     """Return the game of one player, "vae"; `beta` is a number or a schedule step -> weight."""
-    return Game((Player("vae", partial(loss, vae, beta, samples), tx, ("vae",)),), {"vae": partial(_init, vae)})
+    owns = ("vae",)
+    bound = with_networks(partial(loss, beta=beta, samples=samples), {"vae": vae}, owns)
+    return Game(players=(Player("vae", bound, tx, owns),), networks={"vae": partial(_init, vae)})
 
 
 def _init(vae, key):

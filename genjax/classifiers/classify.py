@@ -1,7 +1,7 @@
 """Classification as a game with one player, and what follows from a trained network: probabilities and accuracy."""
 
-import functools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +10,8 @@ import optax
 from flax import linen as nn
 
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
+from genjax.nn.wide import wide
 
 
 def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) -> jax.Array:
@@ -18,20 +20,17 @@ def cross_entropy(logits: jax.Array, labels: jax.Array, smoothing: float = 0.0) 
     logits: float[B, classes].  labels: int[B].  smoothing: s in [0, 1).  Computed in at least float32.
     Source of s: Szegedy et al. 2015, arXiv 1512.00567, section 7.
     """
-    log_p = jax.nn.log_softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+    log_p = jax.nn.log_softmax(wide(logits))
     target = jnp.take_along_axis(log_p, labels[:, None], axis=-1)[:, 0]
     return -jnp.mean((1 - smoothing) * target + smoothing * jnp.mean(log_p, axis=-1))
 
 
-def loss(network: nn.Module, smoothing: float, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def loss(nets, state, batch, key, *, smoothing: float) -> tuple[jax.Array, Aux]:
     """Return the cross entropy of network "classifier" in training mode on images float[B, H, W, C], labels int[B]."""
-    variables = {**state.variables["classifier"], "params": params["classifier"]}
-    logits, updated = network.apply(
-        variables, batch["images"], train=True, mutable=["batch_stats"], rngs={"dropout": key}
-    )
-    accuracy = jnp.mean(jnp.argmax(logits, axis=-1) == batch["labels"])
-    metrics = {"accuracy": accuracy}
-    return cross_entropy(logits, batch["labels"], smoothing), Aux({"classifier": updated}, metrics=metrics)
+    labels = batch["labels"]
+    logits, classifier = nets.classifier(batch["images"], key=key)
+    hits = jnp.mean(jnp.argmax(logits, axis=-1) == labels)
+    return cross_entropy(logits, labels, smoothing), aux(classifier, accuracy=hits)
 
 
 def game(
@@ -49,9 +48,10 @@ def game(
     """
     if not 0 <= smoothing < 1:
         raise ValueError(f"label smoothing is {smoothing}; it must be in [0, 1), for example 0.1")
-    player = Player("classifier", functools.partial(loss, network, smoothing), tx, ("classifier",))
+    owns = ("classifier",)
+    bound = with_networks(partial(loss, smoothing=smoothing), {"classifier": network}, owns)
     return Game(
-        players=(player,),
+        players=(Player("classifier", bound, tx, owns),),
         networks={"classifier": lambda key: network.init(key, jnp.zeros((1, *image_shape)))},
         ema={} if ema is None else {"classifier": ema},
     )
@@ -62,7 +62,7 @@ def predictor(network: nn.Module, variables: Any) -> Callable[[jax.Array], jax.A
 
     def predict(images: jax.Array) -> jax.Array:
         logits: Any = network.apply(variables, images, train=False)
-        return jax.nn.softmax(logits.astype(jnp.promote_types(logits.dtype, jnp.float32)))
+        return jax.nn.softmax(wide(logits))
 
     return predict
 

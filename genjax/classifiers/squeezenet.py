@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from genjax.nn.dropout import Dropout
+
 MEAN_BGR = (104.0, 117.0, 123.0)
 
 
@@ -67,6 +69,6 @@ class SqueezeNet(nn.Module):
             if i in (2, 4, 6):
                 x = ceil_max_pool(x)
             x = Fire(squeeze, expand, self.dtype, name=f"fire{i}")(x)
-        x = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(x)
+        x = Dropout(self.dropout, name="dropout")(x, train)
         x = nn.relu(nn.Conv(self.classes, (1, 1), dtype=self.dtype, name="conv10")(x))
         return jnp.mean(x, axis=(1, 2))

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from genjax.nn.dropout import Dropout
+
 INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
@@ -71,5 +73,5 @@ class VGG16(nn.Module):
         x = x.reshape(x.shape[0], -1)
         for name in ("fc6", "fc7"):
             x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name=name)(x))
-            x = nn.Dropout(self.dropout, deterministic=not train, name=f"{name}_dropout")(x)
+            x = Dropout(self.dropout, name=f"{name}_dropout")(x, train)
         return nn.Dense(self.classes, dtype=self.dtype, name="fc8")(x)

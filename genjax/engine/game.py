@@ -27,18 +27,18 @@ class Aux(NamedTuple):
     metrics: Mapping[str, jax.Array] = {}
 
 
-Loss = Callable[[Mapping[str, Any], Any, Batch, jax.Array], tuple[jax.Array, Aux]]
-"""(params of all networks, state, batch, key) -> (scalar to minimise, Aux)."""
+Loss = Callable[[Any, Batch, jax.Array], tuple[jax.Array, Aux]]
+"""(state, batch, key) -> (scalar to minimise, Aux); what is differentiated are the owned networks' `state.params`."""
 
 
 class Player(NamedTuple):
     """One optimizer and the loss it minimises over the networks it owns.
 
     loss: see `Loss`; only the owned networks are differentiated, so no stop_gradient is needed.
-    tx: any optax transformation over `{net: params}` of the owned networks. Where it is wrapped in
-        `precision.dynamic_loss_scale`, the loss is multiplied by the scale in its state.
+    tx: any optax transformation over `{net: params}` of the owned networks.
     owns: names of networks.
     repeats: moves a step, each on a sub-batch of its own.
+    scale_loss: multiply the loss by a dynamic scale for its gradients, which float16 needs: see `genjax.precision`.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Player(NamedTuple):
     tx: optax.GradientTransformation
     owns: tuple[str, ...]
     repeats: int = 1
+    scale_loss: bool = False
 
 
 class Game(NamedTuple):

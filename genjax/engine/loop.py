@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,37 +82,23 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(number, old)
 
 
-def _calls(phase: Phase, plan: Plan, seed: int, fuse: int, first: int, last: int) -> Iterator[tuple[int, Any, Any]]:
-    """Yield (steps, source, indices) for the compiled run from step `first` of the phase to `last`."""
-    split, size, repeats = phase.feed.split, phase.feed.batch_size, phase.game.batches_per_step
-    if pipeline.fits_on_device(split):
-        source = plan.put_source(split.arrays)
-        for step in range(first, last, fuse):
-            count = min(fuse, last - step)
-            order = pipeline.order(len(split), size, seed, step * repeats, count * repeats)
-            yield count, source, plan.put_batches(order.reshape(count, repeats, size)[..., plan.share(size)])
-    else:
-        yield from (
-            (count, batches, None)
-            for _, count, batches in pipeline.chunks(
-                split, batch_size=size, repeats=repeats, fuse=fuse, seed=seed, start=first, stop=last,
-                put=plan.put_batches, share=plan.share(size),
-            )
-        )  # fmt: skip
-
-
 def _check_finite(metrics: Mapping[str, np.ndarray], start: int, phase: Phase) -> None:
     for player in phase.game.players:
         losses = metrics[f"{player.name}/loss"]
         bad = ~np.isfinite(losses)
         # Under loss scaling a step now and then overflows and is skipped; a whole call of them is divergence.
-        if bad.all() if f"{player.name}/loss_scale" in metrics else bad.any():
+        if bad.all() if player.scale_loss else bad.any():
             first = int(np.argmax(bad))
             raise DivergedError(f"the loss of player '{player.name}' was {losses[first]} at step {start + first + 1}")
 
 
-class _Run(NamedTuple):
-    """What stays the same from the first step of a run to the last."""
+@dataclass(kw_only=True)
+class _Run:
+    """A run from its first step to its last: what `train` was given, what it writes to, and what phases share.
+
+    compile_seconds: of every phase's first call.  programs: compiled steps by game and feed.
+    resident: the last split that was put on the devices, and its arrays there.
+    """
 
     phases: Sequence[Phase]
     plan: Plan
@@ -126,8 +113,9 @@ class _Run(NamedTuple):
     progress: Any
     signals: list[int]
     begun: float
-    compile_seconds: list[float]
-    programs: dict[tuple[int, int], Any]
+    compile_seconds: list[float] = field(default_factory=list)
+    programs: dict[tuple[int, int], Any] = field(default_factory=dict)
+    resident: tuple[Any, Any] = (None, None)
 
     @property
     def total(self) -> int:
@@ -138,8 +126,34 @@ class _Run(NamedTuple):
         name = id(phase.game), id(phase.feed.prepare)  # both live as long as the phases do
         if name not in self.programs:
             one = make_step(phase.game, self.plan.axis, self.settings.accumulate)
-            self.programs[name] = self.plan.compile(make_run(one, phase.feed.prepare, self.plan.axis))
+            self.programs[name] = self.plan.compile(make_run(one, phase.feed.prepare))
         return self.programs[name]
+
+    def source(self, split: Any) -> Any:
+        """Return the arrays of `split` on the devices: put there once for all phases in a row that train on it."""
+        if self.resident[0] is not split:
+            self.resident = (None, None)  # the last one goes before the next one comes
+            self.resident = (split, self.plan.put_source(split.arrays))
+        return self.resident[1]
+
+    def calls(self, phase: Phase, first: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
+        """Yield (steps, source, indices) for the compiled steps, from step `first` of the phase to its end."""
+        feed, plan, fuse, seed = phase.feed, self.plan, self.settings.fuse, self.seed + retry
+        split, size, repeats = feed.split, feed.batch_size, phase.game.batches_per_step
+        if pipeline.fits_on_device(split):
+            for step in range(first, phase.steps, fuse):
+                count = min(fuse, phase.steps - step)
+                order = pipeline.order(len(split), size, seed, step * repeats, count * repeats)
+                indices = order.reshape(count, repeats, size)[..., plan.share(size)]
+                yield count, self.source(split), plan.put_batches(indices)
+        else:
+            yield from (
+                (count, batches, None)
+                for _, count, batches in pipeline.chunks(
+                    split, batch_size=size, repeats=repeats, fuse=fuse, seed=seed, start=first, stop=phase.steps,
+                    put=plan.put_batches, share=plan.share(size),
+                )
+            )  # fmt: skip
 
 
 def _settle(run: _Run, phase: Phase, start: int, count: int, metrics: Mapping[str, jax.Array]) -> None:
@@ -172,8 +186,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
     key = rng.named(key, f"retry {retry}") if retry else key
     steps, state = run.steps(phase), run.plan.put_state(host_state)
     pending: deque[tuple[int, int, Any]] = deque()
-    calls = _calls(phase, run.plan, run.seed + retry, settings.fuse, step - first, phase.steps)
-    for count, source, indices in calls:
+    for count, source, indices in run.calls(phase, step - first, retry):
         called = time.perf_counter()
         state, metrics = steps(state, source, indices, key)
         if not pending:  # the first call returns when it has been compiled and dispatched
@@ -242,8 +255,9 @@ def train(
         start, total = int(state.step), sum(phase.steps for phase in phases)
         with log.metrics_writer(folder, start, settings.tensorboard) as write, _progress(total, start) as progress:
             run = _Run(
-                phases, plan, seed, folder, settings, meta or {}, evaluate, pictures,
-                manager, write, progress, signals, begun, [], {},
+                phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, meta=meta or {},
+                evaluate=evaluate, pictures=pictures, manager=manager, write=write, progress=progress, signals=signals,
+                begun=begun,
             )  # fmt: skip
             scores: dict[str, float] = {}
             while True:

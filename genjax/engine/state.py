@@ -1,12 +1,12 @@
 """All that training changes, as one pytree of arrays: safe to donate, to map over and to checkpoint."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from genjax import rng
+from genjax import precision, rng
 from genjax.engine.game import Game, check
 
 
@@ -18,6 +18,7 @@ class State:
     step: int32[], steps done.
     params: `{net: parameters}`.  variables: `{net: other flax collections}`.
     opt_state: `{player: optax state}`.  ema: `{net: averaged parameters}`.  memory: `{name: array}`.
+    loss_scale: `{player: precision.LossScale}` of the players whose loss is scaled.
     """
 
     step: jax.Array
@@ -26,6 +27,7 @@ class State:
     opt_state: dict[str, Any]
     ema: dict[str, Any]
     memory: dict[str, Any]
+    loss_scale: dict[str, Any] = field(default_factory=dict)
 
     def replace(self, **changes) -> "State":
         """Return a copy with the named fields changed."""
@@ -52,4 +54,5 @@ def init_state(game: Game, key: jax.Array) -> State:
         # A copy: an average that aliased the parameters could not be donated with them.
         ema={net: jax.tree.map(jnp.copy, params[net]) for net in game.ema},
         memory={name: jax.tree.map(jnp.asarray, value) for name, value in game.memory.items()},
+        loss_scale={player.name: precision.initial_scale() for player in game.players if player.scale_loss},
     )

@@ -8,10 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from genjax import rng
+from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.state import State
-from genjax.precision import loss_scale
 
 # XLA for CPUs brings convolutions into the form that it computes fast, but not inside loops, where the gradients of
 # one take some forty times as long. So short loops are unrolled there, for a somewhat longer compilation.
@@ -39,7 +38,7 @@ def _merge(state: State, player: Player, aux: Aux) -> State:
 
 def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Array, scale: jax.Array | None):
     def objective(own):
-        loss, aux = player.loss({**state.params, **own}, state, batch, key)
+        loss, aux = player.loss(state.replace(params={**state.params, **own}), batch, key)
         return (loss if scale is None else loss * scale), (loss, aux)
 
     gradient, (loss, aux) = jax.grad(objective, has_aux=True)(own)
@@ -67,35 +66,52 @@ def _accumulated_gradient(player, state, own, batch, key, scale, parts):
     return jax.tree.map(lambda g: g / parts, total), jax.tree.map(jnp.mean, metrics), state
 
 
+def _or_skipped(
+    before: State, after: State, finite: jax.Array, scale: precision.LossScale
+) -> tuple[State, precision.LossScale]:
+    """Return `after`, or `before` where a gradient was not finite: a skipped move leaves no trace; and the next scale.
+
+    Parameters, statistics, the optimizer's moments and its count of steps, and memory all stay as they were.
+    """
+
+    def pick(new, old):
+        return new if new is old else jnp.where(finite, new, old)
+
+    return jax.tree.map(pick, after, before), precision.next_scale(scale, finite)
+
+
 def move(
     player: Player, state: State, batch: Batch, key: jax.Array, axis: str | None = None, accumulate: int = 1
 ) -> tuple[State, Metrics]:
     """Let `player` take one optimizer step on `batch`, leaves [B, ...], and return the new state and metrics.
 
     With `axis`, the name of a mapped axis over devices, gradients, metrics and updated variables are averaged over it.
+    Where the state has a loss scale for `player`, a move whose gradient is not finite is skipped.
     """
     own = {net: state.params[net] for net in player.owns}
     if axis is not None:
         # Marked as differing by device, so that the gradient is this device's own and the mean below is the mean.
         own = jax.tree.map(lambda p: lax.pcast(p, axis, to="varying"), own)
-    scale = loss_scale(state.opt_state[player.name])
-    before = state.variables
+    before, scale = state, state.loss_scale.get(player.name)
+    factor = None if scale is None else scale.scale
     if accumulate == 1:
-        gradient, metrics, state = _gradient(player, state, own, batch, key, scale)
+        gradient, metrics, state = _gradient(player, state, own, batch, key, factor)
     else:
-        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, scale, accumulate)
+        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, factor, accumulate)
     if axis is not None:
         variables = {net: state.variables[net] for net in player.owns}
         gradient, metrics, variables = lax.pmean((gradient, metrics, variables), axis)
         state = state.replace(variables={**state.variables, **variables})
+    if scale is not None:
+        gradient = precision.unscaled(gradient, scale)
     own = {net: state.params[net] for net in player.owns}
     updates, opt_state = player.tx.update(gradient, state.opt_state[player.name], own)
     params = {**state.params, **jax.tree.map(lambda p, u: (p + u).astype(p.dtype), own, updates)}
-    if scale is not None:  # a skipped step leaves no trace in the statistics either
-        keep = opt_state.finite
-        variables = jax.tree.map(lambda new, old: jnp.where(keep, new, old), state.variables, before)
-        state, metrics = state.replace(variables=variables), {**metrics, "loss_scale": opt_state.scale}
     state = state.replace(params=params, opt_state={**state.opt_state, player.name: opt_state})
+    if scale is not None:
+        state, scale = _or_skipped(before, state, precision.all_finite(gradient), scale)
+        state = state.replace(loss_scale={**state.loss_scale, player.name: scale})
+        metrics = {**metrics, "loss_scale": scale.scale}
     return state, {f"{player.name}/{name}": value for name, value in metrics.items()}
 
 
@@ -131,7 +147,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
     """
 
     def step(state: State, batch: Batch, key: jax.Array) -> tuple[State, Metrics]:
-        key = rng.at_step(key, state.step, axis)
+        key = rng.at_step(key, state.step)
         metrics: Metrics = {}
         for player in game.players:
             player_key = rng.named(key, player.name)
@@ -155,7 +171,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
 
 
 def make_run(
-    step: Step, prepare: Callable[[Any, jax.Array], Any] | None = None, axis: str | None = None
+    step: Step, prepare: Callable[[Any, jax.Array], Any] | None = None
 ) -> Callable[[State, Mapping[str, jax.Array], jax.Array | None, jax.Array], tuple[State, Metrics]]:
     """Return `run(state, source, indices, key)`, K steps in one call by `lax.scan`.
 
@@ -167,9 +183,9 @@ def make_run(
 
     def body(state, batch, key):
         if prepare is not None:
-            data_key = rng.named(rng.at_step(key, state.step, axis), "data")
+            data_key = rng.named(rng.at_step(key, state.step), "data")
             count = jax.tree.leaves(batch)[0].shape[0]
-            batch = jax.vmap(prepare)(batch, jax.random.split(data_key, count))
+            batch = jax.vmap(prepare)(batch, parallel.rows(jax.random.split, data_key, (count,)))
         return step(state, batch, key)
 
     def run(state, source, indices, key):

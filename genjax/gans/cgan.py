@@ -20,13 +20,15 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.game import Aux, Game, Player
+from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.game import Aux, Game
+from genjax.engine.network import aux
+from genjax.latent import UNIT, Prior, sampler
 from genjax.losses import adversarial
-from genjax.nn.forward import forward
+from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.maxout import Maxout
-
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
+from genjax.nn.wide import wide
 
 
 class Generator(nn.Module):
@@ -45,7 +47,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return float32[batch, *image_shape]; latent: float[batch, size], labels: int[batch]."""
-        drop = partial(nn.Dropout(self.dropout), deterministic=not train)
+        drop = partial(Dropout(self.dropout), train=train)
 
         def dense(features: int, x: jax.Array) -> jax.Array:
             kernel, bias = self.initializer.kernel, self.initializer.bias(x.shape[-1])
@@ -54,7 +56,7 @@ class Generator(nn.Module):
         z = nn.relu(dense(self.latent_units, latent))
         y = nn.relu(dense(self.label_units, jax.nn.one_hot(labels, self.classes)))
         x = nn.relu(dense(self.joint_units, drop(jnp.concatenate([z, y], -1))))
-        x = dense(math.prod(self.image_shape), drop(x)).astype(jnp.float32)
+        x = wide(dense(math.prod(self.image_shape), drop(x)))
         return self.output(x).reshape(-1, *self.image_shape)
 
 
@@ -72,66 +74,57 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return logits float32[batch]; labels: int[batch]."""
-        drop = partial(nn.Dropout(self.dropout), deterministic=not train)
+        drop = partial(Dropout(self.dropout), train=train)
         rest = {"initializer": self.initializer, "dtype": self.dtype}
         x = Maxout(*self.image_units, **rest)(images.reshape(images.shape[0], -1))
         y = Maxout(*self.label_units, **rest)(jax.nn.one_hot(labels, self.classes))
         joint = Maxout(*self.joint_units, **rest)(drop(jnp.concatenate([x, y], -1)))
         kernel = self.initializer.kernel
-        return nn.Dense(1, kernel_init=kernel, dtype=self.dtype)(drop(joint)).astype(jnp.float32)[:, 0]
+        return wide(nn.Dense(1, kernel_init=kernel, dtype=self.dtype)(drop(joint)))[:, 0]
 
 
-def discriminator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def discriminator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = E softplus(-D(x | y)) + E softplus(D(G(z | y) | y))."""
     latent_key, fake_key, real_drop, fake_drop = jax.random.split(key, 4)
-    images, labels, variables = batch["images"], batch["labels"], state.variables
-    latent, own = draw(latent_key, images.shape[0]), params["discriminator"]
-    fake, _ = forward(generator, params["generator"], variables["generator"], latent, labels, key=fake_key)
-    real, _ = forward(discriminator, own, variables["discriminator"], images, labels, key=real_drop)
-    fake, _ = forward(discriminator, own, variables["discriminator"], fake, labels, key=fake_drop)
-    metrics = {"real": jnp.mean(jax.nn.sigmoid(real)), "fake": jnp.mean(jax.nn.sigmoid(fake))}
-    return adversarial.discriminator(real, fake), Aux(metrics=metrics)
+    images, labels, discriminator = batch["images"], batch["labels"], nets.discriminator.output
+    fake = nets.generator.output(draw(latent_key, len(images)), labels, key=fake_key)
+    real_logits = discriminator(images, labels, key=real_drop)
+    fake_logits = discriminator(fake, labels, key=fake_drop)
+    metrics = adversarial.probabilities(real_logits, fake_logits)
+    return adversarial.discriminator(real_logits, fake_logits), aux(**metrics)
 
 
-def generator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = E softplus(-D(G(z | y) | y))."""
     latent_key, fake_key, drop_key = jax.random.split(key, 3)
-    labels, variables = batch["labels"], state.variables
-    latent = draw(latent_key, labels.shape[0])
-    fake, _ = forward(generator, params["generator"], variables["generator"], latent, labels, key=fake_key)
-    logits, _ = forward(discriminator, params["discriminator"], variables["discriminator"], fake, labels, key=drop_key)
-    return adversarial.non_saturating_generator(logits), Aux()
+    labels = batch["labels"]
+    fake = nets.generator.output(draw(latent_key, len(labels)), labels, key=fake_key)
+    fake_logits = nets.discriminator.output(fake, labels, key=drop_key)
+    return adversarial.non_saturating_generator(fake_logits), aux()
 
 
 def game(
     generator: nn.Module,
     discriminator: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 100,
-    prior: Prior = jax.random.uniform,
+    prior: Prior = UNIT,
     ema: float | None = None,
 ) -> Game:
-    """Return the game of "discriminator" and "generator" on batches with "labels".
+    """Return the game of "discriminator" and "generator" on batches with "labels", moving in turn.
 
-    prior: `(key, shape) -> latent`.  ema: decay of the generator's average, None for none.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
+    ema: decay of the generator's average, None for none.
     """
-
-    def draw(key, count):
-        return prior(key, (count, latent))
-
-    first = partial(discriminator_loss, generator, discriminator, draw)
-    second = partial(generator_loss, generator, discriminator, draw)
-    label = jnp.zeros((1,), jnp.int32)
-    return Game(
-        players=(
-            Player("discriminator", first, discriminator_tx, ("discriminator",)),
-            Player("generator", second, generator_tx, ("generator",)),
-        ),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent)), label),
-            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape)), label),
-        },
-        ema={} if ema is None else {"generator": ema},
+    draw = sampler(prior, latent)
+    return adversarial_game(
+        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw), discriminator_tx),
+        Side("generator", generator, partial(generator_loss, draw=draw), generator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        labels=True,
+        ema=ema,
     )

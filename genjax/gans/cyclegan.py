@@ -22,13 +22,14 @@ from flax import linen as nn
 
 from genjax import parallel
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.forward import forward
 from genjax.nn.initializers import Initializer
 from genjax.nn.normalization import instance_norm
 from genjax.nn.patch import NORMAL
 from genjax.nn.weights import Plain
+from genjax.nn.wide import wide
 
 
 def _reflected(x: jax.Array, pad: int) -> jax.Array:
@@ -68,7 +69,7 @@ class Generator(nn.Module):
             # Mirrored, so that input pixel u lands on output pixel 2 u, from where the strided convolution took it.
             x = nn.relu(instance_norm(jnp.flip(up(jnp.flip(x, (1, 2))), (1, 2))))
         x = make(self.channels, 7, 1)(_reflected(x, 3))
-        return nn.tanh(x.astype(jnp.float32))
+        return nn.tanh(wide(x))
 
 
 def empty_pool(size: int, image_shape: tuple[int, ...]) -> dict[str, jax.Array]:
@@ -101,16 +102,15 @@ def exchange(
 def pooled(pool: dict[str, jax.Array], images: jax.Array, key: jax.Array) -> tuple[dict[str, jax.Array], jax.Array]:
     """Return `exchange` with probability 1/2 and random places, one pool for all devices.
 
-    Every device passes the images of all through its copy, with the first one's key, and takes its own rows back.
+    Every device passes the images of all through its copy and takes its own rows back.
     """
     everything = parallel.gather(images)
-    key = jax.random.wrap_key_data(parallel.gather(jax.random.key_data(key)[None])[0])
-    count = everything.shape[0]
+    count = len(everything)
     coin, place = jax.random.split(key)
     swap = jax.random.bernoulli(coin, 0.5, (count,))
     places = jax.random.randint(place, (count,), 0, pool["images"].shape[0])
     pool, out = exchange(pool, everything, swap, places)
-    return pool, parallel.own_rows(out, images.shape[0])
+    return pool, parallel.own_rows(out, len(images))
 
 
 def distance(x: jax.Array, y: jax.Array) -> jax.Array:
@@ -118,48 +118,44 @@ def distance(x: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.mean(jnp.abs(x - y))
 
 
-def generators_loss(generator, discriminator, cycle, identity, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def generators_loss(nets, state, batch, key, *, cycle, identity) -> tuple[jax.Array, Aux]:
     """L = sum (D(fake) - 1)^2 + cycle (|F(G(a)) - a| + |G(F(b)) - b|) + identity (|G(b) - b| + |F(a) - a|)."""
-
-    def run(network, name, x):
-        return forward(network, params[name], state.variables[name], x)[0]
-
     a, b = batch["images"], batch["targets"]
-    forth, back = partial(run, generator, "forward"), partial(run, generator, "backward")
+    forth, back = nets.forward.output, nets.backward.output
     fake_b, fake_a = forth(a), back(b)
-    judged = [run(discriminator, "discriminator_b", fake_b), run(discriminator, "discriminator_a", fake_a)]
-    for_b, for_a = (2 * adversarial.least_squares_generator(logits) for logits in judged)
+    logits_b, logits_a = nets.discriminator_b.output(fake_b), nets.discriminator_a.output(fake_a)
+    for_b, for_a = (2 * adversarial.least_squares_generator(logits) for logits in (logits_b, logits_a))
     fooling = for_b + for_a
     around = distance(back(fake_b), a) + distance(forth(fake_a), b)
     loss, metrics = fooling + cycle * around, {"adversarial": fooling, "cycle": around}
     if identity:
         same = distance(forth(b), b) + distance(back(a), a)
         loss, metrics = loss + identity * same, {**metrics, "identity": same}
-    return loss, Aux(metrics=metrics)
+    return loss, aux(**metrics)
 
 
-def discriminators_loss(generator, discriminator, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def discriminators_loss(nets, state, batch, key) -> tuple[jax.Array, Aux]:
     """L = sum over domains of (E (D(real) - 1)^2 + E D(fake)^2) / 2, fakes by way of the pools."""
-    losses: list[jax.Array] = []
-    memory: dict[str, dict[str, jax.Array]] = {}
-    metrics: dict[str, jax.Array] = {}
-    pairs = (("a", "backward", batch["images"], batch["targets"]), ("b", "forward", batch["targets"], batch["images"]))
-    for number, (domain, maker, real, source) in enumerate(pairs):
-        fake, _ = forward(generator, params[maker], state.variables[maker], source)
-        pool = f"pool_{domain}"
-        memory[pool], fake = pooled(state.memory[pool], fake, jax.random.fold_in(key, number))
-        name = f"discriminator_{domain}"
-        on_real, on_fake = (
-            forward(discriminator, params[name], state.variables[name], x)[0] for x in (real, fake)
-        )  # fmt: skip
-        losses.append(adversarial.least_squares_discriminator(on_real, on_fake))
-        metrics |= {f"real_{domain}": jnp.mean(on_real), f"fake_{domain}": jnp.mean(on_fake)}
-    return sum(losses[1:], losses[0]), Aux(memory=memory, metrics=metrics)
+    a, b = batch["images"], batch["targets"]
+    pool_a, fake_a = pooled(state.memory["pool_a"], nets.backward.output(b), jax.random.fold_in(key, 0))
+    pool_b, fake_b = pooled(state.memory["pool_b"], nets.forward.output(a), jax.random.fold_in(key, 1))
+    real_logits_a, fake_logits_a = (nets.discriminator_a.output(x) for x in (a, fake_a))
+    real_logits_b, fake_logits_b = (nets.discriminator_b.output(x) for x in (b, fake_b))
+    of_a = adversarial.least_squares_discriminator(real_logits_a, fake_logits_a)
+    of_b = adversarial.least_squares_discriminator(real_logits_b, fake_logits_b)
+    return of_a + of_b, aux(
+        memory={"pool_a": pool_a, "pool_b": pool_b},
+        real_a=jnp.mean(real_logits_a),
+        fake_a=jnp.mean(fake_logits_a),
+        real_b=jnp.mean(real_logits_b),
+        fake_b=jnp.mean(fake_logits_b),
+    )
 
 
 def game(
     generator: nn.Module,
     discriminator: nn.Module,
+    *,
     generators_tx: optax.GradientTransformation,
     discriminators_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
@@ -169,23 +165,24 @@ def game(
 ) -> Game:
     """Return the game of "generators", owning "forward" and "backward", and "discriminators", in turn.
 
-    generator, discriminator: the network of both directions, of both domains.  cycle, identity: weights of the losses.
-    pool: images kept in each domain; ValueError below 1.
+    generator, discriminator: the network of both directions, of both domains.  image_shape: (height, width, channels).
+    cycle, identity: weights of the losses.  pool: images kept in each domain; ValueError below 1.
     """
     if pool < 1:
         raise ValueError(f"a pool of {pool} images keeps none; give --pool 50, or 1 for nearly the last batch alone")
-    first = partial(generators_loss, generator, discriminator, cycle, identity)
-    second = partial(discriminators_loss, generator, discriminator)
-    made, judging = ("forward", "backward"), ("discriminator_a", "discriminator_b")
+    generators, discriminators = ("forward", "backward"), ("discriminator_a", "discriminator_b")
+    modules = dict.fromkeys(generators, generator) | dict.fromkeys(discriminators, discriminator)
+    translating = with_networks(partial(generators_loss, cycle=cycle, identity=identity), modules, generators)
+    judging = with_networks(discriminators_loss, modules, discriminators)
     image = (1, *image_shape)
     return Game(
         players=(
-            Player("generators", first, generators_tx, made),
-            Player("discriminators", second, discriminators_tx, judging),
+            Player("generators", translating, generators_tx, generators),
+            Player("discriminators", judging, discriminators_tx, discriminators),
         ),
         networks={
-            **dict.fromkeys(made, lambda key: generator.init(key, jnp.zeros(image))),
-            **dict.fromkeys(judging, lambda key: discriminator.init(key, jnp.zeros(image))),
+            **dict.fromkeys(generators, lambda key: generator.init(key, jnp.zeros(image))),
+            **dict.fromkeys(discriminators, lambda key: discriminator.init(key, jnp.zeros(image))),
         },
         memory={"pool_a": empty_pool(pool, image_shape), "pool_b": empty_pool(pool, image_shape)},
     )

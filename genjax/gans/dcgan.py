@@ -16,24 +16,25 @@ Padding of 5x5 kernels is (3, 2) here and symmetric in the authors' code: a shif
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.game import Aux, Game, Player
+from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.game import Aux, Game
+from genjax.engine.network import aux
+from genjax.latent import NORMAL as NORMAL_PRIOR
+from genjax.latent import Prior, sampler
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.weights import Plain
+from genjax.nn.wide import wide
 
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
 
 
@@ -87,7 +88,7 @@ class Generator(nn.Module):
         for stage in reversed(range(count - 1)):
             x = make(features=self.width * 2**stage)(x)
             x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x)
-        return nn.tanh(make(features=self.channels)(x).astype(jnp.float32))
+        return nn.tanh(wide(make(features=self.channels)(x)))
 
 
 class Discriminator(nn.Module):
@@ -112,55 +113,47 @@ class Discriminator(nn.Module):
             x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage and self.batch_norm else x, 0.2)
         x = x.reshape(x.shape[0], -1)
         x = nn.Dense(1, use_bias=False, kernel_init=self.initializer.kernel, dtype=self.dtype)(x)
-        return x.astype(jnp.float32)[:, 0]
+        return wide(x)[:, 0]
 
 
-def discriminator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def discriminator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = E softplus(-D(x)) + E softplus(D(G(z))), images and samples in a batch each."""
-    images, own, variables = batch["images"], params["discriminator"], state.variables
-    fake, _ = forward(generator, params["generator"], variables["generator"], draw(key, images.shape[0]))
-    real, after = forward(discriminator, own, variables["discriminator"], images, own=True)
-    fake, after = forward(discriminator, own, after, fake, own=True)
-    metrics = {"real": jnp.mean(jax.nn.sigmoid(real)), "fake": jnp.mean(jax.nn.sigmoid(fake))}
-    return adversarial.discriminator(real, fake), Aux({"discriminator": after}, metrics=metrics)
+    images = batch["images"]
+    fake = nets.generator.output(draw(key, len(images)))
+    real_logits, discriminator = nets.discriminator(images)
+    fake_logits, discriminator = discriminator(fake)
+    metrics = adversarial.probabilities(real_logits, fake_logits)
+    return adversarial.discriminator(real_logits, fake_logits), aux(discriminator, **metrics)
 
 
-def generator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = E softplus(-D(G(z)))."""
-    latent, variables = draw(key, batch["images"].shape[0]), state.variables
-    fake, after = forward(generator, params["generator"], variables["generator"], latent, own=True)
-    logits, _ = forward(discriminator, params["discriminator"], variables["discriminator"], fake)
-    return adversarial.non_saturating_generator(logits), Aux({"generator": after})
+    fake, generator = nets.generator(draw(key, len(batch["images"])))
+    fake_logits = nets.discriminator.output(fake)
+    return adversarial.non_saturating_generator(fake_logits), aux(generator)
 
 
 def game(
     generator: nn.Module,
     discriminator: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 100,
-    prior: Prior = jax.random.normal,
+    prior: Prior = NORMAL_PRIOR,
     ema: float | None = None,
 ) -> Game:
     """Return the game of "discriminator" and "generator", moving in turn.
 
-    prior: `(key, shape) -> latent`.  ema: decay of the generator's average, None for none.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
+    ema: decay of the generator's average, None for none.
     """
-
-    def draw(key, count):
-        return prior(key, (count, latent))
-
-    first = partial(discriminator_loss, generator, discriminator, draw)
-    second = partial(generator_loss, generator, discriminator, draw)
-    return Game(
-        players=(
-            Player("discriminator", first, discriminator_tx, ("discriminator",)),
-            Player("generator", second, generator_tx, ("generator",)),
-        ),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
-            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape))),
-        },
-        ema={} if ema is None else {"generator": ema},
+    draw = sampler(prior, latent)
+    return adversarial_game(
+        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw), discriminator_tx),
+        Side("generator", generator, partial(generator_loss, draw=draw), generator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        ema=ema,
     )

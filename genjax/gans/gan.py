@@ -18,6 +18,7 @@ Configurations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -25,13 +26,17 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from genjax.engine.adversarial import Side, adversarial_game
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
+from genjax.latent import NORMAL, Prior, sampler
+from genjax.latent import uniform as uniform_prior
 from genjax.losses import adversarial
-from genjax.nn.forward import forward
+from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.maxout import Maxout
+from genjax.nn.wide import wide
 
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 GeneratorLoss = Callable[[jax.Array], jax.Array]
 
 
@@ -44,9 +49,8 @@ def uniform(bound: float) -> Initializer:
     return Initializer(draw, GLOROT.bias)
 
 
-def unit_uniform(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Return U[-sqrt 3, sqrt 3], which has variance 1: the authors' latent on MNIST."""
-    return jax.random.uniform(key, shape, minval=-math.sqrt(3), maxval=math.sqrt(3))
+unit_uniform = uniform_prior(-math.sqrt(3), math.sqrt(3))
+"""U(-sqrt 3, sqrt 3), which has variance 1: the authors' latent on MNIST."""
 
 
 class Generator(nn.Module):
@@ -72,7 +76,7 @@ class Generator(nn.Module):
             activation = self.last if index == len(self.hidden) and self.last is not None else self.activation
             x = activation(_dense(self.initializer, self.dtype, features, x))
         rule = self.initializer if self.output_initializer is None else self.output_initializer
-        x = _wide(_dense(rule, self.dtype, math.prod(self.image_shape), x))
+        x = wide(_dense(rule, self.dtype, math.prod(self.image_shape), x))
         return self.output(x).reshape(-1, *self.image_shape)
 
 
@@ -95,90 +99,77 @@ class Discriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return logits float32[batch]; `labels` is not used: one signature."""
         x = self.scale * images.reshape(images.shape[0], -1)
-        x = nn.Dropout(self.input_dropout, deterministic=not train)(x)
+        x = Dropout(self.input_dropout)(x, train)
         for features in self.hidden:
             if self.pieces > 1:
                 x = Maxout(features, self.pieces, self.initializer, self.dtype)(x)
             else:
                 x = self.activation(_dense(self.initializer, self.dtype, features, x))
-            x = nn.Dropout(self.dropout, deterministic=not train)(x)
-        return _wide(_dense(self.initializer, self.dtype, 1, x))[:, 0]
+            x = Dropout(self.dropout)(x, train)
+        return wide(_dense(self.initializer, self.dtype, 1, x))[:, 0]
 
 
 def _dense(rule: Initializer, dtype: Any, features: int, x: jax.Array) -> jax.Array:
     return nn.Dense(features, kernel_init=rule.kernel, bias_init=rule.bias(x.shape[-1]), dtype=dtype)(x)
 
 
-def _wide(x: jax.Array) -> jax.Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
-
-
-def discriminator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def discriminator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = E softplus(-D(x)) + E softplus(D(G(z)))."""
     latent_key, fake_key, real_drop, fake_drop = jax.random.split(key, 4)
-    images, own, variables = batch["images"], params["discriminator"], state.variables
-    latent = draw(latent_key, images.shape[0])
-    fake, _ = forward(generator, params["generator"], variables["generator"], latent, key=fake_key)
-    real, _ = forward(discriminator, own, variables["discriminator"], images, key=real_drop)
-    fake, _ = forward(discriminator, own, variables["discriminator"], fake, key=fake_drop)
-    metrics = {"real": jnp.mean(jax.nn.sigmoid(real)), "fake": jnp.mean(jax.nn.sigmoid(fake))}
-    return adversarial.discriminator(real, fake), Aux(metrics=metrics)
+    images, discriminator = batch["images"], nets.discriminator.output
+    fake = nets.generator.output(draw(latent_key, len(images)), key=fake_key)
+    real_logits, fake_logits = discriminator(images, key=real_drop), discriminator(fake, key=fake_drop)
+    metrics = adversarial.probabilities(real_logits, fake_logits)
+    return adversarial.discriminator(real_logits, fake_logits), aux(**metrics)
 
 
-def generator_loss(generator, discriminator, draw, objective, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw, objective) -> tuple[jax.Array, Aux]:
     """L = objective(D(G(z))): `adversarial.non_saturating_generator`, or the minimax one."""
     latent_key, fake_key, drop_key = jax.random.split(key, 3)
-    latent, variables = draw(latent_key, batch["images"].shape[0]), state.variables
-    fake, _ = forward(generator, params["generator"], variables["generator"], latent, key=fake_key)
-    logits, _ = forward(discriminator, params["discriminator"], variables["discriminator"], fake, key=drop_key)
-    return objective(logits), Aux()
+    fake = nets.generator.output(draw(latent_key, len(batch["images"])), key=fake_key)
+    return objective(nets.discriminator.output(fake, key=drop_key)), aux()
 
 
-def both_losses(discriminator_move, generator_move, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def both_losses(nets, state, batch, key, *, draw, objective) -> tuple[jax.Array, Aux]:
     """Return the sum of both losses, each with the other network held: one gradient for both, at the old parameters."""
-    held = jax.lax.stop_gradient(params)
-    first, aux = discriminator_move({**params, "generator": held["generator"]}, state, batch, key)
-    second, _ = generator_move({**params, "discriminator": held["discriminator"]}, state, batch, key)
-    return first + second, Aux(metrics={**aux.metrics, "discriminator": first, "generator": second})
+    held = SimpleNamespace(**jax.lax.stop_gradient(vars(nets)))
+    of_discriminator = SimpleNamespace(generator=held.generator, discriminator=nets.discriminator)
+    of_generator = SimpleNamespace(generator=nets.generator, discriminator=held.discriminator)
+    discriminating, judged = discriminator_loss(of_discriminator, state, batch, key, draw=draw)
+    fooling, _ = generator_loss(of_generator, state, batch, key, draw=draw, objective=objective)
+    return discriminating + fooling, aux(**judged.metrics, discriminator=discriminating, generator=fooling)
 
 
 def game(
     generator: nn.Module,
     discriminator: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 100,
-    prior: Prior = jax.random.normal,
+    prior: Prior = NORMAL,
+    ema: float | None = None,
     objective: GeneratorLoss = adversarial.non_saturating_generator,
     simultaneous: bool = False,
-    ema: float | None = None,
 ) -> Game:
-    """Return the game of "discriminator" and "generator".
+    """Return the game of "discriminator" and "generator", moving in turn or at once.
 
-    prior: `(key, shape) -> latent`.  objective: logits of samples -> what the generator minimises.
-    simultaneous: both move at once, as one player called "both".  ema: decay of the generator's average, None for none.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
+    ema: decay of the generator's average, None for none.  objective: logits of samples -> what the generator minimises.
+    simultaneous: both move at once, as one player called "both".
     """
-
-    def draw(key, count):
-        return prior(key, (count, latent))
-
-    first = partial(discriminator_loss, generator, discriminator, draw)
-    second = partial(generator_loss, generator, discriminator, draw, objective)
-    names = ("discriminator", "generator")
-    if simultaneous:
-        tx = optax.partition(dict(zip(names, (discriminator_tx, generator_tx), strict=True)), {n: n for n in names})
-        players: tuple[Player, ...] = (Player("both", partial(both_losses, first, second), tx, names),)
-    else:
-        players = (
-            Player("discriminator", first, discriminator_tx, ("discriminator",)),
-            Player("generator", second, generator_tx, ("generator",)),
-        )
-    return Game(
-        players=players,
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
-            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape))),
-        },
-        ema={} if ema is None else {"generator": ema},
+    draw = sampler(prior, latent)
+    in_turn = adversarial_game(
+        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw), discriminator_tx),
+        Side("generator", generator, partial(generator_loss, draw=draw, objective=objective), generator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        ema=ema,
     )
+    if not simultaneous:
+        return in_turn
+    modules, names = {"discriminator": discriminator, "generator": generator}, ("discriminator", "generator")
+    loss = with_networks(partial(both_losses, draw=draw, objective=objective), modules, names)
+    tx = optax.partition({"discriminator": discriminator_tx, "generator": generator_tx}, {name: name for name in names})
+    return in_turn._replace(players=(Player("both", loss, tx, names),))

@@ -20,7 +20,6 @@ images: float[batch, size, size, channels] in [-1, 1].
 """
 
 import math
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -29,7 +28,10 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.game import Aux, Game, Player
+from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.game import Aux, Game
+from genjax.engine.network import aux
+from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
 from genjax.nn.conv import Conv
@@ -38,8 +40,7 @@ from genjax.nn.minibatch import minibatch_stddev
 from genjax.nn.normalization import pixel_norm
 from genjax.nn.residual import grow, pool
 from genjax.nn.weights import RELU_GAIN, Equalised, Weight, affine
-
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
+from genjax.nn.wide import wide
 
 
 def sizes(size: int) -> tuple[int, ...]:
@@ -124,7 +125,7 @@ class Generator(nn.Module):
 
         def colours(x, size):
             layer = make(self.channels, kernel_size=1, weight=Equalised(gain=1.0), name=f"to_rgb_{size}")
-            return layer(x).astype(jnp.float32)
+            return wide(layer(x))
 
         features = partial(width, base=self.base, limit=self.limit)
         x = activate(FirstPixels(features(4), dtype=self.dtype, name="dense")(pixel_norm(latent)))
@@ -188,37 +189,32 @@ class Critic(nn.Module):
         x = activate(make(features(4), name="conv_4")(x)).reshape(x.shape[0], -1)
         x = activate(Dense(features(2), weight=Equalised(), dtype=self.dtype, name="dense")(x))
         x = Dense(1, weight=Equalised(gain=1.0), dtype=self.dtype, name="score")(x)
-        return x.astype(jnp.float32)[:, 0]
+        return wide(x)[:, 0]
 
 
-def critic_loss(generator, critic, draw, alpha_at, weights, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def critic_loss(nets, state, batch, key, *, draw, alpha_at, weight, target, drift) -> tuple[jax.Array, Aux]:
     """L = E f(G(z)) - E f(x) + (weight / target^2) E (|grad f| - target)^2 + drift E f(x)^2.
 
-    weights: (weight, target, drift).  The gradient is taken in float32 whatever the layers compute in.
+    The gradient is taken in the parameters' own precision whatever the layers compute in.
     Metrics "distance" = E f(x) - E f(G(z)), "penalty", and "alpha" during a fade.
     """
     latent_key, mix_key = jax.random.split(key)
-    weight, target, drift = weights
     alpha, images = alpha_at(state.step), batch["images"]
     images = images if alpha is None else fade(images, alpha)
-    fake = generator.apply({"params": params["generator"]}, draw(latent_key, images.shape[0]), alpha=alpha)
-
-    def score(x, network=critic):
-        return network.apply({"params": params["critic"]}, x, alpha=alpha)
-
-    real = score(images)
-    gap = adversarial.wasserstein_critic(real, score(fake))
-    wide = partial(score, network=critic.clone(dtype=jnp.float32))
-    penalty = gradient_penalty(wide, images, fake, mix_key, target)
-    metrics = {"distance": -gap, "penalty": penalty} | ({} if alpha is None else {"alpha": alpha})
-    return gap + weight / target**2 * penalty + drift * jnp.mean(real**2), Aux(metrics=metrics)
+    fake = nets.generator.output(draw(latent_key, len(images)), alpha=alpha)
+    critic, precise_critic = (partial(net.output, alpha=alpha) for net in (nets.critic, nets.critic.at(None)))
+    real_scores = critic(images)
+    gap = adversarial.wasserstein_critic(real_scores, critic(fake))
+    penalty = gradient_penalty(precise_critic, images, fake, mix_key, target)
+    loss = gap + weight / target**2 * penalty + drift * jnp.mean(real_scores**2)
+    return loss, aux(distance=-gap, penalty=penalty, **({} if alpha is None else {"alpha": alpha}))
 
 
-def generator_loss(generator, critic, draw, alpha_at, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw, alpha_at) -> tuple[jax.Array, Aux]:
     """L = -E f(G(z))."""
     alpha = alpha_at(state.step)
-    fake = generator.apply({"params": params["generator"]}, draw(key, batch["images"].shape[0]), alpha=alpha)
-    return adversarial.score_generator(critic.apply({"params": params["critic"]}, fake, alpha=alpha)), Aux()
+    fake = nets.generator.output(draw(key, len(batch["images"])), alpha=alpha)
+    return adversarial.score_generator(nets.critic.output(fake, alpha=alpha)), aux()
 
 
 def progress(first: int, steps: int, step: jax.Array | int) -> jax.Array:
@@ -229,40 +225,33 @@ def progress(first: int, steps: int, step: jax.Array | int) -> jax.Array:
 def game(
     generator: Generator,
     critic: Critic,
+    *,
     generator_tx: optax.GradientTransformation,
     critic_tx: optax.GradientTransformation,
     latent: int = 512,
+    prior: Prior = NORMAL,
+    ema: float | None = None,
     fading: tuple[int, int] | None = None,
     weight: float = 10.0,
     target: float = 1.0,
     drift: float = 1e-3,
-    prior: Prior = jax.random.normal,
-    ema: float | None = None,
 ) -> Game:
     """Return the game of one phase, of "critic" and "generator", moving in turn.
 
-    fading: (first step, steps) of a phase in which the finest layers fade in, None where they are in.
+    latent: numbers that the generator starts from, drawn from `prior`.  ema: decay of the generator's average, None for
+    none.  fading: (first step, steps) of a phase in which the finest layers fade in, None where they are in.
     weight, target, drift: of the penalties; target 750 for CIFAR-10.
-    ema: decay of the generator's average, None for none.
     """
-    shape = (1, generator.size, generator.size, generator.channels)
-
-    def draw(key, count):
-        return prior(key, (count, latent))
+    draw = sampler(prior, latent)
 
     def alpha_at(step):
         return None if fading is None else progress(*fading, step)
 
-    first = partial(critic_loss, generator, critic, draw, alpha_at, (weight, target, drift))
-    second = partial(generator_loss, generator, critic, draw, alpha_at)
-    return Game(
-        players=(
-            Player("critic", first, critic_tx, ("critic",)),
-            Player("generator", second, generator_tx, ("generator",)),
-        ),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
-            "critic": lambda key: critic.init(key, jnp.zeros(shape)),
-        },
-        ema={} if ema is None else {"generator": ema},
+    penalties = {"weight": weight, "target": target, "drift": drift}
+    return adversarial_game(
+        Side("critic", critic, partial(critic_loss, draw=draw, alpha_at=alpha_at, **penalties), critic_tx),
+        Side("generator", generator, partial(generator_loss, draw=draw, alpha_at=alpha_at), generator_tx),
+        latent=latent,
+        image_shape=(generator.size, generator.size, generator.channels),
+        ema=ema,
     )

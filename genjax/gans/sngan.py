@@ -24,17 +24,21 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.game import Aux, Game, Player
+from genjax import parallel
+from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.game import Aux, Game
+from genjax.engine.network import aux
+from genjax.latent import NORMAL as NORMAL_PRIOR
+from genjax.latent import Prior, sampler
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.dense import Dense, Embedding
-from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.residual import DownBlock, UpBlock, doublings
 from genjax.nn.weights import Plain, Spectral
+from genjax.nn.wide import wide
 
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
 
 
@@ -61,7 +65,7 @@ class ResNetGenerator(nn.Module):
         for features in self.widths:
             x = UpBlock(features, self.classes, 2e-5, self.dtype)(x, labels, train)
         x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train))
-        return nn.tanh(Conv(self.channels, 3, 1, dtype=self.dtype)(x).astype(jnp.float32))
+        return nn.tanh(wide(Conv(self.channels, 3, 1, dtype=self.dtype)(x)))
 
 
 class ResNetDiscriminator(nn.Module):
@@ -84,10 +88,10 @@ class ResNetDiscriminator(nn.Module):
         for block, features in enumerate(self.widths):
             x = DownBlock(features, Spectral, block < self.halvings, block == 0, self.dtype)(x)
         x = jnp.sum(nn.relu(x), (1, 2))
-        score = Dense(1, self.last_bias, Spectral(), self.dtype, name="SpectralDense_0")(x)[:, 0].astype(jnp.float32)
+        score = wide(Dense(1, self.last_bias, Spectral(), self.dtype, name="SpectralDense_0")(x)[:, 0])
         if labels is not None and self.classes:
             rows = Embedding(self.classes, x.shape[-1], Spectral(), self.dtype, name="SpectralEmbed_0")(labels)
-            score = score + jnp.sum((rows * x).astype(jnp.float32), -1)
+            score = score + jnp.sum(wide(rows * x), -1)
         return score
 
 
@@ -109,7 +113,7 @@ class PlainGenerator(nn.Module):
         for stage in range(1, self.doublings + 1):
             x = ConvTranspose(self.width // 2**stage, weight=Plain(NORMAL), dtype=self.dtype)(x)
             x = nn.relu(BatchNorm(epsilon=2e-5, dtype=self.dtype)(x, train))
-        return nn.tanh(Conv(self.channels, 3, 1, weight=Plain(NORMAL), dtype=self.dtype)(x).astype(jnp.float32))
+        return nn.tanh(wide(Conv(self.channels, 3, 1, weight=Plain(NORMAL), dtype=self.dtype)(x)))
 
 
 class PlainDiscriminator(nn.Module):
@@ -132,7 +136,7 @@ class PlainDiscriminator(nn.Module):
         for index, layer in enumerate((*pairs, (self.last, 3, 1))):
             x = nn.leaky_relu(Conv(*layer, **made, name=f"SpectralConv_{index}")(x), self.slope)
         x = x.reshape(images.shape[0], -1)
-        return Dense(1, **made, name="SpectralDense_0")(x)[:, 0].astype(jnp.float32)
+        return wide(Dense(1, **made, name="SpectralDense_0")(x)[:, 0])
 
 
 class DenseDiscriminator(nn.Module):
@@ -148,7 +152,7 @@ class DenseDiscriminator(nn.Module):
         for index, features in enumerate((*self.hidden, 1)):
             x = nn.relu(x) if index else x
             x = Dense(features, weight=Spectral(), dtype=self.dtype, name=f"SpectralDense_{index}")(x)
-        return x[:, 0].astype(jnp.float32)
+        return wide(x[:, 0])
 
 
 class Objective(NamedTuple):
@@ -162,69 +166,63 @@ HINGE = Objective(adversarial.hinge_discriminator, adversarial.score_generator)
 CROSS_ENTROPY = Objective(adversarial.discriminator, adversarial.non_saturating_generator)
 
 
-def discriminator_loss(generator, discriminator, draw, objective, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def discriminator_loss(nets, state, batch, key, *, draw, objective) -> tuple[jax.Array, Aux]:
     """Objective of images and samples, which pass the discriminator as one batch: one step of the power iteration."""
-    images, variables = batch["images"], state.variables
-    latent, labels = draw(key, images.shape[0])
-    fake, _ = forward(generator, params["generator"], variables["generator"], latent, labels)
-    both = jnp.concatenate([images, fake])
-    all_labels = None if labels is None else jnp.concatenate([batch["labels"], labels])
-    scores, after = forward(
-        discriminator, params["discriminator"], variables["discriminator"], both, all_labels, own=True
-    )
-    real, fake = jnp.split(scores, 2)
-    metrics = {"real": jnp.mean(real), "fake": jnp.mean(fake)}
-    return objective.discriminator(real, fake), Aux({"discriminator": after}, metrics=metrics)
+    images = batch["images"]
+    latents, fake_labels = draw(key, len(images))
+    fake = nets.generator.output(latents, fake_labels)
+    labels = None if fake_labels is None else jnp.concatenate([batch["labels"], fake_labels])
+    scores, discriminator = nets.discriminator(jnp.concatenate([images, fake]), labels)
+    real_scores, fake_scores = jnp.split(scores, 2)
+    metrics = {"real": jnp.mean(real_scores), "fake": jnp.mean(fake_scores)}
+    return objective.discriminator(real_scores, fake_scores), aux(discriminator, **metrics)
 
 
-def generator_loss(
-    generator, discriminator, draw, objective, multiple, params, state, batch, key
-) -> tuple[jax.Array, Aux]:
-    """Objective of samples; the discriminator's power iteration stands still."""
-    latent, labels = draw(key, multiple * batch["images"].shape[0])
-    variables = state.variables
-    fake, after = forward(generator, params["generator"], variables["generator"], latent, labels, own=True)
-    scores, _ = forward(discriminator, params["discriminator"], variables["discriminator"], fake, labels)
-    return objective.generator(scores), Aux({"generator": after})
+def generator_loss(nets, state, batch, key, *, draw, objective, multiple) -> tuple[jax.Array, Aux]:
+    """Objective of `multiple` times as many samples as images; the discriminator's power iteration stands still."""
+    latents, labels = draw(key, multiple * len(batch["images"]))
+    fake, generator = nets.generator(latents, labels)
+    return objective.generator(nets.discriminator.output(fake, labels)), aux(generator)
 
 
 def game(
     generator: nn.Module,
     discriminator: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 128,
+    prior: Prior = NORMAL_PRIOR,
+    ema: float | None = None,
     classes: int = 0,
     discriminator_steps: int = 5,
     objective: Objective = HINGE,
     generator_batch: int = 1,
-    prior: Prior = jax.random.normal,
-    ema: float | None = None,
 ) -> Game:
     """Return the game of "discriminator", `discriminator_steps` moves a step, and "generator".
 
-    classes: of the batch's "labels", 0 for an unconditional model.  objective: `HINGE` or `CROSS_ENTROPY`.
-    generator_batch: samples in a generator's move, as a multiple of the batch.  prior: `(key, shape) -> latent`.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
     ema: decay of the generator's average, None for none.
+    classes: of the batch's "labels", 0 for an unconditional model.  objective: `HINGE` or `CROSS_ENTROPY`.
+    generator_batch: samples in a generator's move, as a multiple of the batch.
     """
+    latents = sampler(prior, latent)
+
+    def uniform_labels(key, shape):
+        return jax.random.randint(key, shape, 0, classes)
 
     def draw(key, count):
         latent_key, label_key = jax.random.split(key)
-        labels = jax.random.randint(label_key, (count,), 0, classes) if classes else None
-        return prior(latent_key, (count, latent)), labels
+        return latents(latent_key, count), parallel.rows(uniform_labels, label_key, (count,)) if classes else None
 
-    first = partial(discriminator_loss, generator, discriminator, draw, objective)
-    second = partial(generator_loss, generator, discriminator, draw, objective, generator_batch)
-    label = jnp.zeros((1,), jnp.int32) if classes else None
-    return Game(
-        players=(
-            Player("discriminator", first, discriminator_tx, ("discriminator",), repeats=discriminator_steps),
-            Player("generator", second, generator_tx, ("generator",)),
-        ),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent)), label),
-            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape)), label),
-        },
-        ema={} if ema is None else {"generator": ema},
+    judging = partial(discriminator_loss, draw=draw, objective=objective)
+    fooling = partial(generator_loss, draw=draw, objective=objective, multiple=generator_batch)
+    return adversarial_game(
+        Side("discriminator", discriminator, judging, discriminator_tx, discriminator_steps),
+        Side("generator", generator, fooling, generator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        labels=classes > 0,
+        ema=ema,
     )

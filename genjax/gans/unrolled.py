@@ -12,73 +12,69 @@ its epsilon inside the root (`optax.adam(rate, b1=0.5, eps=0, eps_root=1e-12)`),
 images: float[batch, height, width, channels]; networks: any, without batch norm or dropout.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
+from genjax.engine.adversarial import Side, adversarial_game
 from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.engine.step import move
+from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
 from genjax.parallel import bound_axis
 
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
-
-def discriminator_loss(generator, discriminator, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def discriminator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """f(G, D) = E softplus(-D(x)) + E softplus(D(G(z)))."""
-    latent = draw(key, batch["images"].shape[0])
-    fake = generator.apply({"params": params["generator"]}, latent)
-    real, fake = (discriminator.apply({"params": params["discriminator"]}, x) for x in (batch["images"], fake))
-    metrics = {"real": jnp.mean(jax.nn.sigmoid(real)), "fake": jnp.mean(jax.nn.sigmoid(fake))}
-    return adversarial.discriminator(real, fake), Aux(metrics=metrics)
+    images, discriminator = batch["images"], nets.discriminator.output
+    fake = nets.generator.output(draw(key, len(images)))
+    real_logits, fake_logits = discriminator(images), discriminator(fake)
+    metrics = adversarial.probabilities(real_logits, fake_logits)
+    return adversarial.discriminator(real_logits, fake_logits), aux(**metrics)
 
 
-def unrolled_loss(player: Player, steps: int, params, state, batch, key) -> tuple[jax.Array, Aux]:
-    """L = -f(G, D_K): `player`, the discriminator, moves K = `steps` times from `state` with the generator of `params`.
+def unrolled_loss(nets, state, batch, key, *, player: Player, steps: int) -> tuple[jax.Array, Aux]:
+    """L = -f(G, D_K): `player`, the discriminator, moves K = `steps` times from `state`, whose generator stays.
 
-    Every move uses this batch and this key, and so the same latent.
+    Every move uses this batch and this key, and so the same latent. The networks come from `state` alone.
     """
 
     def ahead(future, _):
         return move(player, future, batch, key, bound_axis())[0], None
 
-    future, _ = jax.lax.scan(ahead, state.replace(params=dict(params)), None, steps)
-    loss, _ = player.loss({**params, "discriminator": future.params["discriminator"]}, state, batch, key)
-    return -loss, Aux()
+    future, _ = jax.lax.scan(ahead, state, None, steps)
+    foreseen = {**state.params, "discriminator": future.params["discriminator"]}
+    loss, _ = player.loss(state.replace(params=foreseen), batch, key)
+    return -loss, aux()
 
 
 def game(
     generator: nn.Module,
     discriminator: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 256,
-    steps: int = 10,
-    prior: Prior = jax.random.normal,
+    prior: Prior = NORMAL,
     ema: float | None = None,
+    steps: int = 10,
 ) -> Game:
     """Return the game of "generator", who foresees `steps` steps, and "discriminator", moving in turn.
 
-    steps: K; 0 is the minimax game.  prior: `(key, shape) -> latent`.  ema: decay of the generator's average.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
+    ema: decay of the generator's average, None for none.  steps: K; 0 is the minimax game.
     """
-
-    def draw(key, count):
-        return prior(key, (count, latent))
-
-    player = Player(
-        "discriminator", partial(discriminator_loss, generator, discriminator, draw), discriminator_tx,
-        ("discriminator",),
-    )  # fmt: skip
-    return Game(
-        players=(Player("generator", partial(unrolled_loss, player, steps), generator_tx, ("generator",)), player),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
-            "discriminator": lambda key: discriminator.init(key, jnp.zeros((1, *image_shape))),
-        },
-        ema={} if ema is None else {"generator": ema},
+    judging = partial(discriminator_loss, draw=sampler(prior, latent))
+    modules, owns = {"generator": generator, "discriminator": discriminator}, ("discriminator",)
+    player = Player("discriminator", with_networks(judging, modules, owns), discriminator_tx, owns)
+    return adversarial_game(
+        Side("generator", generator, partial(unrolled_loss, player=player, steps=steps), generator_tx),
+        Side("discriminator", discriminator, judging, discriminator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        ema=ema,
     )

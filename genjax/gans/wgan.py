@@ -12,71 +12,60 @@ Networks: any pair of generator and critic; the paper's are DCGAN's, with or wit
 images: float[batch, height, width, channels] in the generator's range.
 """
 
-from collections.abc import Callable
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.game import Aux, Game, Player
+from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.game import Aux, Game
+from genjax.engine.network import aux
+from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
-from genjax.nn.forward import forward
 from genjax.optim import clip_weights
 
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
 
-
-def critic_loss(generator, critic, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def critic_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = E f(G(z)) - E f(x), images and samples in a batch each; metric "distance" is -L."""
-    images, own, variables = batch["images"], params["critic"], state.variables
-    fake, _ = forward(generator, params["generator"], variables["generator"], draw(key, images.shape[0]))
-    real, after = forward(critic, own, variables["critic"], images, own=True)
-    fake, after = forward(critic, own, after, fake, own=True)
-    loss = adversarial.wasserstein_critic(real, fake)
-    return loss, Aux({"critic": after}, metrics={"distance": -loss})
+    images = batch["images"]
+    fake = nets.generator.output(draw(key, len(images)))
+    real_scores, critic = nets.critic(images)
+    fake_scores, critic = critic(fake)
+    loss = adversarial.wasserstein_critic(real_scores, fake_scores)
+    return loss, aux(critic, distance=-loss)
 
 
-def generator_loss(generator, critic, draw, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
     """L = -E f(G(z))."""
-    latent, variables = draw(key, batch["images"].shape[0]), state.variables
-    fake, after = forward(generator, params["generator"], variables["generator"], latent, own=True)
-    scores, _ = forward(critic, params["critic"], variables["critic"], fake)
-    return adversarial.score_generator(scores), Aux({"generator": after})
+    fake, generator = nets.generator(draw(key, len(batch["images"])))
+    return adversarial.score_generator(nets.critic.output(fake)), aux(generator)
 
 
 def game(
     generator: nn.Module,
     critic: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     critic_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 100,
+    prior: Prior = NORMAL,
+    ema: float | None = None,
     critic_steps: int = 5,
     limit: float = 0.01,
-    prior: Prior = jax.random.normal,
-    ema: float | None = None,
 ) -> Game:
     """Return the game of "critic", `critic_steps` moves a step, and "generator".
 
-    limit: c, the bound on every weight of the critic.  prior: `(key, shape) -> latent`.  ema: decay of the generator's
-    average, None for none.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
+    ema: decay of the generator's average, None for none.  limit: c, the bound on every weight of the critic.
     """
-
-    def draw(key, count):
-        return prior(key, (count, latent))
-
-    first = partial(critic_loss, generator, critic, draw)
-    tx = optax.chain(critic_tx, clip_weights(limit))
-    return Game(
-        players=(
-            Player("critic", first, tx, ("critic",), repeats=critic_steps),
-            Player("generator", partial(generator_loss, generator, critic, draw), generator_tx, ("generator",)),
-        ),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
-            "critic": lambda key: critic.init(key, jnp.zeros((1, *image_shape))),
-        },
-        ema={} if ema is None else {"generator": ema},
+    draw = sampler(prior, latent)
+    clipped_tx = optax.chain(critic_tx, clip_weights(limit))
+    return adversarial_game(
+        Side("critic", critic, partial(critic_loss, draw=draw), clipped_tx, critic_steps),
+        Side("generator", generator, partial(generator_loss, draw=draw), generator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        ema=ema,
     )

@@ -30,17 +30,18 @@ import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.game import Aux, Game, Player
+from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.game import Aux, Game
+from genjax.engine.network import aux
+from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.forward import forward
 from genjax.nn.initializers import GLOROT
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.residual import WIDE, DownBlock, UpBlock, doublings
 from genjax.nn.weights import Plain
-
-Prior = Callable[[jax.Array, tuple[int, ...]], jax.Array]
+from genjax.nn.wide import wide
 
 
 class Generator(nn.Module):
@@ -62,7 +63,7 @@ class Generator(nn.Module):
         for features in self.widths:
             x = UpBlock(features, dtype=self.dtype, first_bias=self.first_bias)(x, None, train)
         x = nn.relu(BatchNorm(dtype=self.dtype)(x, train))
-        return nn.tanh(Conv(self.channels, 3, 1, dtype=self.dtype)(x).astype(jnp.float32))
+        return nn.tanh(wide(Conv(self.channels, 3, 1, dtype=self.dtype)(x)))
 
 
 class Critic(nn.Module):
@@ -129,7 +130,7 @@ class StridedGenerator(nn.Module):
             if stage == 0:
                 side = self.size // 2 ** (count - 1)
                 x = x[:, :side, :side]
-        return self.output(make(self.channels, weight=Plain(GLOROT))(x).astype(jnp.float32))
+        return self.output(wide(make(self.channels, weight=Plain(GLOROT))(x)))
 
 
 class StridedCritic(nn.Module):
@@ -166,63 +167,50 @@ def _layer_norm(dtype: Any, x: jax.Array) -> jax.Array:
 
 
 def _score(module: nn.Module, x: jax.Array) -> jax.Array:
-    return nn.Dense(1, kernel_init=GLOROT.kernel, dtype=module.dtype)(x).astype(jnp.float32)[:, 0]
+    return wide(nn.Dense(1, kernel_init=GLOROT.kernel, dtype=module.dtype)(x))[:, 0]
 
 
-def critic_loss(generator, critic, draw, weight, params, state, batch, key) -> tuple[jax.Array, Aux]:
+def critic_loss(nets, state, batch, key, *, draw, weight) -> tuple[jax.Array, Aux]:
     """L = E f(G(z)) - E f(x) + weight * penalty; metrics "distance" = E f(x) - E f(G(z)) and "penalty"."""
     latent_key, mix_key = jax.random.split(key)
-    images, variables = batch["images"], state.variables
-    fake, _ = forward(generator, params["generator"], variables["generator"], draw(latent_key, images.shape[0]))
-
-    def score(x):
-        return forward(critic, params["critic"], variables["critic"], x)[0]
-
-    gap = adversarial.wasserstein_critic(score(images), score(fake))
-    penalty = gradient_penalty(score, images, fake, mix_key)
-    return gap + weight * penalty, Aux(metrics={"distance": -gap, "penalty": penalty})
+    images, critic = batch["images"], nets.critic.output
+    fake = nets.generator.output(draw(latent_key, len(images)))
+    gap = adversarial.wasserstein_critic(critic(images), critic(fake))
+    penalty = gradient_penalty(critic, images, fake, mix_key)
+    return gap + weight * penalty, aux(distance=-gap, penalty=penalty)
 
 
-def generator_loss(generator, critic, draw, multiple, params, state, batch, key) -> tuple[jax.Array, Aux]:
-    """L = -E f(G(z))."""
-    latent, variables = draw(key, multiple * batch["images"].shape[0]), state.variables
-    fake, after = forward(generator, params["generator"], variables["generator"], latent, own=True)
-    scores, _ = forward(critic, params["critic"], variables["critic"], fake)
-    return adversarial.score_generator(scores), Aux({"generator": after})
+def generator_loss(nets, state, batch, key, *, draw, multiple) -> tuple[jax.Array, Aux]:
+    """L = -E f(G(z)), of `multiple` times as many samples as images."""
+    fake, generator = nets.generator(draw(key, multiple * len(batch["images"])))
+    return adversarial.score_generator(nets.critic.output(fake)), aux(generator)
 
 
 def game(
     generator: nn.Module,
     critic: nn.Module,
+    *,
     generator_tx: optax.GradientTransformation,
     critic_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     latent: int = 128,
+    prior: Prior = NORMAL,
+    ema: float | None = None,
     critic_steps: int = 5,
     weight: float = 10.0,
     generator_batch: int = 1,
-    prior: Prior = jax.random.normal,
-    ema: float | None = None,
 ) -> Game:
     """Return the game of "critic", `critic_steps` moves a step, and "generator".
 
-    weight: of the penalty.  generator_batch: samples in a generator's move, as a multiple of the critic's batch.
-    prior: `(key, shape) -> latent`.  ema: decay of the generator's average, None for none.
+    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
+    ema: decay of the generator's average, None for none.  weight: of the penalty.
+    generator_batch: samples in a generator's move, as a multiple of the critic's batch.
     """
-
-    def draw(key, count):
-        return prior(key, (count, latent))
-
-    first = partial(critic_loss, generator, critic, draw, weight)
-    second = partial(generator_loss, generator, critic, draw, generator_batch)
-    return Game(
-        players=(
-            Player("critic", first, critic_tx, ("critic",), repeats=critic_steps),
-            Player("generator", second, generator_tx, ("generator",)),
-        ),
-        networks={
-            "generator": lambda key: generator.init(key, jnp.zeros((1, latent))),
-            "critic": lambda key: critic.init(key, jnp.zeros((1, *image_shape))),
-        },
-        ema={} if ema is None else {"generator": ema},
+    draw = sampler(prior, latent)
+    return adversarial_game(
+        Side("critic", critic, partial(critic_loss, draw=draw, weight=weight), critic_tx, critic_steps),
+        Side("generator", generator, partial(generator_loss, draw=draw, multiple=generator_batch), generator_tx),
+        latent=latent,
+        image_shape=image_shape,
+        ema=ema,
     )

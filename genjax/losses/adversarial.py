@@ -7,13 +7,11 @@ is a mean over the batch, in at least float32, and stays finite for logits of an
 import jax
 import jax.numpy as jnp
 
-
-def _wide(x: jax.Array) -> jax.Array:
-    return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+from genjax.nn.wide import wide
 
 
 def _mean(x: jax.Array) -> jax.Array:
-    return jnp.mean(_wide(x))
+    return jnp.mean(wide(x))
 
 
 def discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
@@ -21,17 +19,22 @@ def discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:
 
     Minus the value function of Goodfellow et al. 2014, arXiv 1406.2661, equation 1.
     """
-    return _mean(jax.nn.softplus(-_wide(real))) + _mean(jax.nn.softplus(_wide(fake)))
+    return _mean(jax.nn.softplus(-wide(real))) + _mean(jax.nn.softplus(wide(fake)))
+
+
+def probabilities(real: jax.Array, fake: jax.Array) -> dict[str, jax.Array]:
+    """Return what a discriminator makes of both on average, to log: {"real": E sigmoid(real), "fake": the same}."""
+    return {"real": _mean(jax.nn.sigmoid(real)), "fake": _mean(jax.nn.sigmoid(fake))}
 
 
 def minimax_generator(fake: jax.Array) -> jax.Array:
     """L = E log(1 - D(fake)) = -E softplus(fake): arXiv 1406.2661, equation 1; saturates where D is sure."""
-    return -_mean(jax.nn.softplus(_wide(fake)))
+    return -_mean(jax.nn.softplus(wide(fake)))
 
 
 def non_saturating_generator(fake: jax.Array) -> jax.Array:
     """L = -E log D(fake) = E softplus(-fake): arXiv 1406.2661, section 3."""
-    return _mean(jax.nn.softplus(-_wide(fake)))
+    return _mean(jax.nn.softplus(-wide(fake)))
 
 
 def hinge_discriminator(real: jax.Array, fake: jax.Array) -> jax.Array:

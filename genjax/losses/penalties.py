@@ -1,18 +1,22 @@
 """Penalties on the gradient of a discriminator to its input: they keep it smooth where it is compared."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+
+from genjax import parallel
+from genjax.nn.wide import wide
 
 Score = Callable[[jax.Array], jax.Array]
 """images float[batch, ...] -> float[batch]; image b must enter score b only (no batch norm)."""
 
 
 def squared_gradient(score: Score, images: jax.Array) -> jax.Array:
-    """Return |d score_b / d images_b|^2, summed over all pixels and channels: float32[batch]."""
+    """Return |d score_b / d images_b|^2, summed over all pixels and channels: float[batch], at least float32."""
     gradient = jax.grad(lambda x: jnp.sum(score(x)))(images)
-    return jnp.sum(gradient.astype(jnp.float32) ** 2, tuple(range(1, images.ndim)))
+    return jnp.sum(wide(gradient) ** 2, tuple(range(1, images.ndim)))
 
 
 def safe_norm(squared: jax.Array) -> jax.Array:
@@ -27,7 +31,8 @@ def gradient_penalty(score: Score, real: jax.Array, fake: jax.Array, key: jax.Ar
     real, fake: float[batch, ...]. Two-sided, to be multiplied by its weight (10) and added to the critic's loss.
     Source: Gulrajani et al. 2017, arXiv 1704.00028, equation 3 and algorithm 1.
     """
-    mix = jax.random.uniform(key, (real.shape[0],) + (1,) * (real.ndim - 1), real.dtype)
+    draw = partial(jax.random.uniform, dtype=real.dtype)
+    mix = parallel.rows(draw, key, (len(real),) + (1,) * (real.ndim - 1))
     norm = safe_norm(squared_gradient(score, mix * real + (1 - mix) * fake))
     return jnp.mean((norm - target) ** 2)
 

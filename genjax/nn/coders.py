@@ -14,9 +14,11 @@ from flax import linen as nn
 
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.dense import ConcatDense, Dense
+from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.weights import Plain
+from genjax.nn.wide import wide
 
 
 class _Hidden(nn.Module):
@@ -38,7 +40,7 @@ class _Hidden(nn.Module):
             if self.batch_norm:
                 y = BatchNorm(dtype=self.dtype)(y, train)
             if self.dropout:
-                y = nn.Dropout(self.dropout)(y, deterministic=not train)
+                y = Dropout(self.dropout)(y, train)
             parts = (y,)
         return (*parts, self.activation(condition)) if condition is not None and self.late else parts
 
@@ -70,7 +72,7 @@ class DenseEncoder(nn.Module):
         shape = (self.hidden, self.activation, self.batch_norm, self.dropout, self.late, self.initializer, self.dtype)
         parts = _Hidden(*shape, name="body")(x, condition, train)
         return tuple(
-            ConcatDense(size, self.initializer, self.dtype, name=f"head_{index}")(*parts).astype(jnp.float32)
+            wide(ConcatDense(size, self.initializer, self.dtype, name=f"head_{index}")(*parts))
             for index, size in enumerate(heads)
         )
 
@@ -97,7 +99,7 @@ class DenseDecoder(nn.Module):
         shape = (self.hidden, self.activation, self.batch_norm, self.dropout, self.late, self.initializer, self.dtype)
         parts = _Hidden(*shape, name="body")(latent, condition, train)
         pixels = ConcatDense(math.prod(image_shape), self.initializer, self.dtype, name="head")(*parts)
-        return pixels.astype(jnp.float32).reshape(*pixels.shape[:-1], *image_shape)
+        return wide(pixels).reshape(*pixels.shape[:-1], *image_shape)
 
 
 class ConvEncoder(nn.Module):
@@ -133,7 +135,7 @@ class ConvEncoder(nn.Module):
             x = self.activation(x)
         x = x.reshape(*leading, -1)
         return tuple(
-            Dense(size, weight=weight, dtype=self.dtype, name=f"head_{index}")(x).astype(jnp.float32)
+            wide(Dense(size, weight=weight, dtype=self.dtype, name=f"head_{index}")(x))
             for index, size in enumerate(heads)
         )
 
@@ -174,4 +176,4 @@ class ConvDecoder(nn.Module):
             x = self.activation(x)
             last = (rows, columns) == (height, width)
             x = ConvTranspose(features, use_bias=last or not self.batch_norm, **make)(x)[:, :rows, :columns]
-        return x.astype(jnp.float32).reshape(*leading, height, width, pixel)
+        return wide(x).reshape(*leading, height, width, pixel)

@@ -3,9 +3,9 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
+from genjax.nn.wide import wide
 from genjax.parallel import bound_axis
 
 
@@ -47,8 +47,8 @@ def instance_norm(x: jax.Array, epsilon: float = 1e-5) -> jax.Array:
     No parameters, and nothing to remember: evaluation is as training. Mean and (biased) variance are float32 whatever
     the type of x. Source: Ulyanov et al. 2016, arXiv 1607.08022, equation 3.
     """
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    centred = wide - wide.mean((-3, -2), keepdims=True)
+    full = wide(x)
+    centred = full - full.mean((-3, -2), keepdims=True)
     variance = (centred**2).mean((-3, -2), keepdims=True)
     return (centred * jax.lax.rsqrt(variance + epsilon)).astype(x.dtype)
 
@@ -58,5 +58,5 @@ def pixel_norm(x: jax.Array, epsilon: float = 1e-8) -> jax.Array:
 
     Source: Karras et al. 2018, arXiv 1710.10196, section 4.2.
     """
-    square = jnp.mean(x.astype(jnp.float32) ** 2, -1, keepdims=True)
+    square = jnp.mean(wide(x) ** 2, -1, keepdims=True)
     return x * jax.lax.rsqrt(square + epsilon).astype(x.dtype)

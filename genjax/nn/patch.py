@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 
 from genjax.nn.conv import Conv
 from genjax.nn.initializers import GLOROT, Initializer
 from genjax.nn.normalization import instance_norm
 from genjax.nn.weights import Plain
+from genjax.nn.wide import wide
 
 Norm = Callable[[jax.Array, bool], jax.Array]
 NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
@@ -54,7 +54,7 @@ class PatchDiscriminator(nn.Module):
             bias = self.use_bias or layer == 0
             x = self._conv(self.width * min(2**layer, 8), stride, bias)(x)
             x = nn.leaky_relu(self.norm(x, train) if layer else x, 0.2)
-        return self._conv(1, 1, True)(x).astype(jnp.float32)[..., 0]
+        return wide(self._conv(1, 1, True)(x))[..., 0]
 
     def _conv(self, features: int, stride: int, bias: bool) -> Conv:
         return Conv(features, 4, stride, bias, Plain(self.initializer), self.dtype, padding=((1, 1), (1, 1)))

@@ -1,7 +1,7 @@
 """Trained models out of run folders: sample, interpolate, encode, decode, translate, classify, without the data set.
 
-    model = load("runs/dcgan-digits")
-    images = model.sample(16, seed=0)          # uint8[16, 32, 32, 1]
+model = load("runs/dcgan-digits")
+images = model.sample(16, seed=0)          # uint8[16, 32, 32, 1]
 """
 
 import dataclasses
