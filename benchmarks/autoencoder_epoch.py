@@ -23,8 +23,8 @@ from genjax.autoencoders import vae
 from genjax.data import Arrays, transforms
 from genjax.data.pipeline import order
 from genjax.engine import init_state, make_run, make_step
-from train import _autoencoder
-from train import vae as recipe
+from genjax.run.autoencoder import coders, optimizer, weight
+from genjax.run.run import recipe
 
 IMAGES = 60_000
 
@@ -38,8 +38,9 @@ def training_images(spec: str) -> np.ndarray:
 
 def genjax_epoch(hyper: Any, images: np.ndarray):
     """Return (a function that trains one epoch, seconds to compile it, its FLOPs)."""
-    model = vae.VAE(**_autoencoder.coders(hyper), image_shape=(28, 28, 1))
-    game = vae.game(model, _autoencoder.optimizer(hyper), beta=hyper.beta, samples=hyper.samples)
+    model = vae.VAE(**coders(hyper), image_shape=(28, 28, 1))
+    tx = optimizer(hyper).transformation(1)
+    game = vae.game(model, tx, beta=weight(hyper), samples=hyper.samples)
     plan = parallel.jit_plan(jax.devices()[:1])
     source = plan.put_source(Arrays({"images": images}).arrays)
     steps = IMAGES // hyper.batch_size
@@ -156,7 +157,7 @@ def main() -> None:
         ("PyTorch article (784-20-10, batch 1000)", "pytorch", True),
         ("comparison article (784-128-16, k = 5, batch 100)", "article", False),
     ):
-        hyper = recipe.PRESETS[preset]
+        hyper = recipe("vae").presets[preset]
         epoch, compile_seconds, flops = genjax_epoch(hyper, images)
         tasks = {"genjax": epoch, **torch_epochs(hyper, images, article_loop)}
         for task in tasks.values():

@@ -36,24 +36,34 @@ def _adam(beta1: float, beta2: float) -> optax.GradientTransformation:
 
 def _dcgan(width: int, dtype: Any) -> Game:
     networks = dcgan.Generator(width=width, dtype=dtype), dcgan.Discriminator(width=width, dtype=dtype)
-    return dcgan.game(*networks, _adam(0.5, 0.999), _adam(0.5, 0.999), (64, 64, 3))
+    return dcgan.game(
+        *networks, generator_tx=_adam(0.5, 0.999), discriminator_tx=_adam(0.5, 0.999), image_shape=(64, 64, 3)
+    )
 
 
 def _sngan(width: int, dtype: Any) -> Game:
     generator = sngan.ResNetGenerator(widths=(width,) * 3, first=width, dtype=dtype)
     discriminator = sngan.ResNetDiscriminator(widths=(width // 2,) * 4, dtype=dtype)
-    return sngan.game(generator, discriminator, _adam(0, 0.9), _adam(0, 0.9), (32, 32, 3), generator_batch=2)
+    return sngan.game(
+        generator, discriminator, generator_tx=_adam(0, 0.9), discriminator_tx=_adam(0, 0.9),
+        image_shape=(32, 32, 3), generator_batch=2,
+    )  # fmt: skip
 
 
 def _wgan_gp(width: int, dtype: Any) -> Game:
     networks = wgan_gp.Generator(widths=(width,) * 3, dtype=dtype), wgan_gp.Critic(widths=(width,) * 4, dtype=dtype)
-    return wgan_gp.game(*networks, _adam(0, 0.9), _adam(0, 0.9), (32, 32, 3), generator_batch=2)
+    return wgan_gp.game(
+        *networks, generator_tx=_adam(0, 0.9), critic_tx=_adam(0, 0.9), image_shape=(32, 32, 3), generator_batch=2
+    )
 
 
 def _cyclegan(width: int, dtype: Any) -> Game:
     generator = cyclegan.Generator(width=width, blocks=6, dtype=dtype)
     discriminator = PatchDiscriminator(width=width, dtype=dtype)
-    return cyclegan.game(generator, discriminator, _adam(0.5, 0.999), _adam(0.5, 0.999), (64, 64, 3))
+    return cyclegan.game(
+        generator, discriminator, generators_tx=_adam(0.5, 0.999), discriminators_tx=_adam(0.5, 0.999),
+        image_shape=(64, 64, 3),
+    )  # fmt: skip
 
 
 class Case(NamedTuple):

@@ -88,7 +88,10 @@ def trainers(
     """Return functions that train `steps` steps each from "on the device" and every split, and their open readers."""
     size = images.shape[1]
     networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
-    game = dcgan.game(*networks, optax.adam(2e-4, b1=0.5), optax.adam(2e-4, b1=0.5), (size, size, 3))
+    game = dcgan.game(
+        *networks, generator_tx=optax.adam(2e-4, b1=0.5), discriminator_tx=optax.adam(2e-4, b1=0.5),
+        image_shape=(size, size, 3),
+    )  # fmt: skip
     plan, key = parallel.jit_plan(jax.devices()[:1]), jax.random.key(0)
     run: Any = plan.compile(make_run(make_step(game), partial(transforms.scale, low=-1.0, high=1.0)))
     state = plan.put_state(jax.jit(lambda key: init_state(game, key))(rng.named(key, "init")))

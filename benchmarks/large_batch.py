@@ -69,7 +69,7 @@ def train(
         make, rate, batch, steps, base_batch=BASE, scaling=rule, warm_up=warm_up, decay=optim.linear_decay
     )
     steps = int(min(problem.limit, stop) * IMAGES / batch)
-    game = classify.game(problem.network, tx, problem.test["images"].shape[1:])
+    game = classify.game(problem.network, tx, image_shape=problem.test["images"].shape[1:])
     plan, key = parallel.jit_plan(jax.devices()[:1]), jax.random.key(seed)
     state = plan.put_state(jax.jit(partial(init_state, game))(rng.named(key, "init")))
 

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._result import RESULTS, table
-from eval.readme import render
-from genjax.files import write_text
+from genjax.files import render, write_text
 
 README = Path(__file__).with_name("README.md")
 

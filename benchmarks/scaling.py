@@ -18,7 +18,6 @@ ROUNDS = 3
 def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int) -> list[dict[str, str]]:
     """Return the table's rows; every configuration takes a few rounds in turn with the others."""
     import jax
-    import jax.numpy as jnp
     import numpy as np
     import optax
 
@@ -27,15 +26,10 @@ def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int
     from genjax.engine import init_state, make_run, make_step
     from genjax.gans import dcgan
 
-    optimizers = optax.sgd(1e-2), optax.sgd(1e-2)
     networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
 
-    # Every device draws latents of its own under pmap, so equality is asked of latents that do not depend on a key.
-    def prior(key, shape):
-        rows = jnp.arange(shape[0]) + (0 if parallel.bound_axis() is None else jax.lax.axis_index("data") * shape[0])
-        return jnp.sin(jnp.outer(1.0 + rows, 1.0 + jnp.arange(shape[1])))
-
-    game = dcgan.game(*networks, *optimizers, (size, size, 3), prior=prior)
+    tx = optax.sgd(1e-2)
+    game = dcgan.game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(size, size, 3))
     key = jax.random.key(0)
     images = np.random.default_rng(0).uniform(-1, 1, (8 * batch, size, size, 3)).astype(np.float32)
     order = np.random.default_rng(1).integers(0, len(images), (steps, 1, 1, batch), np.int32)
@@ -47,7 +41,7 @@ def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int
     results: dict[Any, Any] = {}
     tasks = {}
     for place, plan in plans.items():
-        run = plan.compile(make_run(make_step(game, plan.axis), None, plan.axis))
+        run = plan.compile(make_run(make_step(game, plan.axis)))
         source = plan.put_source({"images": images})
 
         def train(place=place, plan=plan, run=run, source=source):

@@ -38,7 +38,7 @@ Task = Callable[[], Any]
 
 def make_game(make: Callable[..., Any] = ConvNet, **options: Any) -> Game:
     """Return the game of a network: SGD with momentum 0.9."""
-    return classify.game(make(**options), optax.sgd(0.01, 0.9), (28, 28, 1))
+    return classify.game(make(**options), optax.sgd(0.01, 0.9), image_shape=(28, 28, 1))
 
 
 class Trainer:

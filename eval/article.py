@@ -87,10 +87,10 @@ def run(options: Options) -> list[claims.Claim]:
     summary, details = claims.tables(found)
     judged = Section("Claim by claim", claims.RULE, (summary,), (), {})
     evidence = Section("Every comparison", "The numbers behind the verdicts.", (details,), (), {})
-    training = Section("Training", "", (), pictures, {})
+    curves = Section("Training", "", (), pictures, {})
     text = _introduction(family, time.perf_counter() - began)
     title = "AE, VAE and CVAE compared"
-    write_html(folder / "report.html", title, text, [judged, *sections, evidence, training])
+    write_html(folder / "report.html", title, text, [judged, *sections, evidence, curves])
     rows = [{"experiment": c.experiment, "claim": c.statement, "verdict": c.verdict} for c in found]
     write_text(folder / "claims.json", json.dumps(rows, indent=1) + "\n")
     for section in (*sections, judged):

@@ -16,9 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import jax
 import numpy as np
 
+from genjax.latent import linear, spherical
 from genjax.run import program
+from genjax.run.load import Trained, load
+from genjax.tasks.generation import Generation
+from genjax.tasks.reconstruction import Reconstruction
 from genjax.viz.grid import save_gif, save_grid
 from genjax.viz.table import image_table
 
@@ -47,33 +52,21 @@ class Options(training.Options):
     """Straight, along the arc between the two directions, or both; of a uniform prior both is straight alone."""
 
 
-def linear(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
-    """Return (1 - t) a + t b at `steps` values of t from 0 to 1: float[steps, latent]."""
-    t = np.linspace(0, 1, steps)[:, None]
-    return (1 - t) * first[None] + t * second[None]
-
-
-def spherical(first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
-    """Return (sin((1 - t) w) a + sin(t w) b) / sin w, w the angle between a and b: float[steps, latent].
-
-    Straight where a and b point the same or opposite ways, for then no arc is given. Source: Shoemake 1985, Animating
-    rotation with quaternion curves; for latents White 2016, arXiv 1609.04468.
-    """
-    lengths = np.linalg.norm(first) * np.linalg.norm(second)
-    angle = np.arccos(np.clip(first @ second / lengths, -1, 1)) if lengths else 0.0
-    if np.sin(angle) < 1e-4:
-        return linear(first, second, steps)
-    t = np.linspace(0, 1, steps)[:, None]
-    return (np.sin((1 - t) * angle) * first[None] + np.sin(t * angle) * second[None]) / np.sin(angle)
-
-
 WALKS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {"linear": linear, "spherical": spherical}
 
 
-def frames(member: Member, pair: np.ndarray, steps: int, walk: Callable) -> np.ndarray:
-    """Return decoded images of the walk between two images, without labels: float[steps, height, width, channels]."""
-    first, second = probing.encode(member, pair, np.full(2, -1, np.int32))
-    return probing.decode(member, walk(first, second, steps), np.full(steps, -1, np.int32))
+Frames = Callable[[Callable, int], np.ndarray]
+"""(walk, steps) -> images float[steps, height, width, channels] in [0, 1]."""
+
+
+def frames_of(member: Member, pair: np.ndarray) -> Frames:
+    """Return the walk between two images through a member's latent space, without labels."""
+
+    def frames(walk: Callable, steps: int) -> np.ndarray:
+        first, second = probing.encode(member, pair, np.full(2, -1, np.int32))
+        return probing.decode(member, walk(first, second, steps), np.full(steps, -1, np.int32))
+
+    return frames
 
 
 def unevenness(member: Member, images: np.ndarray, pairs: np.ndarray, steps: int = 10) -> float:
@@ -118,24 +111,24 @@ def ends(options: Options, images: np.ndarray, labels: np.ndarray) -> np.ndarray
     return images[chosen]
 
 
-Grid = dict[str, dict[str, Member]]
-"""`{row: {column: member}}`."""
+Grid = dict[str, dict[str, Frames]]
+"""`{row: {column: frames}}`."""
 
 
 def draw(grid: Grid, options: Options, pair: np.ndarray, folder: Path) -> list[tuple[Path, str]]:
     """Write a strip for each walk, a row for each member, and a GIF of the first walk with members as in `grid`."""
     walks = WALKS if options.walk == "both" else {options.walk: WALKS[options.walk]}
     heads = ("first image", *(f"{t:.2f}" for t in np.linspace(0, 1, options.steps)), "second image")
-    members = {f"{row} {column}": member for row, columns in grid.items() for column, member in columns.items()}
+    members = {f"{row} {column}": frames for row, columns in grid.items() for column, frames in columns.items()}
     written = []
     for name, walk in walks.items():
-        rows = [[pair[0], *frames(member, pair, options.steps, walk), pair[1]] for member in members.values()]
+        rows = [[pair[0], *frames(walk, options.steps), pair[1]] for frames in members.values()]
         page = image_table(np.stack(rows), list(members), heads, title=f"{name.capitalize()} walk")
         path = folder / f"interpolate-{name}.png"
         save_grid(path, page[None], 1, zoom=1)
         written.append((path, f"A {name} walk between two test images; column heads: the weight of the second image."))
     name, walk = next(iter(walks.items()))
-    there = [[frames(member, pair, 21, walk) for member in columns.values()] for columns in grid.values()]
+    there = [[frames(walk, 21) for frames in columns.values()] for columns in grid.values()]
     columns, zoom = list(next(iter(grid.values()))), max(1, 84 // pair.shape[1])
     pages = []
     for step in [*range(21), *range(19, 0, -1)]:
@@ -157,7 +150,9 @@ def find(family: Family, folder: Path, options: Options) -> Section:
     )
     pair = ends(options, *probing.test_images(family.dataset))
     grid = {
-        variant.split(",")[0]: {f"latent {z}": family.of(probing.VARIANTS[variant], z)[0] for z in latents}
+        variant.split(",")[0]: {
+            f"latent {z}": frames_of(family.of(probing.VARIANTS[variant], z)[0], pair) for z in latents
+        }
         for variant in SHOWN
     }
     pictures = draw(grid, options, pair, folder)
@@ -166,52 +161,44 @@ def find(family: Family, folder: Path, options: Options) -> Section:
     return Section("Experiment 2: walks in latent space", text, (table,), pictures, numbers)
 
 
-def walk_run(options: Options, folder: Path) -> Section:
-    """Return and write the walk in the latent space of a run of train.*."""
-    from eval._runs import load_autoencoder
+def walk_images(options: Options, model: Trained) -> Section:
+    """Return and write the walk between two test images in the latent space of an autoencoder's run."""
+    pair = ends(options, *probing.test_images(model.dataset))
 
-    member, dataset = load_autoencoder(folder)
-    pair = ends(options, *probing.test_images(dataset))
-    grid = {training.TITLES[member.kind]: {f"latent {member.latent}": member}}
-    pictures = draw(grid, options, pair, options.out or folder)
-    return Section("A walk in latent space", f"The model of {folder}.", (), pictures, {})
+    def frames(walk: Callable, steps: int) -> np.ndarray:
+        return model.decode(walk(*model.encode(pair), steps))
+
+    grid: Grid = {model.recipe.name.upper(): {f"latent {model.task.latent}": frames}}
+    pictures = draw(grid, options, pair, options.out or model.folder)
+    return Section("A walk in latent space", f"The model of {model.folder}.", (), pictures, {})
 
 
-def walk_generator(options: Options, folder: Path) -> Section:
-    """Return and write the walk between two latents of a GAN's run."""
-    from eval._runs import load_generator
-    from eval.sample import is_uniform, latents
-
-    generator = load_generator(folder)
-    sampler, shape = generator.sampler, generator.dataset.shape
-    if shape == (1, 1, 2):
-        raise ValueError(f"{folder} draws points, not images; see samples-*.png there")
+def walk_latents(options: Options, model: Trained) -> Section:
+    """Return and write the walk between two latents of a generator's run."""
+    task, folder = model.task, model.folder
+    if not isinstance(task, Generation):
+        raise ValueError(f"{folder} is a run of {model.recipe.name}, which draws no images from a latent")
     seeds = (options.first or 0, 1 if options.second is None else options.second)
-    first, second = (latents(generator, 1, seed)[0] for seed in seeds)
-    if first.ndim != 1:
-        raise ValueError(f"{folder} translates images and has no latent to walk through")
-    classes = range(sampler.classes) if sampler.classes else (None,)
-    names = [generator.dataset.class_names[label] if label is not None else "" for label in classes]
+    first, second = (np.asarray(task.latents(jax.random.key(seed), 1))[0] for seed in seeds)
+    classes = range(task.classes) if task.classes else (None,)
+    names = [model.dataset.class_names[label] if label is not None else "" for label in classes]
 
     def along(walk: Callable, steps: int) -> np.ndarray:
-        path = walk(first, second, steps).astype(np.float32)
-        rows = [
-            sampler.generate(generator.state, path, None if label is None else np.full(steps, label, np.int32))
-            for label in classes
-        ]
-        return (np.stack(rows) - sampler.low) / (sampler.high - sampler.low)
+        path = walk(first, second, steps)
+        rows = [model.from_latents(path, None if label is None else [label] * steps) for label in classes]
+        return np.stack(rows) / np.float32(255)
 
     out, written = options.out or folder, []
     heads = [f"{t:.2f}" for t in np.linspace(0, 1, options.steps)]
     # The arc between two points of a cube leaves the cube, where the generator was never trained.
-    asked = "linear" if options.walk == "both" and is_uniform(sampler) else options.walk
+    asked = "linear" if options.walk == "both" and task.prior.bound is not None else options.walk
     walks = WALKS if asked == "both" else {asked: WALKS[asked]}
     for name, walk in walks.items():
         path = out / f"interpolate-{name}.png"
-        page = image_table(np.clip(along(walk, options.steps), 0, 1), names, heads, title=f"{name.capitalize()} walk")
+        page = image_table(along(walk, options.steps), names, heads, title=f"{name.capitalize()} walk")
         save_grid(path, page[None], 1, zoom=1)
         written.append((path, f"A {name} walk between the latents of seeds {seeds[0]} and {seeds[1]}."))
-    there = np.clip(along(next(reversed(walks.values())), 21), 0, 1).swapaxes(0, 1)
+    there = along(next(reversed(walks.values())), 21).swapaxes(0, 1)
     path = out / "interpolate.gif"
     save_gif(path, [*there, *there[-2:0:-1]], 10)
     written.append((path, "The last of these walks, there and back."))
@@ -225,10 +212,8 @@ def main(arguments=None) -> int:
         if options.steps < 2:
             raise ValueError(f"--steps {options.steps}: a walk has at least its two ends")
         if options.run is not None:
-            from eval._runs import recipe_of
-
-            walk = walk_run if recipe_of(options.run) in training.KINDS else walk_generator
-            show(walk(options, options.run))
+            model = load(options.run, with_data=True)
+            show((walk_images if isinstance(model.task, Reconstruction) else walk_latents)(options, model))
         else:
             show(find(training.family(options), training.folder_of(options), options))
 

@@ -24,15 +24,15 @@ import jax
 import numpy as np
 
 from genjax import data, parallel, rng
-from genjax.data.mixtures import MIXTURES, Mixture, draw
+from genjax.data import Mixture
+from genjax.data.drawn.mixtures import MIXTURES, draw
 from genjax.engine import init_state
 from genjax.engine.loop import DivergedError, Settings, train
 from genjax.environment import environment
 from genjax.files import atomic, write_text
 from genjax.metrics.modes import coverage
 from genjax.run import program
-from train import _gan as shared
-from train import unrolled
+from genjax.run.run import recipe as find_recipe
 
 POINTS, RADIUS = 2500, 0.3
 
@@ -60,16 +60,17 @@ def observe(look_ahead: int, seed: int, options: Options) -> list[tuple[int, np.
 
     Raises ValueError where training diverges, and SystemExit after a signal, for half a run says nothing of its end.
     """
+    recipe = find_recipe("unrolled")
     hyper = replace(
-        unrolled.PRESETS["small"], data=f"mixture:{options.mixture}", look_ahead=look_ahead, seed=seed,
+        recipe.presets["small"], data=f"mixture:{options.mixture}", look_ahead=look_ahead, seed=seed,
         steps=options.steps,
     )  # fmt: skip
-    run = unrolled.build(hyper, data.load(hyper.data))
-    sampler, seen = run.sampler, []
-    assert sampler is not None
+    run = recipe.build(hyper, data.load(hyper.data))
+    task: Any = run.task
+    seen: list[tuple[int, np.ndarray]] = []
 
     def look(state: Any, folder: Path, step: int) -> None:
-        seen.append((step, shared.draw_with(sampler, state, POINTS).reshape(-1, 2)))
+        seen.append((step, task.sample(state, jax.random.key(1), POINTS)))
 
     every = options.steps // (options.columns - 1)
     settings = Settings(fuse=min(50, every), evaluate_every=every, checkpoint_every=options.steps)

@@ -10,21 +10,23 @@ Between `<!-- begin NAME -->` and `<!-- end NAME -->` the README belongs to this
 `--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from benchmarks/results/*.json.
 """
 
-import importlib
+import dataclasses
 import json
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from genjax.engine.log import read_rows
-from genjax.files import write_text
+from genjax.files import render, write_text
 from genjax.run import program
+from genjax.run.cli import prepare
+from genjax.run.describe import parameters
+from genjax.run.run import Recipe, names, recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = ROOT / "eval" / "results" / "scores.json"
@@ -45,10 +47,9 @@ class Options:
     """Change nothing; end with status 1 if the README is not what would be written."""
 
 
-def recipes() -> dict[str, ModuleType]:
-    """Return the recipes, by name, in the order of the files."""
-    names = sorted(path.stem for path in (ROOT / "train").glob("*.py") if not path.stem.startswith("_"))
-    return {name: importlib.import_module(f"train.{name}") for name in names}
+def recipes() -> dict[str, Recipe]:
+    """Return the recipes by name, in alphabetical order."""
+    return {name: recipe(name) for name in names()}
 
 
 def package_of(name: str) -> str | None:
@@ -85,29 +86,21 @@ def measure(only: tuple[str, ...]) -> None:
     from genjax.environment import environment
 
     known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
-    for name, module in recipes().items():
-        if hasattr(module, "SCORE") and (not only or name in only):
-            result = _measure(name, module.SCORE[0], SEEDS)
+    for name, found in recipes().items():
+        if found.score and (not only or name in only):
+            result = _measure(name, found.score[0], SEEDS)
             result["controls"] = {
-                text: _measure(name, module.SCORE[0], SEEDS, options)
-                for text, options in getattr(module, "CONTROLS", {}).items()
+                text: _measure(name, found.score[0], SEEDS, options) for text, options in found.controls.items()
             }
             known[name] = {**result, "environment": environment()}
             write_text(SCORES, json.dumps(known, indent=2) + "\n")
 
 
-def _parameters(name: str, module: ModuleType) -> str:
+def _parameters(found: Recipe) -> str:
     """Return the parameters of the `paper` preset's networks, as `--describe` prints them."""
-    import contextlib
-    import io
-
-    from train._cli import main
-
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        if main(name, module.PRESETS, module.build, ["paper", "--describe"]):
-            raise ValueError(f"`python -m train.{name} paper --describe` failed; see the message above")
-    phases = json.loads(out.getvalue())["phases"]
-    return ", ".join(f"{net} {count:,}" for net, count in phases[-1]["parameters"].items())
+    hyper = dataclasses.replace(found.presets["paper"], describe=True)
+    sizes = parameters(prepare(found, "paper", hyper).run.phases[-1].game)
+    return ", ".join(f"{net} {count:,}" for net, count in sizes.items())
 
 
 def _spread(values: Sequence[float | None]) -> str:
@@ -128,23 +121,23 @@ def models_table() -> str:
         "| model and paper | file | recipe | parameters (`paper`) | score of `small`, 3 seeds |",
         "|---|---|---|---|---|",
     ]
-    for name, module in recipes().items():
+    for name, found in recipes().items():
         package = package_of(name)
         if package is None:
             continue
-        title = (module.__doc__ or "").splitlines()[0].rstrip(".")
+        title = found.doc.splitlines()[0].rstrip(".")
         score = "not measured yet"
-        if name in scores and hasattr(module, "SCORE"):
+        if name in scores and found.score:
             seconds, where = scores[name]["seconds"], scores[name]["environment"]
             score = (
-                f"{_spread(scores[name]['values'])} ({module.SCORE[1]}), "
+                f"{_spread(scores[name]['values'])} ({found.score[1]}), "
                 f"{statistics.mean(seconds):.0f} s on {where['device']}, {where['date']}"
             )
             controls = scores[name].get("controls", {})
             score += "".join(f"; {text}: {_spread(control['values'])}" for text, control in controls.items())
         lines.append(
             f"| {title} | [{name}.py](genjax/{package}/{name}.py) | `python -m train.{name}` "
-            f"| {_parameters(name, module)} | {score} |"
+            f"| {_parameters(found)} | {score} |"
         )
     return "\n".join(lines)
 
@@ -163,7 +156,7 @@ def benchmarks_section() -> str:
 
 def semi_supervised_section() -> str:
     """Return the tables of M2 at several label counts."""
-    from eval.semi_supervised import table
+    from .semi_supervised import table
 
     parts = []
     for path in sorted(SCORES.parent.glob("semi_supervised-*.json")):
@@ -184,24 +177,13 @@ SECTIONS: dict[str, Callable[[], str]] = {
 }
 
 
-def render(text: str, sections: Mapping[str, Callable[[], str]] = SECTIONS, file: str = "README.md") -> str:
-    """Return the text with every section written anew; ValueError names the file whose marks are missing."""
-    for name, section in sections.items():
-        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-        if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"{file} needs the marks '{begin}' and '{end}' once each, around its {name} section")
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n{section()}\n{end}{rest.split(end)[1]}"
-    return text
-
-
 def run(options: Options) -> None:
     """Measure if asked, then write the README."""
     if options.measure:
         measure(options.only)
     path = ROOT / "README.md"
     old = path.read_text(encoding="utf-8")
-    new = render(old)
+    new = render(old, SECTIONS, "README.md")
     if options.check and new != old:
         raise ValueError("README.md is not what the programs measured; run: python -m eval.readme")
     if new != old:

@@ -24,13 +24,16 @@ import numpy as np
 
 from genjax import data, files, parallel
 from genjax.classifiers import classify, weights
-from genjax.data import Dataset, image
+from genjax.classifiers.networks import NETWORKS as KINDS
+from genjax.classifiers.networks import unit
+from genjax.data import Dataset
+from genjax.data.readers import image
 from genjax.engine.loop import Settings as TrainSettings
 from genjax.engine.loop import train
 from genjax.environment import environment
 from genjax.run import program
+from genjax.run.run import recipe as find_recipe
 from genjax.saliency import split
-from train import classifier as recipe
 
 from . import _saliency
 from ._saliency import METHODS, SCORES, Comparison, Settings
@@ -83,11 +86,12 @@ def _where() -> str:
 
 def trained(name: str, options: Options, dataset: Dataset) -> tuple[Any, dict[str, Any]]:
     """Return a network of `NETWORKS` and its variables, from the out folder or trained now and put there."""
-    preset = recipe.PRESETS[NETWORKS[name]]
+    recipe = find_recipe("classifier")
+    preset = recipe.presets[NETWORKS[name]]
     hyper = dataclasses.replace(preset, seed=options.seed, steps=options.steps or preset.steps)
     run = recipe.build(hyper, dataset)
     phase = run.phases[0]
-    network = recipe.NETWORKS[hyper.network].make(classes=dataset.num_classes)
+    network = KINDS[hyper.network].make(classes=dataset.num_classes)
     path, note = options.out / f"{name}.npz", options.out / f"{name}.json"
     config = json.dumps(dataclasses.asdict(hyper), default=str, indent=1) + "\n"
     if path.exists() and note.exists() and note.read_text(encoding="utf-8") == config:
@@ -124,21 +128,21 @@ def _settings(options: Options) -> Settings:
 def compare_networks(options: Options) -> Section:
     """Train or load the two networks, explain test images with both methods, and write everything to the out folder."""
     settings = _settings(options)
-    dataset = data.load("digits", image_size=recipe.SMALL.image_size)
+    dataset = data.load("digits", image_size=find_recipe("classifier").presets["small"].image_size)
     pixels, labels = _digits_of(options, dataset)
-    inputs = jnp.asarray(recipe.unit(jnp.asarray(pixels)))
+    inputs = jnp.asarray(unit(jnp.asarray(pixels)))
     compared: list[tuple[str, str, Comparison]] = []
     measured, pictures, accuracies, numbers = [], [], [], {}
     for name, preset in NETWORKS.items():
-        kind = recipe.NETWORKS[recipe.PRESETS[preset].network]
+        kind = KINDS[find_recipe("classifier").presets[preset].network]
         network, variables = trained(name, options, dataset)
         predict = classify.predictor(network, variables)
         test = dataset.test.take(np.arange(len(dataset.test)))
-        accuracy = classify.accuracy(predict, recipe.unit(jnp.asarray(test["images"])), jnp.asarray(test["labels"]))
+        accuracy = classify.accuracy(predict, unit(jnp.asarray(test["images"])), jnp.asarray(test["labels"]))
         layer = split(network, variables, kind.layer, inputs[0], train=False)
         probabilities = np.asarray(jax.jit(predict)(inputs))
         classes = jnp.asarray(probabilities.argmax(-1), jnp.int32)
-        accuracies.append((name, recipe.PRESETS[preset].network, kind.layer, f"{accuracy:.1%}"))
+        accuracies.append((name, find_recipe("classifier").presets[preset].network, kind.layer, f"{accuracy:.1%}"))
         measure = _saliency.faithfulness(predict, steps=32)
         found = _saliency.compare(layer, inputs, classes, [SCORES[score] for score in options.score], settings)
         for score, comparison in zip(options.score, found, strict=True):
@@ -228,7 +232,7 @@ def explain_photo(options: Options) -> Section:
         raise ValueError(f"--target {options.target} is out of range: there are {len(names)} classes, from 0")
     if options.weights is None:
         raise ValueError(f"--image needs --weights, a file with the weights of {options.network}")
-    kind = recipe.NETWORKS[options.network]
+    kind = KINDS[options.network]
     network = kind.make(classes=len(names))
     try:
         variables = weights.load(network, options.weights, pixels.shape)

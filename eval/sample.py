@@ -10,7 +10,7 @@ generator that was not trained for it may draw paler pictures instead.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -70,7 +70,8 @@ def run(options: Options) -> None:
     save_grid(path, images, columns, row_labels=[names[row] for row in rows])
     print(path)
     if options.npz is not None:
-        arrays = {"images": images, "latents": latents, **({} if labels is None else {"labels": labels})}
+        arrays: dict[str, Any] = {"images": images, "latents": latents}
+        arrays |= {} if labels is None else {"labels": labels}
         with atomic(options.npz) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
         print(options.npz)

@@ -21,10 +21,7 @@ import jax
 import numpy as np
 import tyro
 
-from eval._extractors import Extractor
-from eval._runs import Generator, load_generator
 from genjax.data import Unpaired
-from genjax.data.mixtures import MIXTURES
 from genjax.environment import environment
 from genjax.files import write_text
 from genjax.metrics.features import real_floor
@@ -34,9 +31,12 @@ from genjax.metrics.kernel import kernel_distance
 from genjax.metrics.modes import class_coverage
 from genjax.metrics.precision_recall import precision_recall
 from genjax.metrics.sliced import sliced_wasserstein
-from genjax.run import program
-from train._cli import Sampler
-from train._gan import plane_scores
+from genjax.run import extractors, program
+from genjax.run.extractors import Extractor
+from genjax.run.folder import named
+from genjax.run.load import Trained, load
+from genjax.tasks.plane import plane_scores
+from genjax.tasks.reconstruction import unit
 
 ENOUGH = 10_000
 PIXELS = 2_000
@@ -51,7 +51,7 @@ class Options:
     """What to score, seen by what."""
 
     run: Annotated[Path, tyro.conf.Positional] = Path()
-    """Folder of a run of a GAN's recipe."""
+    """Folder of a run of a recipe that draws images."""
     features: str | None = None
     """Folder of a run of train.classifier, or inception:FILE; a small classifier of the run's data if not given."""
     count: int = 10_000
@@ -62,57 +62,43 @@ class Options:
     """train or test: the real images."""
 
 
-def extractor_of(options: Options, generator: Generator) -> Extractor:
+def extractor_of(options: Options, model: Trained) -> Extractor:
     """Return the extractor that the options name."""
     if options.features is not None:
         kind, colon, rest = options.features.partition(":")
         if colon and kind == "inception":
-            return _extractors.of_inception(Path(rest).expanduser())
-        return _extractors.of_classifier(Path(options.features))
-    dataset, hyper = generator.dataset, generator.hyper
-    if hyper.data == "stacked":  # a stack is read digit by digit
-        return _extractors.trained_on(
-            "digits", dataset.shape[0], Path("runs") / f"classifier-digits-{dataset.shape[0]}"
-        )
-    if not dataset.num_classes:
+            return extractors.of_inception(Path(rest).expanduser())
+        return extractors.of_classifier(Path(options.features))
+    dataset, source = model.dataset, model.options.data
+    if dataset.channels_of is not None:  # a stack is read channel by channel
+        source = dataset.channels_of
+    elif not dataset.num_classes:
         raise ValueError(f"{dataset.name} has no labels to train a classifier with; give --features inception:FILE")
-    stem = Path(hyper.data.rstrip("/")).stem if hyper.data.endswith(".npz") else hyper.data.split("/")[-1]
-    name = f"classifier-{stem.replace(':', '-')}-{dataset.shape[0]}"
-    return _extractors.trained_on(hyper.data, dataset.shape[0], Path("runs") / name)
+    side = dataset.shape[0]
+    folder = named("classifier", source)
+    return extractors.trained_on(source, side, folder.with_name(f"{folder.name}-{side}"))
 
 
-def _bytes(sampler: Sampler, images: Any) -> np.ndarray:
-    """Return images in the sampler's range as a file of them would hold them."""
-    scaled = (np.asarray(images) - sampler.low) / (sampler.high - sampler.low)
-    return np.round(255 * np.clip(scaled, 0, 1)).astype(np.uint8)
-
-
-def draw(generator: Generator, count: int, seed: int, pixels: bool = True) -> np.ndarray:
-    """Return `count` samples, every class in turn where there are classes: bytes, or as generated without `pixels`.
-
-    Bytes are what a file of them would hold, and a quarter of the memory.
-    """
-    sampler, parts = generator.sampler, []
+def draw(model: Trained, count: int, seed: int) -> np.ndarray:
+    """Return `count` samples as the task gives them, bytes or points, every class in turn where there are classes."""
+    task, parts = model.task, []
+    classes = getattr(task, "classes", 0)
     for number, start in enumerate(range(0, count, 500)):
         size = min(500, count - start)
-        labels = (np.arange(start, start + size) % sampler.classes).astype(np.int32) if sampler.classes else None
-        latents = sampler.prior(jax.random.fold_in(jax.random.key(seed), number), size)
-        images = sampler.generate(generator.state, latents, labels)
-        parts.append(_bytes(sampler, images) if pixels else images)
+        labels = np.arange(start, start + size) % classes if classes else None
+        parts.append(task.sample(model.state, jax.random.fold_in(jax.random.key(seed), number), size, labels=labels))
     return np.concatenate(parts)
 
 
-def real_images(sampler: Sampler, split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return `count` different real images, drawn at random, as the generator imitates them, and any labels."""
-    rows = np.sort(np.random.Generator(np.random.Philox(seed)).permutation(len(split))[:count])
-    batch = split.take(rows)
-    images = batch["images"] if sampler.real is None else _bytes(sampler, sampler.real(batch["images"]))
-    return images, batch.get("labels")
+def drawn_rows(split: Any, count: int, seed: int) -> np.ndarray:
+    """Return the numbers of `count` different images of a split, drawn at random, in order."""
+    return np.sort(np.random.Generator(np.random.Philox(seed)).permutation(len(split))[:count])
 
 
-def unit(images: np.ndarray) -> np.ndarray:
-    """Return images, bytes or float in [0, 1], as float in [0, 1]."""
-    return images.astype(np.float32) / 255 if images.dtype == np.uint8 else images
+def real_images(task: Any, split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return `count` different real images, bytes, drawn at random, as the model imitates them, and any labels."""
+    batch = split.take(drawn_rows(split, count, seed))
+    return task.real(batch["images"]), batch.get("labels")
 
 
 def stacked_labels(extractor: Extractor, images: np.ndarray) -> np.ndarray:
@@ -155,62 +141,63 @@ def feature_rows(extractor: Extractor, fake: Any, real: Any, seed: int) -> list[
     return rows
 
 
-def plane_rows(generator: Generator, split: Any, count: int, seed: int) -> list[Row]:
+def plane_rows(model: Trained, split: Any, count: int, seed: int) -> list[Row]:
     """Return what covers a mixture, of samples and of its own points."""
-    mixture, sampler = MIXTURES[generator.dataset.name.split(":")[1]], generator.sampler
-    fake, (real, _) = draw(generator, count, seed, pixels=False), real_images(sampler, split, count, seed)
-    # Stored points are in [0, 1], as all images are.
+    task = model.task
     found, known = (
-        plane_scores(mixture, points) for points in (fake, sampler.low + (sampler.high - sampler.low) * real)
+        plane_scores(task.mixture, points)
+        for points in (draw(model, count, seed), task.real(split, drawn_rows(split, count, seed)))
     )
     return [(name, found[name], known[name]) for name in found]
 
 
 def class_rows(
-    generator: Generator, classes: int, seen: np.ndarray, known: np.ndarray, name: str = "classes"
+    classes: int, seen: np.ndarray, known: np.ndarray, *, asked: int = 0, name: str = "classes"
 ) -> list[Row]:
-    """Return how many classes are covered, how evenly, and how often a sample has the class that was asked for."""
+    """Return how many classes are covered and how evenly.
+
+    asked: classes that were asked for in turn; then also how often a sample has the class that was asked for.
+    """
     found, real = (class_coverage(labels, classes) for labels in (seen, known))
     rows: list[Row] = [
         (f"{name} of {classes}", found.modes, real.modes),
         ("KL to equal shares", found.divergence, real.divergence),
     ]
-    if generator.sampler.classes:
-        asked = np.arange(len(seen)) % generator.sampler.classes
-        rows.append(("samples of the asked class", float(np.mean(seen == asked)), None))
+    if asked:
+        rows.append(("samples of the asked class", float(np.mean(seen == np.arange(len(seen)) % asked)), None))
     return rows
 
 
-def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, Any]]:
+def score(options: Options, model: Trained) -> tuple[list[Row], dict[str, Any]]:
     """Return rows (name, score, score of real images) and what was compared."""
     if options.split not in ("train", "test"):
         raise ValueError(f"--split {options.split}: train or test")
-    split = getattr(generator.dataset, options.split)
+    split = getattr(model.dataset, options.split)
     if isinstance(split, Unpaired):  # what is drawn are images of domain B
         split = split.second
     count = min(options.count, len(split) // 2)
     if count < 100:
         raise ValueError(f"{count} samples are too few to score; give --count 100 or more, of a larger split")
     about: dict[str, Any] = {"samples": count, "real": count}
-    if generator.dataset.name.startswith("mixture:"):
-        return plane_rows(generator, split, count, options.seed), about
-    extractor = extractor_of(options, generator)
+    if model.dataset.mixture is not None:
+        return plane_rows(model, split, count, options.seed), about
+    extractor = extractor_of(options, model)
     about |= {"extractor": extractor.name, "extractor_hash": extractor.hash}
-    fake = draw(generator, count, options.seed)
-    real, labels = real_images(generator.sampler, split, 2 * count, options.seed)
-    if generator.hyper.data == "stacked":
-        rows = class_rows(
-            generator, 1000, stacked_labels(extractor, fake), stacked_labels(extractor, real[:count]), "modes"
-        )
+    fake = draw(model, count, options.seed)
+    real, labels = real_images(model.task, split, 2 * count, options.seed)
+    asked = getattr(model.task, "classes", 0)
+    if model.dataset.channels_of is not None:
+        seen, known = stacked_labels(extractor, fake), stacked_labels(extractor, real[:count])
+        rows = class_rows(1000, seen, known, asked=asked, name="modes")
     else:
         fakes, reals = extractor.of(fake), extractor.of(real)
         rows = feature_rows(extractor, fakes, reals, options.seed)
-        classes = generator.dataset.num_classes
+        classes = model.dataset.num_classes
         if labels is not None and fakes[1].shape[1] == classes:  # InceptionV3 knows others
             seen, known = fakes[1].argmax(-1), reals[1].argmax(-1)
             right = about["real_images_classified_right"] = float(np.mean((known == labels)[labels >= 0]))
             if right >= TRUSTED:
-                rows += class_rows(generator, classes, seen, known[:count])
+                rows += class_rows(classes, seen, known[:count], asked=asked)
     few = min(count, PIXELS)
     fake, half, other = (unit(images[:few]) for images in (fake, real, real[count:]))
     rows.append(
@@ -221,12 +208,14 @@ def score(options: Options, generator: Generator) -> tuple[list[Row], dict[str, 
 
 def run(options: Options) -> None:
     """Score and write."""
-    generator = load_generator(options.run)
-    rows, about = score(options, generator)
+    model = load(options.run, with_data=True)
+    if not hasattr(model.task, "sample"):
+        raise ValueError(f"{options.run} is a run of {model.recipe.name}, which draws nothing that could be scored")
+    rows, about = score(options, model)
     result = {
         **about,
         "split": options.split,
-        "step": int(generator.state.step),
+        "step": int(model.state.step),
         "scores": {name: {"samples": value, "real": floor} for name, value, floor in rows},
         "environment": environment(),
     }

@@ -13,21 +13,22 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import jax
 import optax
 
-from genjax import data, parallel, rng
+from genjax import data
+from genjax.autoencoders import m2
 from genjax.classifiers import classify
-from genjax.data import Arrays, Dataset, pipeline, transforms
-from genjax.engine import Aux, Game, Player, State, init_state, make_run, make_step
+from genjax.data import Arrays, Dataset
+from genjax.engine import Game, Player
+from genjax.engine.network import aux, with_networks
 from genjax.environment import environment
 from genjax.files import write_text
 from genjax.run import program
-from train import m2 as recipe
-
-FUSE = 20
+from genjax.run.fit import fit
+from genjax.run.run import recipe as find_recipe
+from genjax.tasks.label_prediction import LabelPrediction
 
 
 @dataclass(frozen=True)
@@ -48,52 +49,42 @@ class Options:
     """Where table.md and scores.json are written."""
 
 
-def _train(game: Game, split: Arrays, prepare: Any, hyper: recipe.Hyper) -> State:
-    plan = parallel.jit_plan(jax.devices()[:1])
-    key = jax.random.key(hyper.seed)
-    state = plan.put_state(jax.jit(lambda key: init_state(game, key))(rng.named(key, "init")))
-    run = plan.compile(make_run(make_step(game), prepare))
-    source = plan.put_source(split.arrays)
-    for step in range(0, hyper.steps, FUSE):
-        order = pipeline.order(len(split), hyper.batch_size, hyper.seed, step, FUSE)
-        state, _ = run(state, source, plan.put_batches(order[:, None]), key)
-    return state
-
-
-def _classifier_game(model: Any, hyper: recipe.Hyper) -> Game:
+def _classifier_game(model: Any, rate: float) -> Game:
     """Return the game of M2's q(y|x) alone: cross-entropy on images that have a label."""
 
-    def loss(params, state, batch, key):
-        log_q = model.apply({"params": params["m2"]}, batch["images"], method="classify")
-        return classify.cross_entropy(log_q, batch["labels"]), Aux()
+    def loss(nets, state, batch, key):
+        log_q = nets.m2.output(batch["images"], method="classify")
+        return classify.cross_entropy(log_q, batch["labels"]), aux()
 
-    game = recipe.m2.game(model, optax.adam(hyper.learning_rate))
-    return game._replace(players=(Player("m2", loss, optax.adam(hyper.learning_rate), ("m2",)),))
+    game, owns = m2.game(model, optax.adam(rate)), ("m2",)
+    bound = with_networks(loss, {"m2": model}, owns)
+    return game._replace(players=(Player("m2", bound, optax.adam(rate), owns),))
 
 
 def scores(options: Options, dataset: Dataset) -> list[dict[str, Any]]:
     """Return a row for every label count and seed: accuracy of M2 and of the classifier alone, on the test split."""
-    rows = []
+    rows, recipe = [], find_recipe("m2")
     for count in options.labels:
         for seed in range(options.seeds):
+            preset = recipe.presets[options.preset]
             hyper = dataclasses.replace(
-                recipe.PRESETS[options.preset], data=options.data, steps=options.steps, seed=seed, labels=count
+                preset, data=options.data, steps=options.steps, epochs=None, seed=seed, labels=count
             )
-            (phase,) = recipe.build(hyper, dataset).phases
-            few, model = phase.feed.split, recipe.network(hyper, dataset)
+            run = recipe.build(hyper, dataset)
+            (phase,), task = run.phases, cast(LabelPrediction, run.task)
+            few = phase.feed.split
             kept = few.arrays["labels"] >= 0
             labelled = Arrays({name: x[kept] for name, x in few.arrays.items()})
-            alone = _train(_classifier_game(model, hyper), labelled, transforms.scale, hyper)
-            m2 = _train(phase.game, few, phase.feed.prepare, hyper)
-            rows.append(
-                {
-                    "labels": count,
-                    "seed": seed,
-                    "m2": recipe.evaluate(hyper, model, dataset.test, m2)["accuracy"],
-                    "classifier": recipe.evaluate(hyper, model, dataset.test, alone)["accuracy"],
-                }
-            )
-            print(rows[-1], flush=True)
+            alone = _classifier_game(task.model, hyper.learning_rate)
+            row: dict[str, Any] = {"labels": count, "seed": seed}
+            for name, game, split in (("m2", phase.game, few), ("classifier", alone, labelled)):
+                result = fit(
+                    game, split, steps=hyper.steps, batch_size=hyper.batch_size, seed=seed,
+                    prepare=phase.feed.prepare, progress=False,
+                )  # fmt: skip
+                row[name] = task.scores(result.state)["accuracy"]
+            rows.append(row)
+            print(row, flush=True)
     return rows
 
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,3 +27,17 @@ def write_text(path: Path | str, text: str) -> None:
     """Write `text` to `path` whole or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def render(text: str, sections: Mapping[str, Callable[[], str]], file: str) -> str:
+    """Return the text of `file` with every section between `<!-- begin NAME -->` and `<!-- end NAME -->` written anew.
+
+    Raises ValueError, which names the file, where such marks are missing.
+    """
+    for name, section in sections.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"{file} needs the marks '{begin}' and '{end}' once each, around its {name} section")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{section()}\n{end}{rest.split(end)[1]}"
+    return text

@@ -13,7 +13,7 @@ Presets
 """
 
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from genjax.data import Dataset
 from genjax.gans import dcgan
@@ -66,7 +66,7 @@ CONTROLS = {"without batch norm": ("--no-batch-norm",)}
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the DCGAN's run on `dataset`."""
     size, prior, steps = square(dataset), PRIORS[hyper.prior], steps_of(hyper, len(dataset.train))
-    shared = {
+    shared: dict[str, Any] = {
         "size": size, "width": hyper.width, "kernel_size": hyper.kernel_size, "batch_norm": hyper.batch_norm,
         "dtype": compute_type(hyper),
     }  # fmt: skip

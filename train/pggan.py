@@ -153,7 +153,7 @@ def enlarge(images: jax.Array, size: int) -> jax.Array:
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
-    """Return the PGGAN's run on `dataset`; ValueError for sizes that doubling does not reach, and for --rate-warm-up."""
+    """Return the PGGAN's run on `dataset`; ValueError for sizes out of doubling's reach, and for --rate-warm-up."""
     if hyper.rate_warm_up:
         raise ValueError(
             "PGGAN's optimizers start afresh in every phase, so that rates cannot rise over the run; "
@@ -165,6 +165,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         for player, rate in (("generator", hyper.generator_rate), ("critic", hyper.discriminator_rate))
     }
     phases, applies, first = [], [], 0
+    prepared = partial(prepare, size, hyper.mirror)
     for stage in stages(hyper, size, steps_of(hyper, len(dataset.train))):
         shared: dict[str, Any] = {"base": hyper.base, "limit": hyper.limit, "dtype": compute_type(hyper)}
         generator = pggan.Generator(stage.size, channels, **shared)
@@ -192,7 +193,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         return jnp.concatenate([enlarge(apply(variables, part, alpha=alpha), size) for part in parts])
 
     task = Generation(
-        dataset=dataset, pixels=TANH, prior=NORMAL, latent=hyper.latent, draw=draw, prepare=phases[-1].feed.prepare,
+        dataset=dataset, pixels=TANH, prior=NORMAL, latent=hyper.latent, draw=draw, prepare=prepared,
     )  # fmt: skip
     return Run(tuple(phases), optimizers, task)
 

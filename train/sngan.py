@@ -109,16 +109,15 @@ CONTROLS = {"without spectral normalisation": ("--networks", "unnormalised")}
 def networks(hyper: Hyper, dataset: Dataset, classes: int) -> tuple[Any, Any]:
     """Return generator and discriminator as the options choose them."""
     dtype, widths = compute_type(hyper), tuple(hyper.discriminator_widths)
+    generator: Any
     if hyper.networks in ("dense", "unnormalised"):
         generator = gan.Generator((64, 64), dataset.shape, output=output_of(dataset), dtype=dtype)
         if hyper.networks == "dense":
             return generator, sngan.DenseDiscriminator((64, 64), dtype)
         return generator, gan.Discriminator((64, 64), activation=jax.nn.relu, dtype=dtype)
-    shared = {"size": square(dataset), "channels": dataset.shape[-1], "dtype": dtype}
+    shared: dict[str, Any] = {"size": square(dataset), "channels": dataset.shape[-1], "dtype": dtype}
     if hyper.networks == "residual":
-        generator = sngan.ResNetGenerator(
-            widths=hyper.generator_widths, first=hyper.first, classes=classes, **shared
-        )
+        generator = sngan.ResNetGenerator(widths=hyper.generator_widths, first=hyper.first, classes=classes, **shared)
         return generator, sngan.ResNetDiscriminator(widths, hyper.halvings, classes, hyper.last_bias, dtype)
     if len(widths) != 7:
         raise ValueError(f"--discriminator-widths {widths}: plain networks have seven convolutions")

@@ -75,7 +75,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     generator: Any
     critic: Any
     if hyper.networks == "convolutional":
-        shared = {"size": square(dataset), "width": hyper.width, "dtype": dtype}
+        shared: dict[str, Any] = {"size": square(dataset), "width": hyper.width, "dtype": dtype}
         generator = dcgan.Generator(channels=dataset.shape[-1], **shared)
         critic = dcgan.Discriminator(**shared)
     else:

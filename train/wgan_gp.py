@@ -108,13 +108,14 @@ CONTROLS = {"without the penalty": ("--weight", "0")}
 def networks(hyper: Hyper, dataset: Dataset) -> tuple[Any, Any]:
     """Return generator and critic as the options choose them."""
     dtype, width, channels = compute_type(hyper), hyper.width, dataset.shape[-1]
+    generator: Any
     if hyper.networks == "dense":
         generator = gan.Generator(hyper.units, dataset.shape, output=output_of(dataset), dtype=dtype)
         return generator, gan.Discriminator(hyper.units, activation=jax.nn.relu, dtype=dtype)
-    shared = {"size": square(dataset), "channels": channels, "dtype": dtype}
+    shared: dict[str, Any] = {"size": square(dataset), "channels": channels, "dtype": dtype}
     if hyper.networks == "residual":
-        widths = (width,) * 4
-        return wgan_gp.Generator(widths=widths[:3], start=width, **shared), wgan_gp.Critic(widths, dtype=dtype)
+        generator = wgan_gp.Generator(widths=(width,) * 3, start=width, **shared)
+        return generator, wgan_gp.Critic((width,) * 4, dtype=dtype)
     if hyper.networks == "normalised":
         widths = (8 * width, 4 * width, 2 * width, width)
         critic = wgan_gp.NormalizedCritic(width, (2 * width, 4 * width, 8 * width, 8 * width), dtype)

@@ -1,6 +1,5 @@
 """What the experiments ask of a trained member: latents, decoded images, scores."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -8,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.data import Dataset
-from genjax.losses.divergence import kl_standard_normal
-from train._autoencoder import posterior_mean
+from genjax.tasks.reconstruction import decoded, encoded, test_sums
 
 from .training import Family, Member
 
@@ -17,6 +15,10 @@ AE, VAE = "AE", "VAE"
 CVAE_TRUE, CVAE_NONE, CVAE_WRONG = "CVAE, right label", "CVAE, no label", "CVAE, wrong label"
 VARIANTS = {AE: "ae", VAE: "vae", CVAE_TRUE: "cvae", CVAE_NONE: "cvae", CVAE_WRONG: "cvae"}
 """A model and the label that its encoder and decoder are given -> the kind of the model."""
+
+
+SCORES = {"nll_at_mean": "nll at the mean", "nll": "nll", "kl": "kl"}
+"""Test scores of the autoencoders -> their names in the comparison."""
 
 
 def test_images(dataset: Dataset, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -40,39 +42,14 @@ def variants(family: Family, *chosen: str):
             yield variant, latent, family.of(VARIANTS[variant], latent)
 
 
-@partial(jax.jit, static_argnums=0)
-def _encode(model, variables, images, labels):
-    return posterior_mean(model.apply(variables, images, labels, method="encode"))
-
-
-@partial(jax.jit, static_argnums=0)
-def _decode(model, variables, latent, labels):
-    return model.likelihood.mean(model.apply(variables, latent, labels, method="decode"))
-
-
-@partial(jax.jit, static_argnums=0)
-def _scores(model, variables, images, labels, key):
-    encoded = model.apply(variables, images, labels, method="encode")
-    mean = posterior_mean(encoded)
-
-    def nll(latent):
-        return model.likelihood.nll(model.apply(variables, latent, labels, method="decode"), images).sum()
-
-    sums = {"nll at the mean": nll(mean)}
-    if isinstance(encoded, tuple):
-        sums["nll"] = nll(mean + jnp.exp(0.5 * encoded[1]) * jax.random.normal(key, mean.shape))
-        sums["kl"] = kl_standard_normal(*encoded).sum()
-    return sums
-
-
 def encode(member: Member, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the posterior's mean (the AE's latent), float[images, latent]."""
-    return np.asarray(_encode(member.model, member.variables, images, labels))
+    return np.asarray(encoded(member.model, member.kind != "ae", member.variables, images, labels)[0])
 
 
 def decode(member: Member, latent: Any, labels: np.ndarray) -> np.ndarray:
     """Return decoded images in [0, 1], float[..., height, width, channels]; labels int[...]."""
-    return np.asarray(_decode(member.model, member.variables, jnp.asarray(latent, jnp.float32), jnp.asarray(labels)))
+    return np.asarray(decoded(member.model, member.variables, jnp.asarray(latent, jnp.float32), jnp.asarray(labels)))
 
 
 def scores(member: Member, images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -81,8 +58,9 @@ def scores(member: Member, images: np.ndarray, labels: np.ndarray) -> dict[str, 
     for start in range(0, len(images), 1000):
         rows = slice(start, start + 1000)
         key = jax.random.fold_in(jax.random.key(member.seed), start)
-        sums = _scores(member.model, member.variables, images[rows], labels[rows], key)
-        totals = {name: totals.get(name, 0.0) + float(value) for name, value in sums.items()}
+        sums, _ = test_sums(member.model, member.kind != "ae", member.variables, images[rows], labels[rows], key=key)
+        named = {name: sums[metric] for metric, name in SCORES.items() if metric in sums}
+        totals = {name: totals.get(name, 0.0) + float(value) for name, value in named.items()}
     return {name: value / len(images) for name, value in totals.items()}
 
 

@@ -36,6 +36,7 @@ def loss(nets, state, batch, key, *, smoothing: float) -> tuple[jax.Array, Aux]:
 def game(
     network: nn.Module,
     tx: optax.GradientTransformation,
+    *,
     image_shape: Sequence[int],
     smoothing: float = 0.0,
     ema: float | None = None,

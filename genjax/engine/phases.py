@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from genjax.engine.game import Batch, Game
+from genjax.engine.game import Game
 from genjax.engine.state import State
 
 
@@ -35,7 +35,7 @@ class Feed(NamedTuple):
 
     split: Any
     batch_size: int
-    prepare: Callable[[Batch, jax.Array], Batch] | None = None
+    prepare: Callable[[Any, jax.Array], Any] | None = None
 
 
 class Phase(NamedTuple):

@@ -79,7 +79,7 @@ def weight(options: VariationalOptions) -> divergence.Weight:
 
 def coders(options: AutoencoderOptions, late: bool = False) -> dict[str, Any]:
     """Return what every autoencoder is built from: encoder, decoder, latent, likelihood."""
-    shared = {
+    shared: dict[str, Any] = {
         "activation": ACTIVATIONS[options.activation],
         "initializer": INITIALIZERS[options.initializer],
         "dtype": compute_type(options),

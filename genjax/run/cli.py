@@ -43,9 +43,8 @@ def parse_recipe(recipe: Recipe, arguments: Sequence[str], program: str = "") ->
         preset = arguments.pop(0)
         if preset not in recipe.presets:
             known = list(recipe.presets)
-            raise ValueError(
-                f"'{preset}' is no preset of {recipe.name}{suggestion(preset, known)}; choose one of: {', '.join(known)}"
-            )
+            meant = suggestion(preset, known)
+            raise ValueError(f"'{preset}' is no preset of {recipe.name}{meant}; choose one of: {', '.join(known)}")
     default = recipe.presets[preset]
     program = program or f"python -m train.{recipe.name}"
     hyper = parse(default, arguments, program=f"{program} {preset}", description=recipe.doc)

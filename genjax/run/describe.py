@@ -76,10 +76,11 @@ def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
     scores = "\n".join(f"| {name} | {value:.4f} |" for name, value in result.scores.items())
     optimizers = "; ".join(f"{player}: {optimizer}" for player, optimizer in run.optimizers.items())
     where, data = config["environment"], config["data"]
+    shape = data["columns"]["images"][0]
     batch = {name: list(x.shape) for name, x in batch_of(phase).items()}
     return f"""# {config["recipe"]}, preset {config["preset"]}
 
-- data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {data["columns"]["images"][0]}
+- data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {shape}
 - steps: {int(result.state.step)}, batch {batch}, seed {config["hyper"]["seed"]}
 - optimizers: {optimizers}
 - device: {where["device"]}, {where["processor"]}

@@ -17,7 +17,6 @@ from genjax.data import Dataset, Facts
 from genjax.engine import State, checkpoint, init_state
 from genjax.run.cli import built
 from genjax.run.folder import read_config
-from genjax.run.options import Options
 from genjax.run.run import Recipe, Run, recipe
 
 
@@ -62,7 +61,7 @@ class Trained(NamedTuple):
         ends = [np.asarray(self._able("latents")(jax.random.key(seed), 1))[0] for seed in (first, second)]
         prior = getattr(self.task, "prior", latent.NORMAL)
         walk = latent.spherical if prior.bound is None else latent.linear
-        return self.from_latents(walk(*ends, steps), None if label is None else [label] * steps)
+        return self.from_latents(walk(ends[0], ends[1], steps), None if label is None else [label] * steps)
 
     def from_latents(self, latents: Any, labels: Any = None) -> np.ndarray:
         """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional model."""
@@ -89,10 +88,10 @@ class Trained(NamedTuple):
         return self._able("predict")(self.state, images)
 
 
-def options_of(found: Recipe, values: dict[str, Any]) -> Options:
+def options_of(found: Recipe, values: dict[str, Any]) -> Any:
     """Return the hyperparameters that a configuration holds; ValueError for one of another version of the recipe."""
     known = {field.name for field in dataclasses.fields(found.options)}
-    kept = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
+    kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
     try:
         return found.options(**kept)
     except TypeError as error:

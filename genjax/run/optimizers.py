@@ -1,4 +1,4 @@
-"""The optimizer of a player as a value: which rule, at which learning rate, falling how; built and told from one record.
+"""The optimizer of a player as a value: which rule, at which rate, falling how; built and told from one record.
 
     adam(2e-4, b1=0.5, b2=0.999, decay=LINEAR)
 
@@ -55,7 +55,7 @@ def stairs(*shares: float, factor: float = 0.1) -> Decay:
 
 
 class Rule(NamedTuple):
-    """make: (rate, **arguments) -> optax transformation.  moments: whether it takes b1 and b2.  decays: weight_decay."""
+    """make: (rate, **arguments) -> optax transformation.  moments: it takes b1 and b2.  decays: and weight_decay."""
 
     make: Callable[..., optax.GradientTransformation]
     moments: bool = False
@@ -145,6 +145,4 @@ def for_run(own: Optimizer, options: Options) -> Optimizer:
     if options.scaling != "none" and options.base_batch is None:
         raise ValueError(f"--scaling {options.scaling} needs --base-batch, the batch that the rates were chosen for")
     rate = SCALINGS[options.scaling](own.rate, options.batch_size, options.base_batch or options.batch_size)
-    return own._replace(
-        rule=rule, rate=rate, arguments=arguments, warm_up=options.rate_warm_up, clip=options.clip
-    )
+    return own._replace(rule=rule, rate=rate, arguments=arguments, warm_up=options.rate_warm_up, clip=options.clip)

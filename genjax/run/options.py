@@ -14,9 +14,11 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from genjax.data import SPECS
+
+N = TypeVar("N")
 
 
 class Limits(NamedTuple):
@@ -39,12 +41,8 @@ class Limits(NamedTuple):
         return self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self) -> str:
-        ends = [
-            f"{word} {end:g}"
-            for word, end in (("at least", self.least), ("above", self.above), ("at most", self.most), ("below", self.below))
-            if math.isfinite(end)
-        ]
-        return " and ".join(ends) or "finite"
+        ends = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{word} {end:g}" for word, end in ends.items() if math.isfinite(end)) or "finite"
 
 
 def at_least(low: float) -> Limits:
@@ -124,7 +122,7 @@ class RunOptions:
     describe: bool = False
     """Print parameters, optimizers and batches as JSON, and do nothing else."""
     flops: bool = False
-    """Add the floating-point operations of a step to --describe, for which the step is lowered: minutes for large ones."""
+    """Add the floating-point operations of a step to --describe; takes minutes for large networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +175,14 @@ def flag(name: str) -> str:
 
 def limits(options: type) -> Mapping[str, Limits]:
     """Return the limits of every numeric field of an options class that declares some."""
+    return notes(options, Limits)
+
+
+def notes(options: type, kind: type[N]) -> dict[str, N]:
+    """Return what the annotations of an options class hold of one kind, by field: `{"seed": at_least(0), ...}`."""
     hints = typing.get_type_hints(options, include_extras=True)
-    found = {name: [x for x in getattr(hint, "__metadata__", ()) if isinstance(x, Limits)] for name, hint in hints.items()}
-    return {name: declared[0] for name, declared in found.items() if declared}
+    said = {name: getattr(hint, "__metadata__", ()) for name, hint in hints.items()}
+    return {name: x for name, all_of in said.items() for x in all_of if isinstance(x, kind)}
 
 
 def check(options: Any) -> None:

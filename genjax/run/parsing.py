@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from genjax.run.options import COMMON, RunOptions, check, limits
+from genjax.run.options import COMMON, RunOptions, check, limits, notes
 
 T = TypeVar("T")
 
@@ -39,21 +39,19 @@ def _groups(options: type) -> dict[str, tuple[type, ...]]:
 
 def _notes(options: type) -> dict[str, str]:
     """Return what follows the help of a field: its limits, and any text in its annotation."""
-    hints = typing.get_type_hints(options, include_extras=True)
-    said = {name: [x for x in getattr(hint, "__metadata__", ()) if isinstance(x, str)] for name, hint in hints.items()}
-    return {name: f"({allowed})" for name, allowed in limits(options).items()} | {k: v[0] for k, v in said.items() if v}
+    return {name: f"({allowed})" for name, allowed in limits(options).items()} | notes(options, str)
 
 
-def _grouped(default: Any, notes: Mapping[str, str]) -> Any:
+def _grouped(default: Any, said: Mapping[str, str]) -> Any:
     """Return `default` as a record with one nested record a group, for tyro to parse; field names stay unique.
 
-    notes: what follows the text of some fields in the help.
+    said: what follows the text of some fields in the help.
     """
     import tyro
 
     options = type(default)
     hints = typing.get_type_hints(options)
-    notes = {**_notes(options), **notes}
+    said = {**_notes(options), **said}
     groups = {}
     for title, classes in _groups(options).items():
         fields = []
@@ -62,16 +60,14 @@ def _grouped(default: Any, notes: Mapping[str, str]) -> Any:
             for name in vars(group)["__annotations__"]:
                 if name in (known for known, *_ in fields):
                     continue
-                argument = tyro.conf.arg(help=f"{texts.get(name, '')} {notes.get(name, '')}")
+                argument = tyro.conf.arg(help=f"{texts.get(name, '')} {said.get(name, '')}")
                 value: Any = dataclasses.field(default=getattr(default, name))
                 fields.append((name, Annotated[hints[name], argument], value))
         text = COMMON_TEXT.get(title, "What is this model's own.")
         record = dataclasses.make_dataclass(title, fields, frozen=True, namespace={"__doc__": text})
         groups[title] = tyro.conf.OmitArgPrefixes[record], record()  # type: ignore[valid-type]
-    whole = dataclasses.make_dataclass(
-        "Grouped", [(title, kind, dataclasses.field(default=value)) for title, (kind, value) in groups.items()], frozen=True
-    )
-    return whole()
+    fields = [(title, kind, dataclasses.field(default=value)) for title, (kind, value) in groups.items()]
+    return dataclasses.make_dataclass("Grouped", fields, frozen=True)()
 
 
 COMMON_TEXT = dict(
@@ -89,16 +85,16 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     import tyro
 
     asked: Any = default
-    notes = {}
+    said = {}
     timed = isinstance(default, RunOptions)
     if timed:
         asked = dataclasses.replace(default, steps=None, epochs=None)  # type: ignore[type-var]
-        notes = {
+        said = {
             name: f"(of this preset: {value:g})"
             for name in ("steps", "epochs")
             if (value := getattr(default, name)) is not None
         }
-    start = _grouped(asked, notes)
+    start = _grouped(asked, said)
     grouped = tyro.cli(type(start), default=start, args=list(arguments), prog=program, description=description)
     values = {
         field.name: getattr(group, field.name)

@@ -74,7 +74,8 @@ def names(places: tuple[str, ...] = PACKAGES) -> list[str]:
 def recipe(name: str) -> Recipe:
     """Return the recipe of that name; ValueError names the known ones."""
     if name not in names():
-        raise ValueError(f"there is no recipe '{name}'{suggestion(name, names())}; the recipes are: {', '.join(names())}")
+        known = names()
+        raise ValueError(f"there is no recipe '{name}'{suggestion(name, known)}; the recipes are: {', '.join(known)}")
     return of_module(importlib.import_module(f"{package(PACKAGES)}.{name}"), name)
 
 

@@ -26,8 +26,8 @@ MOST_CLASSES = 30
 class Classification:
     """Classify images with `network`.
 
-    name: of the network, for titles.  preprocess: uint8 images -> the network's input.  size: side of the window in the middle of each image that is
-    classified, None for all of it.  averaged: whether averaged parameters are used.
+    name: of the network, for titles.  preprocess: uint8 images -> the network's input.  size: side of the window in the
+    middle of each image that is classified, None for all of it.  averaged: whether averaged parameters are used.
     """
 
     dataset: Dataset
@@ -48,10 +48,10 @@ class Classification:
 
     def logits(self, state: State, images: np.ndarray) -> np.ndarray:
         """Return logits float32[count, classes] of images uint8[count, height, width, channels]."""
-        variables, size = self.variables(state), None if self.size is None else (self.size, self.size)
+        variables = self.variables(state)
+        images = images if self.size is None else np.asarray(centre_crop(images, self.size))
         parts = [
-            np.asarray(self._apply(variables, centre_crop(images[at : at + BATCH], size)))
-            for at in range(0, len(images), BATCH)
+            np.asarray(self._apply(variables, images[at : at + BATCH])) for at in range(0, len(images), BATCH)
         ]
         return np.concatenate(parts)
 

@@ -121,7 +121,7 @@ class Generation:
 
 
 def conditions(prior: Prior, classes: int) -> dict[str, str]:
-    """Return the conditions of a generator with a latent: truncation of a normal one, labels where there are classes."""
+    """Return the conditions of a generator: truncation of a normal latent, labels where there are classes."""
     known = {} if prior.bound is not None else {"truncation": "largest absolute value of the latent's components"}
     return known | ({"labels": f"class numbers 0 to {classes - 1}"} if classes else {})
 

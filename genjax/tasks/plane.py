@@ -90,7 +90,8 @@ def scatter(points: np.ndarray, mixture: Mixture) -> Page:
 
     figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*mixture.centres.T, s=120, facecolors="none", edgecolors="tab:orange", label="modes")
+    x, y = mixture.centres.T
+    axes.scatter(x, y, s=120, facecolors="none", edgecolors="tab:orange", label="modes")
     axes.scatter(points[:, 0], points[:, 1], s=3, color="tab:blue", alpha=0.5, linewidths=0, label="samples")
     limit = 1.4 * float(np.abs(mixture.centres).max())
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")

@@ -30,7 +30,8 @@ class Translation:
     """Translate images of domain A into domain B ("forward"), and of B into A ("backward").
 
     shape: height, width and channels that the networks are trained on; the middle of larger images is taken.
-    apply: (state, network's name, images in the range of `pixels`) -> images.  prepare: batches as the losses take them.
+    apply: (state, network's name, images in the range of `pixels`) -> images.
+    prepare: batches as the losses take them.
     """
 
     dataset: Dataset
@@ -46,7 +47,8 @@ class Translation:
 
     def translate(self, state: State, images: np.ndarray, backward: bool = False) -> np.ndarray:
         """Return images, bytes of any size that the network takes, translated, as bytes."""
-        return self.pixels.to_bytes(self._run(state, "backward" if backward else "forward", self.pixels.from_bytes(images)))
+        net = "backward" if backward else "forward"
+        return self.pixels.to_bytes(self._run(state, net, self.pixels.from_bytes(images)))
 
     def sample(
         self,
