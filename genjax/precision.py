@@ -40,9 +40,9 @@ class LossScale(NamedTuple):
     good_steps: jax.Array
 
 
-def initial_scale(scale: float = INITIAL) -> LossScale:
-    """Return the scale that a run starts from."""
-    return LossScale(jnp.asarray(scale, jnp.float32), jnp.zeros((), jnp.int32))
+def initial_scale(scale: float | None = None) -> LossScale:
+    """Return the scale that a run starts from: `INITIAL`, or another."""
+    return LossScale(jnp.asarray(INITIAL if scale is None else scale, jnp.float32), jnp.zeros((), jnp.int32))
 
 
 def unscaled(gradient: Any, scale: LossScale) -> Any:

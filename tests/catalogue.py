@@ -26,7 +26,7 @@ class Entry:
 
     game: (optimizer, dtype) -> a tiny game.  batch: (size, seed) -> leaves [B, ...] of one sub-batch.
     parameters: `{preset: {net: trainable parameters}}` of the recipe's presets.
-    deterministic: the loss draws no noise of its own, so that devices which split the batch must agree exactly.
+    deterministic: the loss draws no noise, so that any seed trains to the same bits.
     bias_before_norm: the published network has biases that its batch norm cancels, and its parameter count has them.
     """
 
@@ -74,8 +74,9 @@ def _pair(tx, opponent: str) -> dict[str, Any]:
     return {"generator_tx": tx, f"{opponent}_tx": tx}
 
 
-def _gan(tx, dtype):
-    return gan.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4)
+def plane(tx, dtype, **options) -> Game:
+    """Return a GAN of points in the plane."""
+    return gan.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, **options)
 
 
 def _dcgan(tx, dtype):
@@ -186,7 +187,7 @@ CATALOGUE = (
         "autoencoders", "m2", _m2, images,
         {"paper": {"m2": _dense(784, 500, 10) + _dense(794, 500, 100) + _dense(60, 500, 784)}},
     ),
-    Entry("gans", "gan", _gan, points, {"paper": {"generator": 2_503_984, "discriminator": 1_231_441}}),
+    Entry("gans", "gan", plane, points, {"paper": {"generator": 2_503_984, "discriminator": 1_231_441}}),
     Entry(
         "gans", "dcgan", _dcgan, partial(labelled, shape=LARGER),
         {

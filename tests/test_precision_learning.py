@@ -23,28 +23,37 @@ HUGE = 2.0**24  # float16 ends at 65504: the first gradients overflow
 INTERVAL = 10
 
 
-def half_vae(initial):
+@pytest.fixture(autouse=True)
+def short_interval(monkeypatch):
+    """Let scales grow after few moves."""
+    monkeypatch.setattr(precision, "INTERVAL", INTERVAL)
+
+
+def half_vae():
     coders = {"encoder": DenseEncoder((64,), dtype=jnp.float16), "decoder": DenseDecoder((64,), dtype=jnp.float16)}
-    tx = precision.dynamic_loss_scale(optax.adam(3e-3), initial, INTERVAL)
-    return vae.game(vae.VAE(**coders, latent=8, image_shape=(8, 8, 1)), tx), "vae", transforms.scale
+    return vae.game(vae.VAE(**coders, latent=8, image_shape=(8, 8, 1)), optax.adam(3e-3)), "vae", transforms.scale
 
 
-def half_dcgan(initial):
+def half_dcgan():
     networks = dcgan.Generator(8, 1, 8, dtype=jnp.float16), dcgan.Discriminator(8, 8, dtype=jnp.float16)
-    txs = (precision.dynamic_loss_scale(optax.adam(1e-3, 0.5), initial, INTERVAL) for _ in range(2))
+    adam = optax.adam(1e-3, 0.5)
 
     def prepare(batch, key):
         return transforms.scale(batch, key, low=-1.0)
 
-    return dcgan.game(*networks, *txs, (8, 8, 1), 8), "discriminator", prepare
+    game = dcgan.game(*networks, generator_tx=adam, discriminator_tx=adam, image_shape=(8, 8, 1), latent=8)
+    return game, "discriminator", prepare
 
 
 def train(make, initial, steps, poisoned=()):
     """Return the parameters, scales and losses of each step; batches of the steps in `poisoned` are infinite."""
-    game, player, prepare = make(initial)
+    game, player, prepare = make()
+    game = precision.scaled(game)
     split = data.load("digits").train
     plan = parallel.jit_plan(jax.devices()[:1])
-    state = plan.put_state(jax.jit(lambda key: init_state(game, key))(jax.random.key(0)))
+    start = jax.jit(lambda key: init_state(game, key))(jax.random.key(0))
+    scales = {each.name: precision.initial_scale(initial) for each in game.players}
+    state = plan.put_state(start.replace(loss_scale=scales))
     run = plan.compile(make_run(make_step(game)))
     params, scales, losses = [], [], []
     for step in range(steps):

@@ -30,7 +30,7 @@ class Feed(NamedTuple):
     """What a phase trains on.
 
     split: a split of `genjax.data`.  batch_size: images in a sub-batch, over all devices.
-    prepare: `(batch, key) -> batch`, runs inside the compiled step.
+    prepare: `(batch, key) -> batch`, runs inside the compiled step: see `genjax.engine.step.make_run`.
     """
 
     split: Any

@@ -170,6 +170,17 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
     return step
 
 
+def _prepared(prepare: Callable[[Any, jax.Array], Any], batch: Batch, key: jax.Array) -> Batch:
+    """Return `prepare` of every example of a batch, leaves [R, B, ...], each with a key of its own."""
+
+    def one(example, key):
+        return jax.tree.map(lambda x: x[0], prepare(jax.tree.map(lambda x: x[None], example), key))
+
+    repeats, count = jax.tree.leaves(batch)[0].shape[:2]
+    keys = jax.vmap(lambda key: parallel.rows(jax.random.split, key, (count,)))(jax.random.split(key, repeats))
+    return jax.vmap(jax.vmap(one))(batch, keys)
+
+
 def make_run(
     step: Step, prepare: Callable[[Any, jax.Array], Any] | None = None
 ) -> Callable[[State, Mapping[str, jax.Array], jax.Array | None, jax.Array], tuple[State, Metrics]]:
@@ -177,15 +188,14 @@ def make_run(
 
     source: arrays [N, ...] that live on the device, with indices int32[K, R, B] into them; or, with indices None, the
         batches themselves, [K, R, B, ...].
-    prepare: `(batch, key) -> batch` on leaves [B, ...], inside the compiled step (scaling of uint8, flips, noise).
+    prepare: `(batch, key) -> batch`, inside the compiled step (scaling of uint8, flips, noise). It is given leaves
+        [1, ...], an example each with a key of its own, so that no split of a batch over devices changes what it draws.
     Returns the state after K steps and metrics stacked to [K].
     """
 
     def body(state, batch, key):
         if prepare is not None:
-            data_key = rng.named(rng.at_step(key, state.step), "data")
-            count = jax.tree.leaves(batch)[0].shape[0]
-            batch = jax.vmap(prepare)(batch, parallel.rows(jax.random.split, data_key, (count,)))
+            batch = _prepared(prepare, batch, rng.named(rng.at_step(key, state.step), "data"))
         return step(state, batch, key)
 
     def run(state, source, indices, key):

@@ -163,7 +163,8 @@ def test_unlabelled_images_give_label_embeddings_no_gradient(late):
     @jax.jit
     def gradient(labels):
         batch = {**small_batch(), "labels": labels}
-        return jax.grad(lambda params: loss(params, state, batch, jax.random.key(2))[0])(state.params)["cvae"]
+        key = jax.random.key(2)
+        return jax.grad(lambda params: loss(state.replace(params=params), batch, key)[0])(state.params)["cvae"]
 
     unlabelled, mixed = gradient(jnp.full(8, -1)), gradient(jnp.array([3, -1, -1, -1, 3, -1, 5, -1]))
     for table in ("encoder_labels", "decoder_labels"):
@@ -202,7 +203,7 @@ def test_loss_averages_samples_outside_the_logarithm():
     model = vae.VAE(DenseEncoder((8,)), DenseDecoder((8,)), latent=3, image_shape=SMALL)
     game = vae.game(model, TX, beta=0.1, samples=4)
     state, images = start(game), small_batch()["images"]
-    value, aux = game.players[0].loss(state.params, state, {"images": images}, jax.random.key(3))
+    value, aux = game.players[0].loss(state, {"images": images}, jax.random.key(3))
 
     variables = state.variables_of("vae")
     mean, log_variance = model.apply(variables, images, method="encode")

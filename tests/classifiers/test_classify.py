@@ -72,6 +72,6 @@ def test_dropout_gets_its_key_from_the_step():
     game = classify.game(network, optax.sgd(0.0), (31, 31, 3))
     state = jax.jit(lambda key: init_state(game, key))(jax.random.key(0))
     batch = {"images": jax.random.normal(jax.random.key(2), (2, 31, 31, 3)), "labels": jnp.array([0, 2])}
-    loss = jax.jit(lambda key: game.players[0].loss(state.params, state, batch, key)[0])
+    loss = jax.jit(lambda key: game.players[0].loss(state, batch, key)[0])
     assert loss(jax.random.key(0)) == loss(jax.random.key(0))
     assert loss(jax.random.key(0)) != loss(jax.random.key(1))

@@ -122,6 +122,21 @@ def test_games_that_take_turns_are_compiled_once_each(tmp_path):
     assert traces == [1, 1]
 
 
+def test_a_data_set_is_put_on_the_device_once_for_all_phases_that_train_on_it(tmp_path):
+    put = []
+
+    def put_source(arrays):
+        put.append(arrays)
+        return PLAN.put_source(arrays)
+
+    game, feed, other = toy.regression(), toy.feed(), toy.feed()
+    phases = [Phase(game, 5, each) for each in (feed, feed, feed._replace(batch_size=8), other, other)]
+    settings = Settings(fuse=1, checkpoint_every=7)
+    result = train(phases, PLAN._replace(put_source=put_source), seed=3, folder=tmp_path, settings=settings)
+    assert int(result.state.step) == 25
+    assert [id(arrays) for arrays in put] == [id(feed.split.arrays), id(other.split.arrays)]
+
+
 def test_a_checkpoint_of_eight_devices_resumes_on_one(tmp_path):
     run(tmp_path / "a", steps=20, plan=parallel.jit_plan(jax.devices()[:8]))
     resumed = run(tmp_path / "a", plan=PLAN, resume=True)

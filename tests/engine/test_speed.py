@@ -20,7 +20,7 @@ def test_a_step_takes_over_the_buffers_of_the_state_it_is_given(name):
     plan, game = PLANS[name], toy.regression()
     before = plan.put_state(init_state(game, KEY))
     indices = plan.put_batches(pipeline.order(64, 16, 0, 0, 3)[:, None])
-    run = plan.compile(make_run(make_step(game, plan.axis), None, plan.axis))
+    run = plan.compile(make_run(make_step(game, plan.axis)))
     after, _ = run(before, plan.put_source(toy.split().arrays), indices, KEY)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves((before.params, before.opt_state, before.ema)))
     assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(after))

@@ -8,7 +8,7 @@ import optax
 
 from genjax import parallel
 from genjax.data import Arrays
-from genjax.engine import Aux, Game, Player
+from genjax.engine import Aux, Game, Player, aux, with_networks
 from genjax.engine.phases import Feed
 
 
@@ -26,16 +26,15 @@ def regression(tx=None, poison=None):
     """One player; `poison`, a step at which the loss becomes infinite."""
     net = Net()
 
-    def loss(params, state, batch, key):
-        variables = {"params": params["net"], **state.variables["net"]}
+    def loss(nets, state, batch, key):
         x = batch["images"].reshape(-1, 3) / 255
-        out, updated = net.apply(variables, x, train=True, mutable=["batch_stats"])
+        out, changed = nets.net(x)
         value = jnp.mean((out - jnp.stack([x.sum(1), x[:, 0] * x[:, 1]], 1)) ** 2)
         if poison is not None:
             value = value * jnp.where(state.step == poison, jnp.inf, 1.0)
-        return value, Aux({"net": updated}, metrics={"out": out.mean()})
+        return value, aux(changed, out=out.mean())
 
-    player = Player("net", loss, tx or optax.adam(1e-2), ("net",))
+    player = Player("net", with_networks(loss, {"net": net}, ("net",)), tx or optax.adam(1e-2), ("net",))
     return Game((player,), {"net": lambda key: net.init(key, jnp.zeros((1, 3)), train=False)}, ema={"net": 0.9})
 
 
@@ -45,12 +44,13 @@ def duel(critic_steps=3, generator_steps=1):
     def number(value):
         return lambda key: {"params": {"value": jnp.float32(value)}}
 
-    def critic(params, state, batch, key):
-        gap = params["critic"]["value"] - params["generator"]["value"] - batch["images"].mean()
+    def critic(state, batch, key):
+        gap = state.params["critic"]["value"] - state.params["generator"]["value"] - batch["images"].mean()
         return gap**2, Aux(memory={"seen": state.memory["seen"] + 1})
 
-    def generator(params, state, batch, key):
-        return (params["generator"]["value"] - params["critic"]["value"] * batch["images"].mean()) ** 2, Aux()
+    def generator(state, batch, key):
+        values = state.params
+        return (values["generator"]["value"] - values["critic"]["value"] * batch["images"].mean()) ** 2, Aux()
 
     players = (
         Player("critic", critic, optax.sgd(0.1), ("critic",), repeats=critic_steps),

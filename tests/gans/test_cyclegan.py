@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from genjax import data
-from genjax.engine import init_state, move
+from genjax.engine import Network, init_state, move
 from genjax.gans import cyclegan
 from genjax.nn.patch import PatchDiscriminator
 from tests.gans.learning import learned
@@ -56,7 +56,8 @@ def test_half_of_what_a_full_pool_returns_is_old():
 
 def tiny(**options):
     networks = cyclegan.Generator(1, 4, 1), PatchDiscriminator(1, 4)
-    return cyclegan.game(*networks, optax.sgd(0.1), optax.sgd(0.1), (8, 8, 1), **options)
+    sgd = optax.sgd(0.1)
+    return cyclegan.game(*networks, generators_tx=sgd, discriminators_tx=sgd, image_shape=(8, 8, 1), **options)
 
 
 def batch(count=4):
@@ -91,18 +92,20 @@ class Mean:
 
 def test_losses_by_hand():
     class State:
-        variables = {net: {} for net in ("forward", "backward", "discriminator_a", "discriminator_b")}  # noqa: RUF012
         memory = {name: cyclegan.empty_pool(5, (2, 2, 1)) for name in ("pool_a", "pool_b")}  # noqa: RUF012
 
-    params = {"forward": 0.5, "backward": -0.25, "discriminator_a": 1.0, "discriminator_b": 2.0}
+    class nets:
+        forward, backward = (Network("", Shift(), shift, {}, False) for shift in (0.5, -0.25))
+        discriminator_a, discriminator_b = (Network("", Mean(), factor, {}, False) for factor in (1.0, 2.0))
+
     images = {"images": jnp.full((3, 2, 2, 1), 0.1), "targets": jnp.full((3, 2, 2, 1), -0.2)}
-    loss, aux = cyclegan.generators_loss(Shift(), Mean(), 10.0, 5.0, params, State, images, None)
+    loss, aux = cyclegan.generators_loss(nets, State, images, None, cycle=10.0, identity=5.0)
     assert aux.metrics["cycle"] == pytest.approx(2 * 0.25, rel=1e-5)
     assert aux.metrics["identity"] == pytest.approx(0.5 + 0.25, rel=1e-5)
     fooling = (2 * 0.6 - 1) ** 2 + (-0.45 - 1) ** 2
     assert aux.metrics["adversarial"] == pytest.approx(fooling, rel=1e-5)
     assert loss == pytest.approx(fooling + 10 * 0.5 + 5 * 0.75, rel=1e-5)
-    loss, aux = cyclegan.discriminators_loss(Shift(), Mean(), params, State, images, jax.random.key(0))
+    loss, aux = cyclegan.discriminators_loss(nets, State, images, jax.random.key(0))
     expected = 0.5 * ((0.1 - 1) ** 2 + 0.45**2) + 0.5 * ((-0.4 - 1) ** 2 + 1.2**2)
     assert loss == pytest.approx(expected, rel=1e-5)
     assert int(aux.memory["pool_a"]["count"]) == 3
@@ -171,7 +174,8 @@ def test_crops_are_as_large_as_asked_and_in_range():
 @pytest.mark.slow
 def test_the_published_networks_make_a_real_step():
     networks = cyclegan.Generator(3, 64, 9), PatchDiscriminator(3, 64)
-    game = cyclegan.game(*networks, optax.adam(2e-4), optax.adam(2e-4), (64, 64, 3))
+    adam = optax.adam(2e-4)
+    game = cyclegan.game(*networks, generators_tx=adam, discriminators_tx=adam, image_shape=(64, 64, 3))
     state = init_state(game, jax.random.key(0))
     x = jax.random.uniform(jax.random.key(1), (1, 64, 64, 3), minval=-1.0)
     for player in game.players:

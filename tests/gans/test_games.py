@@ -10,6 +10,7 @@ from flax import linen as nn
 
 from genjax.engine import init_state, make_step, move
 from genjax.gans import dcgan, gan, sngan, wgan, wgan_gp
+from genjax.latent import Prior
 from genjax.losses import adversarial
 from tests.engine.toy import worst
 
@@ -35,16 +36,22 @@ def first(batch):
     return jax.tree.map(lambda x: x[-1], batch)
 
 
-def constant_prior(key, shape):
-    """Return the same latents for whatever key, so that devices which split a batch see the same images."""
-    return jnp.ones(shape)
+def txs(opponent, generator=None, other=None):
+    """Return the optimizers of a game of "generator" and `opponent`; by default neither moves."""
+    still = optax.sgd(0.0)
+    return {"generator_tx": generator or still, f"{opponent}_tx": other or still}
+
+
+# The same latents for whatever key.
+CONSTANT = Prior("1", lambda key, shape: jnp.ones(shape), 1.0)
 
 
 # GAN
 
 
 def test_simultaneous_moves_take_both_gradients_at_the_old_parameters():
-    make = partial(gan.game, *PLANE.values(), optax.sgd(0.1), optax.sgd(0.2), POINT, 4, prior=constant_prior)
+    both = txs("discriminator", optax.sgd(0.1), optax.sgd(0.2))
+    make = partial(gan.game, *PLANE.values(), **both, image_shape=POINT, latent=4, prior=CONSTANT)
     together, turns = make(simultaneous=True), make()
     state, batch = start(together), points()
     after, metrics = jax.jit(make_step(together))(state, batch, KEY)
@@ -60,7 +67,7 @@ def test_simultaneous_moves_take_both_gradients_at_the_old_parameters():
 
 
 def test_the_objective_is_the_one_given():
-    make = partial(gan.game, *PLANE.values(), optax.sgd(0.1), optax.sgd(0.1), POINT, 4)
+    make = partial(gan.game, *PLANE.values(), **txs("discriminator"), image_shape=POINT, latent=4)
     losses = []
     for objective in (adversarial.non_saturating_generator, adversarial.minimax_generator):
         _, metrics = jax.jit(make_step(make(objective=objective)))(start(make()), points(), KEY)
@@ -71,17 +78,10 @@ def test_the_objective_is_the_one_given():
 # Batch norm, and who may change statistics
 
 
-def convolutional(**options):
-    return dcgan.game(
-        dcgan.Generator(8, 1, 4), dcgan.Discriminator(8, 4), optax.adam(1e-3), optax.adam(1e-3), (8, 8, 1), 5, **options
-    )
-
-
 def test_images_and_samples_are_normalised_apart():
     """The running mean is the recursion over two batches, not the mean of their union."""
-    game = dcgan.game(
-        dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4), optax.sgd(0.0), optax.sgd(0.0), (16, 16, 1), 5
-    )
+    networks = dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4)
+    game = dcgan.game(*networks, **txs("discriminator"), image_shape=(16, 16, 1), latent=5)
     state = start(game)
     real = jax.random.uniform(jax.random.key(1), (8, 16, 16, 1), minval=-1.0)
     moved, _ = jax.jit(partial(move, game.players[0]))(state, {"images": real}, KEY)
@@ -108,10 +108,8 @@ def test_images_and_samples_are_normalised_apart():
 
 def test_every_weight_stays_within_its_bound_after_each_critic_move():
     limit = 0.02
-    game = wgan.game(
-        dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4), optax.rmsprop(0.05), optax.rmsprop(0.05), (16, 16, 1), 5,
-        limit=limit,
-    )  # fmt: skip
+    networks, fast = (dcgan.Generator(16, 1, 4), dcgan.Discriminator(16, 4)), optax.rmsprop(0.05)
+    game = wgan.game(*networks, **txs("critic", fast, fast), image_shape=(16, 16, 1), latent=5, limit=limit)
     state, advance = start(game), jax.jit(partial(move, game.players[0]))
     assert max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves(state.params["critic"])) > limit
     batch = {"images": jax.random.uniform(jax.random.key(0), (8, 16, 16, 1))}
@@ -123,7 +121,7 @@ def test_every_weight_stays_within_its_bound_after_each_critic_move():
 
 
 def test_the_critic_moves_five_times_a_step_on_a_batch_each_and_its_distance_is_minus_its_loss():
-    game = wgan.game(*PLANE.values(), optax.rmsprop(1e-3), optax.rmsprop(1e-3), POINT, 4)
+    game = wgan.game(*PLANE.values(), **txs("critic"), image_shape=POINT, latent=4)
     batch = points(5)
     assert game.batches_per_step == 5
     _, metrics = jax.jit(make_step(game))(start(game), batch, KEY)
@@ -142,7 +140,10 @@ class Slope(nn.Module):
 
 
 def test_the_loss_of_a_linear_critic_is_known_and_the_penalty_pulls_its_norm_to_one():
-    game = wgan_gp.game(PLANE["generator"], Slope(), optax.sgd(0.0), optax.sgd(0.01), POINT, 4, 1, weight=10.0)
+    game = wgan_gp.game(
+        PLANE["generator"], Slope(), **txs("critic", other=optax.sgd(0.01)), image_shape=POINT, latent=4,
+        critic_steps=1, weight=10.0,
+    )  # fmt: skip
     state = start(game)
     advance = jax.jit(partial(move, game.players[0]))
     state, metrics = advance(state, first(points()), KEY)
@@ -156,20 +157,12 @@ def test_the_loss_of_a_linear_critic_is_known_and_the_penalty_pulls_its_norm_to_
 def test_the_generator_may_move_on_a_larger_batch():
     seen = []
 
-    def prior(key, shape):
+    def draw(key, shape):
         seen.append(shape)
         return jax.random.normal(key, shape)
 
-    game = wgan_gp.game(
-        PLANE["generator"],
-        PLANE["discriminator"],
-        optax.sgd(0.1),
-        optax.sgd(0.1),
-        POINT,
-        4,
-        generator_batch=2,
-        prior=prior,
-    )
+    prior = Prior("N(0, 1)", draw)
+    game = wgan_gp.game(*PLANE.values(), **txs("critic"), image_shape=POINT, latent=4, generator_batch=2, prior=prior)
     jax.eval_shape(partial(move, game.players[1]), start(game), first(points()), KEY)
     assert seen == [(64, 4)]
 
@@ -178,10 +171,8 @@ def test_the_generator_may_move_on_a_larger_batch():
 
 
 def test_the_power_iteration_moves_once_a_move_of_the_discriminator_and_not_in_the_generators():
-    game = sngan.game(
-        PLANE["generator"], sngan.DenseDiscriminator((8,)), optax.sgd(0.0), optax.sgd(0.0), POINT, 4,
-        discriminator_steps=3,
-    )  # fmt: skip
+    networks = PLANE["generator"], sngan.DenseDiscriminator((8,))
+    game = sngan.game(*networks, **txs("discriminator"), image_shape=POINT, latent=4, discriminator_steps=3)
     state = start(game)
     after, _ = jax.jit(make_step(game))(state, points(3), KEY)
     kernel = state.params["discriminator"]["SpectralDense_0"]["kernel"]

@@ -31,7 +31,8 @@ def networks(size, **options):
 
 
 def game(size, fading=None, tx=None, **options):
-    return pggan.game(*networks(size), tx or optax.adam(1e-2), tx or optax.adam(1e-2), LATENT, fading, **options)
+    tx = tx or optax.adam(1e-2)
+    return pggan.game(*networks(size), generator_tx=tx, critic_tx=tx, latent=LATENT, fading=fading, **options)
 
 
 def start(played, key=KEY):
@@ -269,7 +270,7 @@ def test_one_step_of_the_published_networks_at_64_pixels_and_a_batch_of_2():
     """Full width, in the middle of the fade to 64 pixels; larger resolutions differ by narrower layers alone."""
     networks = pggan.Generator(64), pggan.Critic(64)
     adam = optax.adam(1e-3, 0.0, 0.99)
-    played = pggan.game(*networks, adam, adam, fading=(0, 4), ema=0.999)
+    played = pggan.game(*networks, generator_tx=adam, critic_tx=adam, fading=(0, 4), ema=0.999)
     state = start(played).replace(step=jnp.int32(2))
     batch = {"images": jax.random.uniform(KEY, (1, 2, 64, 64, 3), minval=-1.0)}
     after, metrics = jax.jit(make_step(played))(state, batch, KEY)

@@ -21,14 +21,11 @@ def adam(rate):
     return optax.adam(rate, b1=0.5, eps=0, eps_root=1e-16)
 
 
-def ones(key, shape):
-    return jnp.ones(shape)
-
-
-def build(steps, tx=adam, prior=jax.random.normal, activation=jnp.tanh):
+def build(steps, tx=adam, activation=jnp.tanh):
     generator = gan.Generator((8,), POINT, activation, lambda x: x)
     discriminator = gan.Discriminator((8,), activation=activation)
-    return unrolled.game(generator, discriminator, tx(1e-2), tx(1e-2), POINT, 4, steps, prior)
+    txs = {"generator_tx": tx(1e-2), "discriminator_tx": tx(1e-2)}
+    return unrolled.game(generator, discriminator, **txs, image_shape=POINT, latent=4, steps=steps)
 
 
 def start(game):
@@ -43,8 +40,8 @@ def test_the_bilinear_game():
     """f = g d, ascent on d with rate eta: df_K/dg = d + 2 K eta g; half of it without the second term."""
     g, d, eta, count = 0.7, -0.3, 0.1, 10
 
-    def loss(params, state, batch, key):  # what the discriminator minimises
-        return -params["generator"] * params["discriminator"], Aux()
+    def loss(state, batch, key):  # what the discriminator minimises
+        return -state.params["generator"] * state.params["discriminator"], Aux()
 
     player = Player("discriminator", loss, optax.sgd(eta), ("discriminator",))
     params = {"generator": jnp.float32(g), "discriminator": jnp.float32(d)}
@@ -54,7 +51,8 @@ def test_the_bilinear_game():
     )  # fmt: skip
 
     def f_k(value):
-        return unrolled.unrolled_loss(player, count, {**params, "generator": value}, state, {}, KEY)[0]
+        given = state.replace(params={**params, "generator": value})
+        return unrolled.unrolled_loss(None, given, {}, KEY, player=player, steps=count)[0]
 
     np.testing.assert_allclose(jax.grad(f_k)(jnp.float32(g)), d + 2 * count * eta * g, rtol=1e-5)
 
@@ -69,7 +67,8 @@ def test_finite_differences_through_adam(steps):
         batch = jax.tree.map(lambda x: x.astype(jnp.float64), points(seed=1))
 
         def f_k(generator):
-            return game.players[0].loss({**state.params, "generator": generator}, state, batch, KEY)[0]
+            given = state.replace(params={**state.params, "generator": generator})
+            return game.players[0].loss(given, batch, KEY)[0]
 
         f_k = jax.jit(f_k)
         own = state.params["generator"]
@@ -89,8 +88,8 @@ def test_without_look_ahead_it_is_the_minimax_game():
     state, batch = start(game), points()
     after, _ = jax.jit(partial(move, game.players[0]))(state, batch, KEY)
 
-    def minimax(params, state, batch, key):
-        loss, _ = game.players[1].loss(params, state, batch, key)
+    def minimax(state, batch, key):
+        loss, _ = game.players[1].loss(state, batch, key)
         return -loss, Aux()
 
     expected, _ = jax.jit(partial(move, game.players[0]._replace(loss=minimax)))(state, batch, KEY)
@@ -117,8 +116,8 @@ def test_dead_units_give_no_nan():
 
 def test_devices_that_split_the_batch_look_ahead_together():
     def run(plan):
-        game = build(3, optax.sgd, ones)
-        compiled = plan.compile(make_run(make_step(game, plan.axis), None, plan.axis))
+        game = build(3, optax.sgd)
+        compiled = plan.compile(make_run(make_step(game, plan.axis)))
         batches = {"images": np.asarray(points(24)["images"]).reshape(1, 1, 24, *POINT).repeat(2, 0)}
         state, _ = compiled(plan.put_state(start(game)), plan.put_batches(batches), None, KEY)
         return plan.get_state(state)
