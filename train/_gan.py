@@ -186,8 +186,8 @@ def _real(split: Any, pixels: Range, count: int) -> tuple[np.ndarray, np.ndarray
 
 
 def plane_scores(mixture: mixtures.Mixture, points: np.ndarray) -> dict[str, float]:
-    """Return covered modes, the share of points within 0.15 of the ring's radius of a centre, and the divergence."""
-    found = coverage(points.reshape(-1, 2), mixture.centres, 0.3)
+    """Return covered modes, the share of points within 3 deviations of a mode, and the divergence."""
+    found = coverage(points.reshape(-1, 2), mixture.centres, mixture.deviation)
     return {"modes": found.modes, "near": found.near, "kl": found.divergence}
 
 
