@@ -34,7 +34,7 @@ from genjax.metrics.modes import coverage
 from genjax.run import program
 from genjax.run.run import recipe as find_recipe
 
-POINTS, RADIUS = 2500, 0.3
+POINTS = 2500
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def save_picture(path: Path, rows: dict[int, list[tuple[int, np.ndarray]]], mixt
                 color="tab:blue" if step is not None else "tab:orange",
             )
             axis.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
-            found = coverage(points, mixture.centres, RADIUS).modes
+            found = coverage(points, mixture.centres, mixture.deviation).modes
             axis.set_title(
                 "the data" if step is None else f"step {step}: {found} of {len(mixture.centres)}", fontsize=8
             )
@@ -132,7 +132,7 @@ def run(options: Options) -> None:
         for seed in range(options.seeds):
             seen = observe(look_ahead, seed, options)
             rows.setdefault(look_ahead, seen)
-            found = [coverage(points, mixture.centres, RADIUS) for _, points in seen]
+            found = [coverage(points, mixture.centres, mixture.deviation) for _, points in seen]
             numbers.append(
                 {
                     "look_ahead": look_ahead,
@@ -145,8 +145,8 @@ def run(options: Options) -> None:
             print(f"{look_ahead} steps ahead, seed {seed}: {found[-1].modes} modes at the end", file=sys.stderr)
     save_picture(options.out / "modes.png", rows, mixture)
     protocol = (
-        f"small preset of train.unrolled on mixture:{options.mixture}; a mode is covered when 1 % of {POINTS} samples "
-        f"lie within {RADIUS:g} of its centre"
+        f"small preset of train.unrolled on mixture:{options.mixture}; a mode is covered when a quarter of its "
+        f"equal share of {POINTS} samples lies within 3 deviations of its centre"
     )
     result = {"protocol": protocol, "runs": numbers, "environment": environment()}
     write_text(options.out / "modes.json", json.dumps(result, indent=2) + "\n")

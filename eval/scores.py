@@ -7,7 +7,8 @@ trained now if need be), or InceptionV3 with your own weights. n samples are com
 the same score of n other real images, for every score here depends on n. Writes scores.json into the run's folder.
 
 A Frechet distance is called FID only where the features are those of the published Inception file (by its hash, which
-a converted file carries) and n is at least 10,000: below, its bias is larger than most differences.
+a converted file carries) and n is at least 10,000: below, its bias is larger than most differences. With the default
+`--resizing clean` it is named "FID (clean resizing)"; `--resizing published` gives the "FID" of most papers.
 """
 
 import json
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
@@ -54,6 +55,8 @@ class Options:
     """Folder of a run of a recipe that draws images."""
     features: str | None = None
     """Folder of a run of train.classifier, or inception:FILE; a small classifier of the run's data if not given."""
+    resizing: Literal["clean", "published"] | None = None
+    """How images reach InceptionV3's size: clean (antialiased, the default) or published (as TensorFlow 1 did)."""
     count: int = 10_000
     """Samples, at most half as many as there are real images."""
     seed: int = 0
@@ -64,10 +67,14 @@ class Options:
 
 def extractor_of(options: Options, model: Trained) -> Extractor:
     """Return the extractor that the options name."""
+    kind, colon, rest = (options.features or "").partition(":")
+    if colon and kind == "inception":
+        return extractors.of_inception(Path(rest).expanduser(), options.resizing or "clean")
+    if options.resizing is not None:
+        raise ValueError(
+            f"--resizing {options.resizing} is for InceptionV3; leave it out, or give --features inception:FILE"
+        )
     if options.features is not None:
-        kind, colon, rest = options.features.partition(":")
-        if colon and kind == "inception":
-            return extractors.of_inception(Path(rest).expanduser())
         return extractors.of_classifier(Path(options.features))
     dataset, source = model.dataset, model.options.data
     if dataset.channels_of is not None:  # a stack is read channel by channel
@@ -124,8 +131,9 @@ def feature_rows(extractor: Extractor, fake: Any, real: Any, seed: int) -> list[
     n = len(seen)
     half, other = known[:n], known[n:]
     official = extractor.published and n >= ENOUGH
+    distance = extractor.distance if official else "Frechet distance of features"
     metrics: list[tuple[str, Callable[[np.ndarray, np.ndarray], float]]] = [
-        ("FID" if official else "Frechet distance of features", lambda a, b: frechet_distance(a, b).distance),
+        (distance, lambda a, b: frechet_distance(a, b).distance),
         ("kernel distance", lambda a, b: kernel_distance(a, b, seed=seed).mean),
     ]
     rows: list[Row] = [

@@ -3,7 +3,6 @@ import pytest
 
 from genjax import data
 from genjax.data.drawn import mixtures
-from genjax.metrics.modes import coverage
 from genjax.metrics.sliced import sliced_wasserstein
 
 
@@ -34,20 +33,6 @@ def test_an_unknown_mixture_is_an_error_that_names_the_known(spec):
         data.load(spec)
     with pytest.raises(data.DataError, match="leave out image_size"):
         data.load("mixture:ring", image_size=8)
-
-
-def test_coverage_of_samples_that_are_known():
-    mixture = mixtures.ring()
-    points, _ = mixtures.draw(mixture, 4000, 3)
-    found = coverage(points, mixture.centres, 0.3)
-    assert (found.modes, found.near) == (8, 1.0)
-    assert found.divergence < 0.01
-    collapsed = coverage(points[np.linalg.norm(points - mixture.centres[2], axis=1) < 1], mixture.centres, 0.3)
-    assert collapsed.modes == 1
-    np.testing.assert_allclose(collapsed.divergence, np.log(8))
-    far = coverage(points + 10, mixture.centres, 0.3)
-    assert (far.modes, far.near) == (0, 0.0)
-    assert np.isnan(far.divergence)
 
 
 def test_the_sliced_distance_of_a_shift_is_the_mean_projection_of_the_shift():

@@ -4,31 +4,58 @@ Szegedy et al. 2016, arXiv 1512.00567; Heusel et al. 2017, arXiv 1706.08500. It 
 model zoos: 1008 classes, no auxiliary head, average pooling inside blocks A, C and the first E leaves padding out of
 the mean, the last E pools by maximum, and pixels become (x - 128) / 128. Weights are the user's own: the file
 `pt_inception-2015-12-05-6726825d.pth` that PyTorch users have, read by `genjax.classifiers.weights` (with torch
-installed) or converted to .npz once by `python -m genjax.classifiers.weights FILE.pth FILE.npz`. Images are enlarged or
-shrunk to 299 pixels by an antialiased bicubic filter in floating point, without rounding, as Parmar et al. 2022, arXiv
-2104.11222, recommend.
+installed) or converted to .npz once by `python -m genjax.classifiers.weights FILE.pth FILE.npz`.
+
+How images reach 299 pixels changes the distance by more than many models differ, so the result's name says it
+(`FRECHET_NAMES`). "published": bilinear without antialiasing and with corners as TensorFlow 1 places them, as in the
+network's own graph and so in most papers. "clean": bicubic, antialiased, in floating point, as Parmar et al. 2022,
+arXiv 2104.11222, recommend.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
+from genjax.data.resize import bicubic
+
 SIDE = 299
+FRECHET_NAMES = {"clean": "FID (clean resizing)", "published": "FID"}
+"""What the distance is called on the published weights, by the way in which images are resized."""
 KNOWN_SHA256 = "6726825d"
 """First digits of the hash of the file whose features alone may be called FID's."""
 
 
-def preprocess(images: jax.Array) -> jax.Array:
+def preprocess(images: jax.Array, resizing: str = "clean") -> jax.Array:
     """Return (x - 128) / 128 of x = 255 images at 299 pixels: float[batch, 299, 299, 3].
 
-    images: float[batch, height, width, 1 or 3] in [0, 1], taken as the bytes that a file would hold.
+    images: float[batch, height, width, 1 or 3] in [0, 1], taken as the bytes that a file would hold. resizing: "clean"
+    or "published", see above. Raises ValueError for another.
     """
+    if resizing not in FRECHET_NAMES:
+        raise ValueError(f"resizing {resizing!r}: choose one of {', '.join(FRECHET_NAMES)}")
     pixels = jnp.round(255 * jnp.clip(images.astype(jnp.float32), 0, 1))
     pixels = jnp.broadcast_to(pixels, (*pixels.shape[:3], 3))
-    pixels = jax.image.resize(pixels, (len(pixels), SIDE, SIDE, 3), "cubic", antialias=True)
+    pixels = bicubic(pixels, SIDE, SIDE) if resizing == "clean" else _bilinear_of_tensorflow_1(pixels)
     return (pixels - 128) / 128
+
+
+def _bilinear_of_tensorflow_1(pixels: jax.Array) -> jax.Array:
+    """Return pixel i of 299 as what stands at i size / 299 between two pixels, the last one repeated: corner at corner.
+
+    It is `tf.compat.v1.image.resize_bilinear` with align_corners=False.
+    """
+    for axis in (2, 1):
+        size = pixels.shape[axis]
+        place = np.arange(SIDE, dtype=np.float32) * np.float32(size / SIDE)
+        low = place.astype(int)
+        share = jnp.asarray(place - low).reshape((1, SIDE, 1, 1) if axis == 1 else (1, 1, SIDE, 1))
+        first, second = (jnp.take(pixels, np.minimum(low + step, size - 1), axis) for step in (0, 1))
+        pixels = first + (second - first) * share
+    return pixels
 
 
 class Unit(nn.Module):
@@ -170,12 +197,15 @@ class InceptionV3(nn.Module):
         return features, nn.Dense(1008, name="fc")(features)
 
 
-@jax.jit
-def features_and_probabilities(variables: Any, images: jax.Array) -> tuple[jax.Array, jax.Array]:
+@partial(jax.jit, static_argnames="resizing")
+def features_and_probabilities(
+    variables: Any, images: jax.Array, resizing: str = "clean"
+) -> tuple[jax.Array, jax.Array]:
     """Return features float[batch, 2048] and class probabilities float[batch, 1008] of images in [0, 1].
 
-    The probabilities leave out the last layer's bias, as the authors' code of the Inception score does.
+    The probabilities leave out the last layer's bias, as the authors' code of the Inception score does. resizing: as
+    `preprocess` takes it.
     """
-    output: Any = InceptionV3().apply(variables, preprocess(images))
+    output: Any = InceptionV3().apply(variables, preprocess(images, resizing))
     features, logits = output
     return features, jax.nn.softmax(logits - variables["params"]["fc"]["bias"][None])

@@ -24,12 +24,14 @@ class Extractor(NamedTuple):
 
     apply: float[batch, height, width, channels] in [0, 1] -> (features float[batch, n], probabilities float[batch, k]).
     published: whether these are the features that the Frechet Inception Distance is defined on.
+    distance: what the Frechet distance is called where they are and enough images are compared.
     """
 
     name: str
     hash: str
     apply: Callable[[np.ndarray], tuple[Any, Any]]
     published: bool = False
+    distance: str = "Frechet distance of features"
 
     def of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return features and probabilities of images of any count, bytes or in [0, 1], in batches of one size."""
@@ -51,8 +53,11 @@ def _digest(tree: Any) -> str:
     return digest.hexdigest()[:12]
 
 
-def of_inception(path: Path) -> Extractor:
-    """Return InceptionV3 with the user's weights file; the features are FID's where the file is the published one."""
+def of_inception(path: Path, resizing: str = "clean") -> Extractor:
+    """Return InceptionV3 with the user's weights file; the features are FID's where the file is the published one.
+
+    resizing: how images reach its size, "clean" or "published" (`genjax.classifiers.inception`).
+    """
     try:
         variables = weights.load(inception.InceptionV3(), path, (inception.SIDE, inception.SIDE, 3))
     except FileNotFoundError as error:
@@ -63,9 +68,10 @@ def of_inception(path: Path) -> Extractor:
     digest = weights.digest(path)
 
     def apply(images):
-        return inception.features_and_probabilities(variables, jnp.asarray(images))
+        return inception.features_and_probabilities(variables, jnp.asarray(images), resizing)
 
-    return Extractor("InceptionV3", digest[:12], apply, digest.startswith(inception.KNOWN_SHA256))
+    published, name = digest.startswith(inception.KNOWN_SHA256), inception.FRECHET_NAMES[resizing]
+    return Extractor(f"InceptionV3 ({resizing} resizing)", digest[:12], apply, published, name)
 
 
 def of_classifier(folder: Path) -> Extractor:

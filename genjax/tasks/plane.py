@@ -20,8 +20,6 @@ POINTS = 2500
 """Points in a score."""
 SHOWN = 1000
 """Points in a picture."""
-RADIUS = 0.3
-"""A point is near a mode within this distance of its centre: 0.15 of the ring's radius."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +77,8 @@ class Plane:
 
 
 def plane_scores(mixture: Mixture, points: np.ndarray) -> dict[str, float]:
-    """Return covered modes, the share of points within 0.3 of a centre, and the divergence from equal shares."""
-    found = coverage(points, mixture.centres, RADIUS)
+    """Return covered modes, the share of points within 3 deviations of a mode, and the divergence from equal shares."""
+    found = coverage(points, mixture.centres, mixture.deviation)
     return {"modes": found.modes, "near": found.near, "kl": found.divergence}
 
 

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from genjax.classifiers import inception, weights
+from tests.metrics.references import REFERENCES, pattern
 
 SHAPES = jax.eval_shape(inception.InceptionV3().init, jax.random.key(0), jnp.zeros((1, 299, 299, 3)))
 
@@ -26,6 +27,18 @@ def test_images_are_resized_as_pillow_does_in_floating_point(shape):
     assert np.abs(got - expected).max() < 1e-4
     grey = np.asarray(inception.preprocess(jnp.asarray(pixels[None, ..., :1] / 255)))[0]
     assert np.abs(grey - expected[..., :1]).max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(13, 40), (350, 411)])
+def test_published_resizing_is_that_of_tensorflow_1(shape):
+    image = pattern(*shape)
+    got = np.asarray(inception.preprocess(jnp.asarray(image / 255), "published"))[0]
+    assert got.shape == (299, 299, 3)
+    assert np.abs(got[::23, ::31] - (REFERENCES[f"resized_{shape[0]}"] - 128) / 128).max() < 1e-4
+    clean = np.asarray(inception.preprocess(jnp.asarray(image / 255)))[0]
+    assert np.abs(got - clean).max() > 0.1
+    with pytest.raises(ValueError, match="resizing 'nearest': choose one of clean, published"):
+        inception.preprocess(jnp.asarray(image / 255), "nearest")
 
 
 def random_tensors():

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image, ImageSequence
 
 from eval import _extractors, _runs, arithmetic, interpolate, modes, sample, scores
-from genjax.metrics.modes import class_coverage
 from train import cgan, dcgan, gan, vae
 from train._cli import main as train_main
 
@@ -128,7 +127,7 @@ def test_scores_of_points_are_the_modes_they_cover(ring_run):
     assert scores.main([str(ring_run), "--count", "500"]) == 0
     table = json.loads((ring_run / "scores.json").read_text())["scores"]
     assert table["modes"]["real"] == 8
-    assert table["near"]["real"] == 1
+    assert table["near"]["real"] == pytest.approx(0.989, abs=0.02)  # within three deviations
     assert table["modes"]["samples"] < 8
 
 
@@ -140,17 +139,6 @@ def test_stacked_digits_are_read_channel_by_channel():
     images = np.zeros((3, 4, 4, 3), np.float32)
     images[:, 0, 0] = [[0.1, 0.2, 0.3], [0.9, 0.0, 0.4], [0.0, 0.0, 0.7]]
     assert scores.stacked_labels(_extractors.Extractor("", "", apply), images).tolist() == [123, 904, 7]
-
-
-def test_class_coverage_counts_classes_and_measures_their_shares():
-    found = class_coverage(np.array([0, 0, 1, 3]), 4)
-    assert found.modes == 3
-    assert found.divergence == pytest.approx(0.5 * np.log(2) + 0.5 * np.log(1))
-    assert class_coverage(np.array([0, 0, 1]), 2, np.array([0, 1, 0])).divergence == pytest.approx(0)
-    with pytest.raises(ValueError, match=r"within 0 \.\. 3"):
-        class_coverage(np.array([4]), 4)
-    with pytest.raises(ValueError, match="data have not"):
-        class_coverage(np.array([1]), 2, np.array([0]))
 
 
 def test_the_ring_is_drawn_over_training_with_and_without_look_ahead(tmp_path):
@@ -200,6 +188,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
         (arithmetic, ["{cgan}"], "draws whichever class it is told"),
         (scores, ["{dcgan}", "--features", "inception:nowhere.npz"], "pt_inception-2015-12-05-6726825d.pth"),
         (scores, ["{dcgan}", "--features", "{cgan}"], "give one of train.classifier"),
+        (scores, ["{dcgan}", "--resizing", "published"], "is for InceptionV3; leave it out"),
         (scores, ["{dcgan}", "--count", "20"], "too few to score"),
         (modes, ["--columns", "1"], "at least 2"),
         (modes, ["--mixture", "torus"], "choose one of ring, grid"),

@@ -45,7 +45,7 @@ def grey(count, level, seed=0):
 
 
 def scored(monkeypatch, made, published=False, apply=by_mean):
-    extractor = Extractor("judge", "abc", apply, published)
+    extractor = Extractor("judge", "abc", apply, published, "FID")
     monkeypatch.setattr(scores, "extractor_of", lambda options, generator: extractor)
     rows, about = scores.score(scores.Options(), made)
     return {name: (value, floor) for name, value, floor in rows}, about
@@ -120,7 +120,8 @@ def test_a_converted_file_is_known_by_the_hash_of_its_source(tmp_path, monkeypat
     assert not _extractors.of_inception(converted).published
     monkeypatch.setattr(inception, "KNOWN_SHA256", expected[:8])
     found = _extractors.of_inception(converted)
-    assert (found.published, found.hash) == (True, expected[:12])
+    assert (found.published, found.hash, found.distance) == (True, expected[:12], "FID (clean resizing)")
+    assert _extractors.of_inception(converted, "published").distance == "FID"
 
 
 def test_class_probabilities_of_inception_leave_out_the_bias(monkeypatch):

@@ -16,7 +16,18 @@ def test_the_estimate_equals_its_definition():
     expected = np.mean([k(x[i], x[j]) for i in range(5) for j in range(5) if i != j])
     expected += np.mean([k(y[i], y[j]) for i in range(4) for j in range(4) if i != j])
     expected -= 2 * np.mean([k(a, b) for a in x for b in y])
-    np.testing.assert_allclose(squared_mmd(x, y), expected, rtol=1e-5)
+    np.testing.assert_allclose(squared_mmd(x, y), expected, rtol=1e-12)
+
+
+def test_large_features_are_summed_in_float64_and_too_large_ones_refused():
+    x, y = RANDOM.normal(size=(20, 4)), RANDOM.normal(size=(20, 4)) + 1
+    # k is nearly (x . y / features)^3 there: float32 ends at 3e38, and loses the difference long before.
+    scale = 1e30
+    found = squared_mmd(x * scale, y * scale)
+    expected = squared_mmd(x * 1e10, y * 1e10) * (scale / 1e10) ** 6
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    with pytest.raises(ValueError, match="overflow the kernel of degree 3"):
+        squared_mmd(x * 1e60, y * 1e60)
 
 
 def test_it_is_unbiased_and_finds_a_shift():

@@ -2,19 +2,33 @@ import numpy as np
 import pytest
 
 from genjax.metrics.precision_recall import precision_recall
+from tests.metrics.references import REFERENCES
 
 RANDOM = np.random.default_rng(2)
 
 
-def by_loops(real, fake, k):
-    """The four definitions, one distance at a time."""
+def by_loops(real, fake, k, inside=np.less):
+    """The four definitions, one distance at a time; np.less_equal is the code of Kynkaanniemi et al."""
 
     def radii(points):
         return [sorted(np.linalg.norm(points - p, axis=1))[k] for p in points]
 
-    inside = np.array([[np.linalg.norm(f - r) <= s for r, s in zip(real, radii(real), strict=True)] for f in fake])
-    recalled = np.array([[np.linalg.norm(f - r) <= s for f, s in zip(fake, radii(fake), strict=True)] for r in real])
-    return inside.any(1).mean(), recalled.any(1).mean(), inside.sum() / (k * len(fake)), inside.any(0).mean()
+    held = np.array([[inside(np.linalg.norm(f - r), s) for r, s in zip(real, radii(real), strict=True)] for f in fake])
+    recalled = np.array(
+        [[inside(np.linalg.norm(f - r), s) for f, s in zip(fake, radii(fake), strict=True)] for r in real]
+    )
+    return held.any(1).mean(), recalled.any(1).mean(), held.sum() / (k * len(fake)), held.any(0).mean()
+
+
+@pytest.mark.parametrize("k", [3, 5])
+@pytest.mark.parametrize("name", ["tied", "free"])
+def test_scores_equal_those_of_the_authors_package(name, k):
+    real, fake = REFERENCES[f"{name}_real"], REFERENCES[f"{name}_fake"]
+    expected = REFERENCES[f"{name}_{k}"]
+    np.testing.assert_allclose(precision_recall(real, fake, neighbours=k)[:4], expected, rtol=1e-12)
+    closed = by_loops(real, fake, k, np.less_equal)
+    # Points on a lattice lie on spheres: the references can tell open balls from closed ones.
+    assert np.allclose(closed, expected) == (name == "free")
 
 
 @pytest.mark.parametrize("chunk", [7, 1000])
@@ -22,18 +36,25 @@ def test_scores_equal_the_definitions_in_any_chunks(chunk):
     random = np.random.default_rng(0)
     real, fake = random.normal(size=(40, 3)) + 50, random.normal(size=(31, 3)) + 51
     found = precision_recall(real, fake, neighbours=3, chunk=chunk)
-    np.testing.assert_allclose(found[:4], by_loops(real, fake, 3), rtol=1e-6)
+    np.testing.assert_allclose(found[:4], by_loops(real, fake, 3), rtol=1e-12)
     assert 0 < found.recall < 1
     assert 0 < found.precision < 1
     assert (found.neighbours, found.counts) == (3, (40, 31))
 
 
-def test_the_same_set_is_perfect_and_a_far_one_nothing():
-    real = RANDOM.normal(size=(60, 4))
-    same = precision_recall(real, real)
-    assert (same.precision, same.recall, same.coverage) == (1, 1, 1)
-    assert same.density > 1
+@pytest.mark.parametrize("shift", [0.0, 3e4])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_set_in_any_order_is_perfect_and_a_far_one_nothing(dtype, shift):
+    real = (RANDOM.normal(size=(150, 40)) + shift).astype(dtype)
+    for same in (real, real[RANDOM.permutation(150)]):
+        assert precision_recall(real, same, chunk=64)[:4] == (1, 1, 1, 1)
     assert precision_recall(real, real + 100)[:4] == (0, 0, 0, 0)
+
+
+def test_more_copies_than_neighbours_have_empty_balls():
+    real = np.repeat(np.arange(4.0)[:, None], [6, 1, 1, 1], 0)
+    assert precision_recall(real, real[:3], neighbours=2)[:4] == (0, 0, 0, 0)
+    assert precision_recall(real, real[[8, 8, 8]], neighbours=2).coverage == pytest.approx(1 / 9)
 
 
 def test_a_dropped_mode_costs_recall_not_precision():
