@@ -7,7 +7,6 @@ A new source is a file with `load` and a row in `SOURCES`.
 """
 
 import os
-import pathlib
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -67,18 +66,21 @@ def load(
     *,
     image_size: int | None = None,
     channels: int | None = None,
+    hold_out: float | None = None,
+    skip_unreadable: bool = False,
     stream: bool = False,
     cache_dir: str | os.PathLike | None = None,
 ) -> Dataset:
     """Return the data set that `spec` names, one of `SPECS`.
 
     Images are uint8[count, height, width, channels]; points in the plane float32[count, 1, 1, 2] in [0, 1]. What the
-    options mean says `Options`. DataError, which names the file and the cure, for everything wrong with the data.
+    options mean says `Options`; what was held out, scaled or left out, the data set's `notes`. DataError, which names
+    the file and the cure, for everything wrong with the data.
     """
-    options = Options(image_size, channels, stream, cache_dir)
+    options = Options(image_size, channels, hold_out, skip_unreadable, stream, cache_dir)
     for source in SOURCES:
         argument = source.argument(spec)
         if argument is not None:
             return source.load(argument, options) if argument else source.load(options)
-    hint = f" (a directory: did you mean folder:{spec}?)" if pathlib.Path(spec).expanduser().is_dir() else ""
+    hint = f" (a directory: did you mean folder:{spec}?)" if os.path.isdir(os.path.expanduser(spec)) else ""
     raise DataError(f"unknown data {spec!r}{hint}; choose one of {SPECS}")

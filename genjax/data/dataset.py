@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from genjax.data.drawn.uniforms import uniforms
+from genjax.data.errors import DataError
+from genjax.data.labels import check_labels
 
 Columns = dict[str, tuple[tuple[int, ...], str]]
 """{array's name: (shape, type) of one row}."""
-
-
-class DataError(ValueError):
-    """A data set that cannot be used; the message names the file and the cure."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Arrays:
         if images is None or images.ndim != 4 or images.dtype not in (np.uint8, np.float32):
             found = "nothing" if images is None else f"{images.dtype}{list(images.shape)}"
             raise DataError(f'"images" must be uint8 or float32 [count, height, width, channels], not {found}')
+        if images.dtype == np.float32 and images.size and not (images.min() >= 0 and images.max() <= 1):
+            raise DataError(f"float images must lie in [0, 1], not [{images.min():g}, {images.max():g}]; rescale them")
         if self.labelled:
             check_labels(self.arrays["labels"], len(images), None, "labels")
 
@@ -255,6 +255,10 @@ class Dataset:
                 f"{self.name}: training images are {list(self.train.shape)} but test images {list(self.test.shape)}; "
                 "pass image_size (and channels) to bring both to one shape"
             )
+        for split, what in ((self.train, "training"), (self.test, "test")):
+            labels = split.arrays.get("labels") if isinstance(split, Arrays) else getattr(split, "labels", None)
+            if labels is not None and self.class_names:
+                check_labels(labels, len(split), self.num_classes, f"{self.name}, {what} images")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -283,30 +287,3 @@ class Dataset:
             mixture=self.mixture,
             channels_of=self.channels_of,
         )
-
-
-def check_labels(labels: np.ndarray, count: int, num_classes: int | None, where: str) -> np.ndarray:
-    """Return labels as int32[count]; DataError naming `where` unless all are -1 (none) or in 0 .. num_classes - 1."""
-    labels = np.asarray(labels)
-    if labels.shape == (count, 1):
-        labels = labels[:, 0]
-    if labels.shape != (count,):
-        raise DataError(f"{where}: {count} images need labels of shape [{count}], not {list(labels.shape)}")
-    if labels.dtype.kind not in "iu":
-        raise DataError(f"{where}: labels must be integers (class numbers from 0), not {labels.dtype}; cast them")
-    # A class number at or above the number of images is a mistake of numbering, not a class.
-    limit = count if num_classes is None else num_classes
-    wrong = np.flatnonzero((labels < -1) | (labels.astype(np.int64) >= max(limit, 1)))
-    if len(wrong):
-        raise DataError(
-            f"{where}: label {labels[wrong[0]]} of image {wrong[0]} is out of range; number the classes "
-            f"0 .. {max(limit, 1) - 1} and give -1 to images without a label"
-        )
-    return labels.astype(np.int32)
-
-
-def number_names(labels: np.ndarray | None) -> tuple[str, ...]:
-    """Return class names "0", "1", ... up to the largest label; none without labels."""
-    if labels is None or not len(labels):
-        return ()
-    return tuple(str(number) for number in range(int(labels.max()) + 1))

@@ -137,23 +137,26 @@ def test_a_bad_image_is_named(classes, tmp_path, content, stream):
 def test_mixed_shapes_and_colours(tmp_path):
     write(tmp_path / "sizes" / "a.png", size=(8, 8))
     write(tmp_path / "sizes" / "b.png", size=(9, 8))
-    with pytest.raises(DataError, match=r"b.png is 8x9 \(height x width\) but .*a.png is 8x8; pass image_size"):
+    with pytest.raises(
+        DataError, match=r"images of 2 sizes: .*a.png is 8 x 8 .* but .*b.png is 8 x 9; pass image_size"
+    ):
         get(tmp_path / "sizes", tmp_path / "cache")
     assert get(tmp_path / "sizes", tmp_path / "cache", image_size=8).shape == (8, 8, 3)
-    write(tmp_path / "colours" / "a.png", mode="L")
-    write(tmp_path / "colours" / "b.png")
-    with pytest.raises(DataError, match=r"b.png is in colour but .*a.png is grey; pass channels=1 or channels=3"):
-        get(tmp_path / "colours", tmp_path / "cache")
-    assert get(tmp_path / "colours", tmp_path / "cache", channels=3).shape == (8, 8, 3)
+    for one, other in (("a", "b"), ("b", "a")):  # whichever comes first
+        write(tmp_path / one / f"{one}.png", mode="L")
+        write(tmp_path / one / f"{other}.png")
+        data = get(tmp_path / one, tmp_path / "cache")
+        assert data.shape == (8, 8, 3) and "1 of 2 images are grey and get three equal channels" in data.notes[0]
+    assert get(tmp_path / "a", tmp_path / "cache", channels=1).shape == (8, 8, 1)
 
 
 def test_empty_and_mixed_up_folders(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty holds no images; put .png"):
+    with pytest.raises(DataError, match=r"empty holds no images; put images \(.png"):
         get(tmp_path / "empty", tmp_path / "cache")
     write(tmp_path / "half" / "cat" / "1.png")
     (tmp_path / "half" / "dog").mkdir()
-    with pytest.raises(DataError, match="half/dog holds no images; remove the empty folder"):
+    with pytest.raises(DataError, match="half/dog holds no images; remove empty folders"):
         get(tmp_path / "half", tmp_path / "cache")
     write(tmp_path / "both" / "cat" / "1.png")
     write(tmp_path / "both" / "loose.png")
@@ -174,16 +177,16 @@ def test_cache_is_reused_and_renewed(classes, tmp_path, monkeypatch):
     first = get(root, cache)
     assert isinstance(first.train.arrays["images"], np.memmap)
     files = {name: os.stat(cache / name).st_mtime_ns for name in os.listdir(cache)}
-    assert len(files) == 2 and all(name.endswith(".npy") for name in files)
+    assert len(files) == 3 and all(name.endswith(".npy") for name in files)  # two splits, and what was found in them
 
     again = get(root, cache)
     assert {name: os.stat(cache / name).st_mtime_ns for name in os.listdir(cache)} == files  # nothing decoded again
     np.testing.assert_array_equal(first.train.arrays["images"], again.train.arrays["images"])
 
     get(root, cache, image_size=4)
-    assert len(os.listdir(cache)) == 4
+    assert len(os.listdir(cache)) == 5
     get(root, cache, image_size=4, channels=1)
-    assert len(os.listdir(cache)) == 6
+    assert len(os.listdir(cache)) == 7
 
     for name in ("ant", "bee", "cat"):  # the same names and sizes, other pixels and times
         for number in range(10):
@@ -195,7 +198,7 @@ def test_cache_is_reused_and_renewed(classes, tmp_path, monkeypatch):
     os.utime(root / "ant" / "00.png", ns=(2, 2))
     before = len(os.listdir(cache))
     get(root, cache)
-    assert len(os.listdir(cache)) == before + 1  # only the split that holds the touched file
+    assert len(os.listdir(cache)) == before + 2  # the split that holds the touched file, and what was found
 
 
 def test_cache_that_was_cut_short_is_made_again(classes, tmp_path):

@@ -3,18 +3,20 @@
 import numpy as np
 
 from genjax.data.dataset import Arrays, Dataset
-from genjax.data.holdout import held_out
+from genjax.data.holdout import Rows, hold_out
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
 
 def load(options: Options = DEFAULTS) -> Dataset:
-    """Return uint8[count, 8, 8, 1] (0..16 stretched to 0..255), labels 0..9; a fixed fifth of each class tests."""
+    """Return uint8[count, 8, 8, 1] (0..16 stretched to 0..255), labels 0..9; a share of each class tests."""
+    options.refuse_channels("digits")
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
     images = np.round(bunch.images * (255 / 16)).astype(np.uint8)[..., None]
     labels = bunch.target.astype(np.int32)
     images = fit_all(images, options.image_size, options.channels)
-    train, test = (Arrays({"images": images[rows], "labels": labels[rows]}) for rows in held_out(len(labels), labels))
-    return Dataset("digits", train, test, tuple("0123456789"))
+    rows, note = hold_out(Rows(np.arange(len(labels)), labels), options)
+    train, test = (Arrays({"images": images[part.numbers], "labels": labels[part.numbers]}) for part in rows)
+    return Dataset("digits", train, test, tuple("0123456789"), notes=(note,))

@@ -35,11 +35,12 @@ def load(name: str, options: Options = DEFAULTS) -> Dataset:
 
     DataError for another name, or grey images: the domains differ in colour.
     """
-    if options.channels == 1:
-        raise DataError("the two domains differ in colour; leave out channels=1")
+    if options.channels not in (None, 3):
+        raise DataError(f"the two domains differ in colour; leave out channels={options.channels}")
     if name == "digits":
         return _digits(options)
     if name == "scenes":
+        options.refuse_hold_out("domains:scenes")
         return _scenes(options.image_size or 32)
     raise DataError(f"there are no domains of {name!r}; choose domains:digits or domains:scenes")
 
@@ -53,7 +54,7 @@ def _digits(options: Options) -> Dataset:
         cut = round(SHARE_A * len(labels))  # scikit-learn's order is that of many writers, all digits mixed
         second = Arrays({"images": restyle(images[cut:]), "labels": labels[cut:]})
         splits.append(Unpaired(Arrays({"images": images[:cut], "labels": labels[:cut]}), second))
-    return Dataset("domains:digits", splits[0], splits[1], source.class_names)
+    return Dataset("domains:digits", splits[0], splits[1], source.class_names, notes=source.notes)
 
 
 def _scenes(size: int) -> Dataset:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genjax.data.dataset import DataError
 from genjax.data.drawn.scenes import LARGEST, SMALLEST
 from genjax.data.drawn.uniforms import uniforms
+from genjax.data.errors import DataError
 
 PATTERNS = ("plain", "hoops", "stripes", "dots")
 _STREAM = 0x6761726D656E7473  # garments of a seed have nothing to do with the scenes of that seed

@@ -50,6 +50,7 @@ def load(name: str, options: Options = DEFAULTS) -> Dataset:
         raise DataError(f"there is no mixture {name!r}; choose mixture:ring or mixture:grid")
     if options.image_size is not None or options.channels is not None:
         raise DataError(f"mixture:{name} has points in the plane; leave out image_size and channels")
+    options.refuse_hold_out(f"mixture:{name}")
     mixture = MIXTURES[name]
 
     def split(count: int, seed: int) -> Arrays:

@@ -21,6 +21,8 @@ def load(options: Options = DEFAULTS) -> Dataset:
     """
     from sklearn.datasets import load_sample_images
 
+    options.refuse_hold_out("photos")
+    options.refuse_channels("photos")
     size = options.image_size or 32
     if size > LARGEST:
         raise DataError(f"photos gives tiles of at most {LARGEST} pixels, not {size}; for larger ones use folder:DIR")

@@ -146,6 +146,8 @@ def load(options: Options = DEFAULTS) -> Dataset:
     Labels number SHAPES. Up to 64 pixels all are drawn now, in some seconds; larger ones each time they are asked for.
     DataError outside 16 .. 256 pixels.
     """
+    options.refuse_hold_out("scenes")
+    options.refuse_channels("scenes")
     size, channels = options.image_size or 32, options.channels
     splits: list[Arrays | Files] = []
     for seed, count in enumerate(COUNTS.values()):

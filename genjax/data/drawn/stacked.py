@@ -43,14 +43,14 @@ def load(options: Options = DEFAULTS) -> Dataset:
     """Return 25,600 training and 6,400 test stacks of the embedded digits; labels 0 .. 999.
 
     A label is the number read red, green, blue. The test split is made of digits held out from training. DataError for
-    channels 1: the colours are the digits.
+    other channels than 3: the colours are the digits.
     """
-    if options.channels == 1:
-        raise DataError("stacked digits have three channels, one digit each; leave out channels=1")
+    if options.channels not in (None, 3):
+        raise DataError(f"stacked digits have three channels, one digit each; leave out channels={options.channels}")
     source = digits.load(replace(options, channels=None))
     splits = []
     for seed, (split, count) in enumerate(zip((source.train, source.test), COUNTS.values(), strict=True)):
         assert isinstance(split, Arrays)
         splits.append(stack(split, count, seed=seed))
     names = tuple(f"{mode:03d}" for mode in range(1000))
-    return Dataset("stacked", splits[0], splits[1], names, channels_of=source.name)
+    return Dataset("stacked", splits[0], splits[1], names, channels_of=source.name, notes=source.notes)

@@ -2,53 +2,80 @@
 
 import difflib
 import io
+import os
 import pathlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Files, check_labels
-from genjax.data.readers.image import fit, read
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
-from genjax.data.holdout import SHARE, held_out
-from genjax.data.options import DEFAULTS, Options
-from genjax.data.readers.cache import memory_map
-
-
-class Examples(NamedTuple):
-    """Examples `rows` of a prepared set, images still encoded; labels: int32[len(rows)], None where it has none."""
-
-    source: Any
-    rows: np.ndarray
-    labels: np.ndarray | None
+from genjax.data.dataset import DataError, Dataset, Facts
+from genjax.data.errors import reason
+from genjax.data.holdout import SHARE, Rows, empty_classes, hold_out
+from genjax.data.labels import check_labels
+from genjax.data.options import DEFAULTS, Options, user_path
+from genjax.data.readers.image import White, examine
+from genjax.data.readers.survey import Encoded, Look, opened, survey
 
 
 def load(name: str, options: Options = DEFAULTS) -> Dataset:
     """Return a set by name (mnist, NAME/CONFIG:VERSION) or the directory of a prepared one (with dataset_info.json).
 
-    Splits: train, and test or validation, else a fixed fifth of train. Images from the feature "image", labels from
-    "label". Decoded once into a memory-mapped cache, or (stream) whenever asked for. DataError, at once, if the set is
-    unknown, not prepared or has no images.
+    Splits: train, and test or validation, else a share of train is held out. Images from the feature "image", labels
+    from "label". Decoded once into a memory-mapped cache, or (stream) whenever asked for. DataError, at once, if the
+    set is unknown, not prepared or has no images.
     """
     builder = _builder(name)
     names, second = _described(builder, name)
-    train, labels = _source(builder, "train", names)
-    if second is not None:
-        test, test_labels = _source(builder, second, names)
-        parts = [Examples(train, np.arange(len(train)), labels), Examples(test, np.arange(len(test)), test_labels)]
+    parts = {split: _source(builder, split, names) for split in ("train", second) if split is not None}
+    encoded = _encoded(builder, name, {split: source for split, (source, _) in parts.items()})
+    # What was prepared was checked then, and is large; it is looked through only to leave out what is broken.
+    look = survey(encoded, options, f"tfds:{name}") if options.skip_unreadable else _declared(builder, encoded, options)
+    rows, first = [], 0
+    for source, labels in parts.values():
+        numbers = look.usable[(look.usable >= first) & (look.usable < first + len(source))]
+        rows.append(Rows(numbers, None if labels is None else labels[numbers - first]))
+        first += len(source)
+    notes = list(look.notes)
+    if second is None:
+        rows, note = hold_out(rows[0], options)
+        notes.append(note)
     else:
-        groups = held_out(len(train), labels)
-        parts = [Examples(train, rows, None if labels is None else labels[rows]) for rows in groups]
-    shape = fit(_read(train, 0, name), options.image_size, options.channels).shape
-    splits: list[Arrays | Files] = []
-    for number, part in enumerate(parts):
-        files = Files(_decoder(part, shape, name, options), len(part.rows), shape, part.labels)
-        key = ("tfds", 1, str(builder.data_path), builder.info.full_name, number, shape, _stamps(builder))
-        splits.append(files if options.stream else memory_map(files, key, options.cache_dir))
-    return Dataset(f"tfds:{builder.info.full_name}", splits[0], splits[1], names)
+        options.refuse_hold_out(f"tfds:{name}")
+    train, test = (opened(encoded, part, look, options) for part in rows)
+    notes += empty_classes(rows[0].labels, rows[1].labels, names)
+    return Dataset(f"tfds:{builder.info.full_name}", train, test, names, notes=tuple(notes))
+
+
+def _encoded(builder: Any, name: str, sources: dict[str, Any]) -> Encoded:
+    """Return the examples of all splits one after the other."""
+    starts = np.cumsum([0, *map(len, sources.values())])
+    files = [(path.name, path.stat().st_mtime_ns) for path in sorted(pathlib.Path(builder.data_path).iterdir())]
+    stamp = (str(builder.data_path), builder.info.full_name, tuple(files))
+
+    def place(number: int) -> tuple[str, int]:
+        split = int(np.searchsorted(starts, number, "right")) - 1
+        return list(sources)[split], number - int(starts[split])
+
+    def open_(number: int) -> io.BytesIO:
+        split, row = place(number)
+        return io.BytesIO(sources[split][row]["image"])
+
+    def named(number: int) -> str:
+        return "tfds:{}, {} example {}".format(name, *place(number))
+
+    return Encoded(open_, named, range(int(starts[-1])), stamp)
+
+
+def _declared(builder: Any, encoded: Encoded, options: Options) -> Look:
+    """Return the look that the set's description gives all images, and its first image where that says nothing."""
+    options.refuse_channels("sets of images")
+    seen = examine(encoded.open(0), encoded.name(0))
+    found = (seen.height, seen.width, seen.channels)
+    given = builder.info.features["image"].shape
+    height, width, channels = (declared or number for declared, number in zip(given, found, strict=True))
+    depth = options.channels or (1 if channels == 1 else 3)
+    shape = (options.image_size or height, options.image_size or width, depth)
+    return Look(np.arange(len(encoded.stamps)), shape, White(), ())
 
 
 def facts(name: str) -> Facts:
@@ -85,11 +112,11 @@ def _builder(name: str) -> Any:
     import tensorflow_datasets as tfds
     from absl import logging
 
-    path = pathlib.Path(name).expanduser()
+    path = user_path(name)
     level = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)  # it would warn about the missing folder that the sentence below explains
     try:
-        if (path / "dataset_info.json").is_file():
+        if os.path.isfile(path / "dataset_info.json"):
             builder = tfds.builder_from_directory(str(path))
         else:
             builder = tfds.builder(name, file_format="array_record")
@@ -99,7 +126,7 @@ def _builder(name: str) -> Any:
         hint = f"did you mean {' or '.join(close)}?" if close else "see tensorflow.org/datasets/catalog for the names"
         raise DataError(f"tensorflow-datasets has no set {name!r} and it is no prepared directory; {hint}") from None
     except (ValueError, AssertionError) as error:
-        raise DataError(f"tfds:{name} cannot be opened: {str(error).splitlines()[0]}") from error
+        raise DataError(f"tfds:{name} cannot be opened: {reason(error)}") from error
     finally:
         logging.set_verbosity(level)
     if not prepared:
@@ -126,24 +153,3 @@ def _source(builder: Any, split: str, names: tuple[str, ...]) -> tuple[Any, np.n
         return source, None
     labels = np.array([source[row]["label"] for row in range(len(source))])
     return source, check_labels(labels, len(source), len(names), f"tfds:{builder.info.full_name} {split}")
-
-
-def _stamps(builder: Any) -> list[tuple[str, int]]:
-    return sorted((path.name, path.stat().st_mtime_ns) for path in pathlib.Path(builder.data_path).iterdir())
-
-
-def _read(source: Any, row: int, name: str) -> "Image":
-    return read(io.BytesIO(source[row]["image"]), f"tfds:{name}, example {row}")
-
-
-def _decoder(part: Examples, shape: tuple[int, ...], name: str, options: Options) -> Callable[[int], np.ndarray]:
-    def decode(index: int) -> np.ndarray:
-        image = fit(_read(part.source, int(part.rows[index]), name), options.image_size, options.channels)
-        if image.shape != shape:
-            raise DataError(
-                f"tfds:{name}: image {part.rows[index]} is {list(image.shape)} but the first is {list(shape)}; pass "
-                "image_size (and channels) to bring them to one shape"
-            )
-        return image
-
-    return decode
