@@ -51,7 +51,7 @@ def prove_piecewise_linear(head: Callable[[jax.Array], jax.Array], activations: 
     """Whether `head` is piecewise linear, or even affine, in its argument (an array or `jax.ShapeDtypeStruct`)."""
     spec = jax.ShapeDtypeStruct(activations.shape, activations.dtype)
     jaxpr = jax.make_jaxpr(head)(spec).jaxpr
-    reverse_only = contains(jaxpr, "custom_vjp_call")
+    reverse_only = contains(jaxpr.eqns, "custom_vjp_call")
     dependence = _gradient_dependence(head, spec) if reverse_only else _tangent_dependence(head, [spec])
     if dependence <= STEP:
         return Proof(True, dependence == CONSTANT, "", reverse_only)
