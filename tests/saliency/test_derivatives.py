@@ -125,6 +125,19 @@ def reverse_only_tanh(x):
 
 reverse_only_tanh.defvjp(lambda x: (jnp.tanh(x), x), lambda x, g: (g * (1 - jnp.tanh(x) ** 2),))
 
+
+@jax.custom_jvp
+def tanh_with_a_global_rule(x):
+    return jnp.tanh(x)
+
+
+tanh_with_a_global_rule.defjvp(lambda p, t: (jnp.tanh(p[0]), t[0] * jnp.cos(p[0].sum())))
+
+
+def doubled(a):
+    return jax.lax.while_loop(lambda v: jnp.sum(jnp.abs(v)) < 100, lambda v: 2 * v, jax.nn.relu(a))
+
+
 # head, route for the softmax score
 STRUCTURES = {
     "mean and dense": (lambda a: a.mean((0, 1)) @ MATRIX, "class moments, one matrix"),
@@ -180,6 +193,33 @@ STRUCTURES = {
     "3x3 conv, gelu": (lambda a: jax.nn.gelu(conv(a[None], KERNEL)).mean((1, 2))[0] @ MATRIX, "forward mode"),
     "half of the positions": (lambda a: a[:2].mean((0, 1)) @ MATRIX, "class moments, streamed"),
     "rolled by a relu": (lambda a: jax.nn.relu(jnp.roll(a, 1, 0) - a).mean((0, 1)) @ MATRIX, "class moments, streamed"),
+    "minus the mean of the logits": (
+        lambda a: (lambda s: s - s.mean())(jax.nn.relu(a @ MATRIX).mean((0, 1))),
+        "class moments, streamed",
+    ),
+    "a rule that mixes positions": (lambda a: tanh_with_a_global_rule(a).mean((0, 1)) @ MATRIX, "forward mode"),
+    "a rule that mixes logits": (
+        lambda a: tanh_with_a_global_rule(jax.nn.relu(a @ MATRIX).mean((0, 1))),
+        "all positions at once",
+    ),
+    "sums over channels too": (
+        lambda a: jax.nn.silu(jnp.stack([jnp.sum(a * KERNEL[:, [0, 1, 2, 0], 0]), a.mean(), a[..., 0].sum()])),
+        "all positions at once",
+    ),
+    "the mean of everything as a feature": (
+        lambda a: jnp.concatenate([a.mean((0, 1)), a.mean()[None]]) @ np.concatenate([MATRIX, MATRIX[:1]]),
+        "class moments, one matrix",
+    ),
+    "divided by the mean square": (
+        lambda a: (a.mean((0, 1)) @ MATRIX) / (1 + (a**2).mean()),
+        "all positions at once",
+    ),
+    "cond on a mean": (
+        lambda a: jax.lax.cond(a.mean() > 0, jnp.tanh, jnp.square, a.mean((0, 1)) @ MATRIX),
+        "one direction per channel",
+    ),
+    "loop over the mean": (lambda a: doubled(a.mean((0, 1)) @ MATRIX), "one direction per channel"),
+    "loop over the whole": (lambda a: doubled(jnp.abs(a))[0] @ MATRIX[:, 0] @ SQUARE[:4, :3], "forward mode"),
     "custom reverse rule": (lambda a: reverse_only_tanh(a.mean((0, 1)) @ MATRIX), "reverse mode"),
 }
 
@@ -202,6 +242,44 @@ def test_the_route_follows_the_structure_and_is_exact(name):
         for value, right in zip(found[:3], expected[:3], strict=True):
             np.testing.assert_allclose(value, right, rtol=0, atol=1e-11 * np.abs(right).max())
         np.testing.assert_allclose(found.log_score, jax.nn.log_softmax(head(a))[2], rtol=1e-11)
+
+
+SHIFTED = {
+    "two classes of a convolution": (
+        lambda a: jax.nn.relu(conv(a[None], KERNEL[..., :2])).mean((1, 2))[0],
+        jnp.zeros((2, 1, 6)),
+    ),
+    "1x1, relu, mean": (lambda a: jax.nn.relu(a @ MATRIX).mean((0, 1)), None),
+    "mean and dense": (lambda a: a.mean((0, 1)) @ MATRIX, None),
+    "1x1, gelu, mean": (lambda a: jax.nn.gelu(a @ MATRIX).mean((0, 1)), None),
+    "3x3, relu, flattened": (lambda a: jax.nn.relu(conv(a[None], KERNEL)).reshape(-1)[:5], None),
+}
+
+
+@pytest.mark.parametrize("name", SHIFTED)
+def test_softmax_does_not_see_a_shift_of_all_logits_even_one_that_depends_on_them(name):
+    head, a = SHIFTED[name]
+    with jax.enable_x64(True):
+        a = jax.random.normal(jax.random.key(3), (3, 4, 6), jnp.float64) if a is None else a.astype(jnp.float64)
+
+        @jax.jit
+        def both(a):
+            shifted = diagonal_derivatives(lambda v: head(v) - head(v).mean(), a, SOFTMAX, 0)
+            return diagonal_derivatives(head, a, SOFTMAX, 0), shifted
+
+        plain, shifted = both(a)
+        for value, right in zip(shifted[:3], plain[:3], strict=True):
+            np.testing.assert_allclose(value, right, rtol=0, atol=1e-12 * max(1e-3, np.abs(right).max()))
+
+
+def test_two_classes_minus_their_mean_have_the_derivatives_of_two_classes():
+    def head(a):
+        s = jax.nn.relu(a @ jnp.array([[2.0, -2.0]])).mean((0, 1))
+        return s - s.mean()
+
+    found = diagonal_derivatives(head, jnp.full((2, 1, 1), 1e-30), SOFTMAX, 0)
+    np.testing.assert_allclose(found.first, 0.5, rtol=1e-6)
+    np.testing.assert_allclose(found.third, -0.25, rtol=1e-6)
 
 
 def test_only_the_spatial_mean_is_taken_for_pooled():

@@ -40,6 +40,8 @@ def piecewise_linear(
             "the closed form knows the scores EXP, SOFTMAX and LOGIT: use forward_mode or auto for your own"
         )
     flat = flatten(head, activations)
+    if flat.has_while:
+        raise ValueError("the closed form needs gradients, and a while loop in this head forbids them: use auto")
     structure = None if proof.reverse_only else read_structure(flat, activations)
     return linear_route(flat.call, structure, activations, score, class_index, chunk)
 

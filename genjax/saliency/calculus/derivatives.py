@@ -24,6 +24,8 @@ def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Arra
         why = "the head has a custom_vjp, which forbids forward mode"
         return reverse_mode(head, activations, score, class_index, chunk=chunk, why=why)
     flat = flatten(head, activations)
+    if closed and flat.has_while:
+        closed, proof = False, proof._replace(obstacle="a while loop, which forbids gradients")
     structure = None if proof.reverse_only else read_structure(flat, activations)
     if closed:
         return linear_route(flat.call, structure, activations, score, class_index, chunk)
@@ -31,7 +33,7 @@ def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Arra
         return pooled_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)
     if structure is not None:
         return position_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)
-    why = f"not piecewise linear ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
+    why = f"no closed form ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
     return forward_mode(flat.call, activations, score, class_index, chunk=chunk, why=why)
 
 

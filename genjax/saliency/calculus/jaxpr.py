@@ -76,16 +76,17 @@ def moved_by(equations: Sequence[Any], sources: Iterable[Any]) -> set[Any]:
     return depends
 
 
-def contains(jaxpr: Any, name: str) -> bool:
-    """Whether an operation occurs in `jaxpr` or in what it calls."""
+def contains(equations: Iterable[Any], name: str) -> bool:
+    """Whether an operation occurs among `equations` or in what they call."""
     return any(
-        equation.primitive.name == name or any(contains(inner, name) for inner in jex.jaxprs_in_params(equation.params))
-        for equation in jaxpr.eqns
+        equation.primitive.name == name
+        or any(contains(inner.eqns, name) for inner in jex.jaxprs_in_params(equation.params))
+        for equation in equations
     )
 
 
 def apply_equation(equation: Any, jaxpr: Any) -> Callable[..., list[Any]]:
-    """One equation of `jaxpr` as a function of all its inputs, literals among them, to its outputs (None for one that is dropped)."""
+    """One equation of `jaxpr` as a function of all its inputs, literals among them; a dropped output comes as None."""
     inputs = list(dict.fromkeys(variables(equation.invars)))
     targets = [v for v in equation.outvars if not isinstance(v, jex.DropVar)]
     run = program(jaxpr, inputs, targets, [equation])

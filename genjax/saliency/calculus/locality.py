@@ -3,9 +3,11 @@
 import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.extend.core as jex
+import jax.numpy as jnp
 
-from genjax.saliency.calculus.jaxpr import CALLS, call_jaxpr, variables
+from genjax.saliency.calculus.jaxpr import CALLS, apply_equation, call_jaxpr, interpret, moved_by, program, variables
 
 ELEMENTWISE = frozenset(
     """
@@ -83,13 +85,14 @@ def keeps_entries(equation: Any, moving: list[Any]) -> bool:
     if name == "reshape":
         return equation.params["dimensions"] is None
     if name in CALLS:
-        inner, _ = call_jaxpr(equation)
-        kept = {a for a, b in zip(inner.invars, equation.invars, strict=True) if b in moving}
+        inner, pairs = _inside(equation, moving)
+        kept = {a for a, b in pairs if not isinstance(b, jex.Literal) and b in moving}
+        depends = moved_by(inner.eqns, kept)
         for inside in inner.eqns:
-            inputs = [v for v in variables(inside.invars) if v in kept]
-            if inputs and keeps_entries(inside, inputs):
+            inputs = [v for v in variables(inside.invars) if v in depends]
+            if inputs and kept.issuperset(inputs) and keeps_entries(inside, inputs):
                 kept.update(inside.outvars)
-        return inner.outvars[0] in kept
+        return kept.issuperset(variables(inner.outvars))
     return name in ("squeeze", "expand_dims", "broadcast_in_dim")
 
 
@@ -121,22 +124,72 @@ def _elementwise(equation: Any, sources: list[Any], constants: dict[Any, frozens
 
 def _follow_call(equation: Any, sources: list[Any], constants: dict[Any, frozenset[int]]) -> list[Local]:
     """A function with its own derivative, by its contents; it is not taken for affine, whatever it contains."""
-    inner, _ = call_jaxpr(equation)
-    places = {v: p for v, p in zip(inner.invars, sources, strict=True) if p is not None}
+    given: dict[Any, Any] = {v: p for v, p in zip(equation.invars, sources, strict=True) if p is not None}
+    inner, pairs = _inside(equation, list(given))
+    places = {v: given[outer] for v, outer in pairs if not isinstance(outer, jex.Literal) and outer in given}
     inside: dict[Any, frozenset[int]] = {
         v: constants.get(outer, frozenset())
-        for v, outer, p in zip(inner.invars, equation.invars, sources, strict=True)
-        if p is None and not isinstance(outer, jex.Literal)
+        for v, outer in pairs
+        if not isinstance(outer, jex.Literal) and outer not in given
     }
     pools: list[Any] = []
     for step in inner.eqns:
         if any(v in places for v in variables(step.invars)):
             follow(step, places, inside, pools)
     outputs: list[Any] = [None if isinstance(v, jex.Literal) else places.get(v) for v in inner.outvars]
-    if pools or not all(isinstance(p, Local) for p in outputs):
+    axes = {p.axes for p in outputs if isinstance(p, Local)}
+    if pools or len(axes) != 1 or not all(isinstance(p, Local) for p in outputs):
         raise NotLocalError
-    bases = {p.base for p in sources if isinstance(p, Local)}
-    return [Local(p.axes, False, p.base if p.base in bases else None) for p in outputs]
+    bases = {p.base for p in outputs}
+    base = bases.pop() if len(bases) == 1 and bases <= {p.base for p in given.values()} else None
+    return [Local(next(iter(axes)), False, base)] * len(equation.outvars)
+
+
+def _inside(equation: Any, moving: list[Any]) -> tuple[Any, list[tuple[Any, Any]]]:
+    """The program of a call, and its inputs paired with those of the call.
+
+    Of a function with its own derivative it is the program of its rule, from values and tangents (of `moving`) to
+    values and tangents: the rule decides what the derivatives depend on.
+    """
+    inner, _ = call_jaxpr(equation)
+    if equation.primitive.name != "custom_jvp_call":
+        return inner, list(zip(inner.invars, equation.invars, strict=True))
+    which = [
+        n
+        for n, v in enumerate(equation.invars)
+        if not isinstance(v, jex.Literal) and v in moving and jnp.issubdtype(v.aval.dtype, jnp.inexact)
+    ]
+    results = [v for v in equation.outvars if not isinstance(v, jex.DropVar)]
+    run = program(inner, inner.invars, results, [equation.replace(invars=inner.invars)])
+
+    def rule(values, tangents):
+        def of_moving(*moved):
+            given = dict(zip(which, moved, strict=True))
+            return run(*(given.get(n, v) for n, v in enumerate(values)))
+
+        return jax.jvp(of_moving, tuple(values[n] for n in which), tuple(tangents))
+
+    specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in inner.invars]
+    traced = jax.make_jaxpr(rule)(specs, [specs[n] for n in which])
+    # Rules like to call their own function for its value: what its derivative depends on is being asked already.
+    itself = str(equation.params["call_jaxpr"])
+    again = [e.params.get("call_jaxpr") for e in traced.eqns if e.primitive.name == equation.primitive.name]
+    if any(str(inner) == itself for inner in again):
+        traced = jax.make_jaxpr(lambda *values: _without(itself, traced.jaxpr, traced.consts, values))(*traced.in_avals)
+    outer = [*equation.invars, *(equation.invars[n] for n in which)]
+    return traced.jaxpr, list(zip(traced.jaxpr.invars, outer, strict=True))
+
+
+def _without(function: str, jaxpr: Any, constants: Any, inputs: Any) -> list[Any]:
+    """Evaluate a jaxpr with calls of one function replaced by its contents."""
+
+    def rule(equation: Any, values: list[Any]) -> list[Any]:
+        if str(equation.params.get("call_jaxpr")) == function:
+            inner, inner_constants = call_jaxpr(equation)
+            return interpret(inner, inner_constants, values, lambda e, v: apply_equation(e, inner)(*v))
+        return apply_equation(equation, jaxpr)(*values)
+
+    return interpret(jaxpr, constants, inputs, rule)
 
 
 def _sums_positions(equation: Any, axes: tuple[int, ...]) -> bool:

@@ -38,7 +38,8 @@ STEPPING = frozenset(
 class Proof(NamedTuple):
     """`affine` implies `piecewise_linear`; `obstacle` names the first operation that is neither (empty if none).
 
-    `reverse_only`: the head has a `jax.custom_vjp`, which forbids forward mode; its gradient program is read instead.
+    `reverse_only`: the head has a `jax.custom_vjp`, which forbids forward mode; its gradient program is read instead,
+    and has to be linear in the cotangent (one that clips it is not).
     """
 
     piecewise_linear: bool
@@ -51,8 +52,13 @@ def prove_piecewise_linear(head: Callable[[jax.Array], jax.Array], activations: 
     """Whether `head` is piecewise linear, or even affine, in its argument (an array or `jax.ShapeDtypeStruct`)."""
     spec = jax.ShapeDtypeStruct(activations.shape, activations.dtype)
     jaxpr = jax.make_jaxpr(head)(spec).jaxpr
-    reverse_only = contains(jaxpr, "custom_vjp_call")
-    dependence = _gradient_dependence(head, spec) if reverse_only else _tangent_dependence(head, [spec])
+    reverse_only = contains(jaxpr.eqns, "custom_vjp_call")
+    if not reverse_only:
+        dependence = _tangent_dependence(head, [spec])
+    elif not _pulls_back_linearly(head, spec):
+        return Proof(False, False, "a custom_vjp that is not linear in the cotangent", True)
+    else:
+        dependence = _gradient_dependence(head, spec)
     if dependence <= STEP:
         return Proof(True, dependence == CONSTANT, "", reverse_only)
     return Proof(False, False, _obstacle(jaxpr) or "a combination of operations", reverse_only)
@@ -73,6 +79,70 @@ def _gradient_dependence(head: Callable[[jax.Array], jax.Array], spec: Any) -> i
     cotangents = jax.eval_shape(head, spec)
     closed = jax.make_jaxpr(lambda a, c: jax.vjp(head, a)[1](c))(spec, cotangents)
     return max(_walk(closed.jaxpr, [VARIES] + [CONSTANT] * (len(closed.jaxpr.invars) - 1)), default=CONSTANT)
+
+
+def _pulls_back_linearly(head: Callable[[jax.Array], jax.Array], spec: Any) -> bool:
+    """Whether the gradient program is linear in the cotangent.
+
+    It is where its slope does not depend on the cotangent, no step function of it occurs, and it takes 0 to 0.
+    """
+    cotangent = jax.eval_shape(head, spec)
+    closed = jax.make_jaxpr(lambda c, a: jax.vjp(head, a)[1](c))(cotangent, spec)
+    if _has_steps(closed.jaxpr, closed.jaxpr.invars[:1]) or not all(_vanishes(closed.jaxpr, [True, False])):
+        return False
+    try:
+        return _tangent_dependence(jex.jaxpr_as_fun(closed), [cotangent], [spec]) == CONSTANT
+    except TypeError:  # the backward function has itself a custom_vjp
+        return False
+
+
+# Zero where all operands that are not integers or masks are zero, and zero where any operand is.
+KEEPS_ZERO = frozenset(
+    """
+    add sub neg reshape squeeze expand_dims broadcast_in_dim transpose reduce_sum reduce_max reduce_min concatenate pad
+    slice dynamic_slice dynamic_update_slice gather scatter scatter-add rev cumsum select_n convert_element_type copy
+    copy_p copy_to_host stop_gradient max min abs sign sqrt tanh sin integer_pow add_any reduce_window_sum
+    reduce_precision sort split square select_and_scatter_add
+    """.split()  # noqa: SIM905
+)
+ANNIHILATES = frozenset({"mul", "dot_general", "conv_general_dilated"})
+
+
+def _has_steps(jaxpr: Any, moving: Sequence[Any]) -> bool:
+    """Whether `jaxpr` takes a step function of `moving`."""
+    depends = moved_by(jaxpr.eqns, moving)
+    for equation in jaxpr.eqns:
+        if not any(v in depends for v in variables(equation.invars)):
+            continue
+        if equation.primitive.name in CALLS:
+            inner, _ = call_jaxpr(equation)
+            pairs = zip(inner.invars, equation.invars, strict=True)
+            if _has_steps(inner, [a for a, b in pairs if not isinstance(b, jex.Literal) and b in depends]):
+                return True
+        elif any(contains([equation], name) for name in STEPPING):
+            return True
+    return False
+
+
+def _vanishes(jaxpr: Any, inputs: Sequence[bool]) -> list[bool]:
+    """Which outputs of `jaxpr` are zero for certain, given which inputs are; unknown operations may give anything."""
+
+    def rule(equation: Any, zero: list[bool]) -> list[bool]:
+        name, count = equation.primitive.name, len(equation.outvars)
+        if name in CALLS:
+            return _vanishes(call_jaxpr(equation)[0], zero)
+        if name in ANNIHILATES:
+            return [any(zero)]
+        if name == "div":
+            return [zero[0]]
+        if name in KEEPS_ZERO:
+            pairs = zip(equation.invars, zero, strict=True)
+            return [all(z for v, z in pairs if jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact))] * count
+        return [False] * count
+
+    return interpret(
+        jaxpr, [False] * len(jaxpr.constvars), inputs, rule, lambda atom: not bool(jax.numpy.any(atom.val))
+    )
 
 
 def _walk(jaxpr: Any, inputs: Sequence[int]) -> list[int]:

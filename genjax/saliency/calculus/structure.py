@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from genjax.saliency.calculus.jaxpr import (
     apply_equation,
     call_jaxpr,
+    contains,
     interpret,
     is_call,
     live,
@@ -56,6 +57,11 @@ class Flat(NamedTuple):
     jaxpr: Any
     equations: list[Any]
     values: dict[Any, jax.Array]
+
+    @property
+    def has_while(self) -> bool:
+        """Whether A passes a loop of unknown length, which forbids gradients."""
+        return contains(self.equations, "while")
 
     def call(self, activations: jax.Array) -> jax.Array:
         """The logits."""
@@ -109,16 +115,14 @@ def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
     summed = list(dict.fromkeys(equation.invars[0] for equation in pools))
     pooled = [equation.outvars[0] for equation in pools]
 
-    def spread(values, variables):
-        return [_by_position(v, places[name].axes) for v, name in zip(values, variables, strict=True)]
-
     local_part = flat.function([source], [equation.invars[0] for equation in pools])
     tail_part = flat.function(pooled, flat.jaxpr.outvars)
     shapes = [v.aval.shape for v in pooled]
     pool_part = flat.function([source], pooled)
     kernel = elementwise = None
     base = places[summed[0]].base
-    if len(pools) == 1 and base is not None:
+    per_entry = len(pools) == 1 and not _other_axes(pools[0], places)
+    if per_entry and base is not None:
         kernel_part = flat.function([source], [base])
         elementwise_part = flat.function([base], summed)
         shape, base_axes, axes = base.aval.shape, places[base].axes, places[summed[0]].axes
@@ -129,16 +133,28 @@ def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
         def elementwise(u):
             return _by_position(elementwise_part(_from_position(u, shape, base_axes))[0], axes)
 
+    def local(a):
+        # A sum that runs over channels too is taken over them first.
+        pairs = zip(local_part(a), pools, strict=True)
+        values = [jnp.sum(v, _other_axes(pool, places), keepdims=True) for v, pool in pairs]
+        return [_by_position(v, places[pool.invars[0]].axes) for v, pool in zip(values, pools, strict=True)]
+
     return PooledHead(
-        lambda a: spread(local_part(a), [equation.invars[0] for equation in pools]),
+        local,
         [v.reshape(-1) for v in pool_part(activations)],
         lambda *sums: tail_part(*(v.reshape(s) for v, s in zip(sums, shapes, strict=True)))[0],
         all(places[name].uniform for name in summed),
         kernel,
         elementwise,
-        all(places[name].uniform and places[name].base is source for name in summed),
-        len(pools) == 1 and _is_diagonal(flat, pooled[0]),
+        per_entry and all(places[name].uniform and places[name].base is source for name in summed),
+        per_entry and _is_diagonal(flat, pooled[0]),
     )
+
+
+def _other_axes(pool: Any, places: dict[Any, Any]) -> tuple[int, ...]:
+    """The axes that a sum over positions runs over beside the spatial ones."""
+    axes = pool.params.get("axes", ())
+    return tuple(a for a in axes if a not in places[pool.invars[0]].axes)
 
 
 def _by_position(values: jax.Array, axes: tuple[int, ...]) -> jax.Array:
@@ -176,9 +192,9 @@ def _constant_axes(variable: Any, producer: Any) -> frozenset[int]:
 
 def _is_diagonal(flat: Flat, pooled: Any) -> bool:
     """Whether logit q is a function of the q-th entry of `pooled` alone."""
-    kept = {pooled}
+    moving, kept = moved_by(flat.equations, [pooled]), {pooled}
     for equation in flat.equations:
-        moving = [v for v in variables(equation.invars) if v in kept]
-        if moving and keeps_entries(equation, moving):
+        inputs = [v for v in variables(equation.invars) if v in moving]
+        if inputs and kept.issuperset(inputs) and keeps_entries(equation, inputs):
             kept.update(equation.outvars)
     return flat.jaxpr.outvars[0] in kept
