@@ -43,6 +43,11 @@ class Range(NamedTuple):
         share = images.astype(jnp.float32) / 255.0 if jnp.issubdtype(images.dtype, jnp.integer) else images
         return self.low + (self.high - self.low) * share
 
+    def quantised(self, images: jax.Array) -> jax.Array:
+        """Return what `to_bytes` returns, as a function that jax can trace: NaN is not refused."""
+        share = (jnp.asarray(images, jnp.float32) - self.low) / (self.high - self.low)
+        return jnp.round(255 * jnp.clip(share, 0, 1)).astype(jnp.uint8)
+
     def to_bytes(self, images: Any) -> np.ndarray:
         """Return round(255 (x - low) / (high - low)), clipped: uint8 of the same shape, as a picture file holds it.
 

@@ -18,12 +18,12 @@ from genjax.engine.state import State
 
 
 @contextmanager
-def open_checkpoints(folder: Path | str, keep: int = 3) -> Iterator[Any]:
-    """Yield an orbax CheckpointManager over `folder`, or None in other processes than the first.
+def open_checkpoints(folder: Path | str | None, keep: int = 3) -> Iterator[Any]:
+    """Yield an orbax CheckpointManager over `folder`, or None without one and in other processes than the first.
 
     The end of the block waits for pending saves.
     """
-    if not processes.is_first():
+    if folder is None or not processes.is_first():
         yield None
         return
     import orbax.checkpoint as ocp
@@ -57,7 +57,7 @@ def save(manager, state: State, meta: dict[str, Any]) -> None:
 
 def latest_step(manager) -> int | None:
     """Return the step of the newest whole checkpoint, None where there is none; the same in every process."""
-    return processes.from_first(lambda: manager.latest_step())
+    return processes.from_first(lambda: None if manager is None else manager.latest_step())
 
 
 def read_meta(manager, step: int | None = None) -> dict[str, Any] | None:

@@ -31,21 +31,32 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
     return rows
 
 
+def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    return {"step": step, **{name: _strict(value) for name, value in metrics.items()}}
+
+
 Writer = Callable[[int, Mapping[str, Any]], None]
 
 
 @contextmanager
-def metrics_writer(folder: Path, resume_at: int = 0, tensorboard: bool = False) -> Iterator[Writer]:
+def metrics_writer(
+    folder: Path | None, resume_at: int = 0, tensorboard: bool = False, rows: list[dict[str, Any]] | None = None
+) -> Iterator[Writer]:
     """Yield `write(step, metrics)`, which appends rows to `metrics.jsonl` and, if asked, TensorBoard events.
 
+    folder: None writes no file.  rows: a list to which rows are appended where there is no folder.
     resume_at: rows of later steps, which a killed run wrote after its last checkpoint, are dropped first.
     """
     if not processes.is_first():
         yield lambda step, metrics: None
         return
+    if folder is None:
+        kept = [] if rows is None else rows
+        yield lambda step, metrics: kept.append(_row(step, metrics))
+        return
     path = folder / "metrics.jsonl"
-    rows = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+    known = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
+    write_text(path, "".join(json.dumps(row) + "\n" for row in known))
     events = None
     if tensorboard:
         try:
@@ -56,7 +67,7 @@ def metrics_writer(folder: Path, resume_at: int = 0, tensorboard: bool = False) 
     with path.open("a", encoding="utf-8", buffering=1) as file:
 
         def write(step: int, metrics: Mapping[str, Any]) -> None:
-            row = {"step": step, **{name: _strict(value) for name, value in metrics.items()}}
+            row = _row(step, metrics)
             file.write(json.dumps(row) + "\n")
             if events is not None:
                 for name, value in row.items():

@@ -47,13 +47,17 @@ class Settings(NamedTuple):
 
 
 class Result(NamedTuple):
-    """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compiling included."""
+    """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compiling included.
+
+    rows: the metrics over steps, {"step", "seconds", "<player>/loss", ...}, of a run without a folder.
+    """
 
     state: State
     signal: int | None
     seconds: float
     compile_seconds: float
     scores: dict[str, float]
+    rows: tuple[dict[str, Any], ...] = ()
 
 
 class DivergedError(RuntimeError):
@@ -103,7 +107,7 @@ class _Run:
     phases: Sequence[Phase]
     plan: Plan
     seed: int
-    folder: Path
+    folder: Path | None
     settings: Settings
     meta: Mapping[str, Any]
     evaluate: Callable[[State], Mapping[str, float]] | None
@@ -172,7 +176,7 @@ def _report(run: _Run, state: State, step: int) -> dict[str, float]:
     scores = {name: float(value) for name, value in run.evaluate(state).items()} if run.evaluate else {}
     if scores:
         run.write(step, {f"test/{name}": value for name, value in scores.items()})
-    if run.pictures:
+    if run.pictures and run.folder is not None:
         run.pictures(state, run.folder, step)
     return scores
 
@@ -220,14 +224,15 @@ def train(
     plan: Plan,
     *,
     seed: int,
-    folder: Path,
+    folder: Path | None = None,
     settings: Settings = Settings(),  # noqa: B008 (immutable)
     meta: Mapping[str, Any] | None = None,
     resume: bool = False,
     evaluate: Callable[[State], Mapping[str, float]] | None = None,
     pictures: Callable[[State, Path, int], None] | None = None,
+    progress: bool = True,
 ) -> Result:
-    """Train through `phases`, writing metrics, pictures and checkpoints under `folder`; return the last state.
+    """Train through `phases`, writing metrics, pictures and checkpoints under `folder`, if any; return the last state.
 
     meta: JSON kept with every checkpoint.  resume: continue from the newest checkpoint, if there is one.
     evaluate: state -> scores, logged as "test/<name>".  pictures: writes PNG files for a state.
@@ -243,7 +248,11 @@ def train(
     def fresh(index: int, name: str) -> State:
         return starts[id(phases[index].game)](rng.named(key, name))
 
-    with checkpoint.open_checkpoints(folder / "checkpoints", settings.keep) as manager, _signals() as signals:
+    rows: list[dict[str, Any]] = []
+    with (
+        checkpoint.open_checkpoints(folder and folder / "checkpoints", settings.keep) as manager,
+        _signals() as signals,
+    ):
 
         def load() -> tuple[State, int, int]:
             saved = checkpoint.read_meta(manager) or {}
@@ -253,10 +262,13 @@ def train(
         resumes = resume and checkpoint.latest_step(manager) is not None
         state, index, retry = load() if resumes else (fresh(0, "init"), 0, 0)
         start, total = int(state.step), sum(phase.steps for phase in phases)
-        with log.metrics_writer(folder, start, settings.tensorboard) as write, _progress(total, start) as progress:
+        with (
+            log.metrics_writer(folder, start, settings.tensorboard, rows) as write,
+            _progress(total, start, progress) as bar,
+        ):
             run = _Run(
                 phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, meta=meta or {},
-                evaluate=evaluate, pictures=pictures, manager=manager, write=write, progress=progress, signals=signals,
+                evaluate=evaluate, pictures=pictures, manager=manager, write=write, progress=bar, signals=signals,
                 begun=begun,
             )  # fmt: skip
             scores: dict[str, float] = {}
@@ -268,7 +280,8 @@ def train(
                 except DivergedError as error:
                     latest = checkpoint.latest_step(manager)
                     if not (settings.rollback and retry < RETRIES and latest is not None):
-                        where = f"{folder / 'checkpoints'}/{latest}" if latest is not None else "none was saved yet"
+                        saved = folder is not None and latest is not None
+                        where = f"{folder}/checkpoints/{latest}" if saved else "none was saved yet"
                         advice = (
                             "lower the learning rate or clip gradients and --resume, or add --on-nonfinite rollback"
                         )
@@ -277,8 +290,8 @@ def train(
                         print(f"{error}; rolling back to step {latest}", file=sys.stderr)
                     state, index, saved_retry = load()
                     retry = max(retry, saved_retry) + 1
-                    progress.reset(total)
-                    progress.update(int(state.step))
+                    bar.reset(total)
+                    bar.update(int(state.step))
                     continue
                 if signals or int(state.step) >= total:
                     break
@@ -287,11 +300,11 @@ def train(
             ):  # a finished run that was resumed: nothing to train, all to tell
                 scores = {name: float(value) for name, value in evaluate(state).items()}
     stopped_by = signals[0] if signals else None
-    return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores)
+    return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores, tuple(rows))
 
 
-def _progress(total: int, done: int):
+def _progress(total: int, done: int, shown: bool):
     from tqdm import tqdm
 
-    silent = None if processes.is_first() else True  # None: silent unless a person watches
+    silent = None if shown and processes.is_first() else True  # None: silent unless a person watches
     return tqdm(total=total, initial=done, unit="step", disable=silent, dynamic_ncols=True, file=sys.stderr)

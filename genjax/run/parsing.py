@@ -32,8 +32,14 @@ def _texts(group: type) -> Mapping[str, str]:
 def _groups(options: type) -> dict[str, tuple[type, ...]]:
     """Return title -> classes that declare its options: what is the model's own, then the common groups."""
     declared = [c for c in options.__mro__ if dataclasses.is_dataclass(c) and "__annotations__" in vars(c)]
-    own = tuple(c for c in declared if c not in COMMON)
-    titles = {"model": own, "optimizer": COMMON[:1], "data": COMMON[1:2], "run": COMMON[2:3], "machine": COMMON[3:]}
+    own: tuple[type, ...] = tuple(c for c in declared if c not in COMMON)
+    titles: dict[str, tuple[type, ...]] = {
+        "model": own,
+        "optimizer": COMMON[:1],
+        "data": COMMON[1:2],
+        "run": COMMON[2:3],
+        "machine": COMMON[3:],
+    }
     return {title: classes for title, classes in titles.items() if any(c in declared for c in classes)}
 
 
@@ -54,7 +60,7 @@ def _grouped(default: Any, said: Mapping[str, str]) -> Any:
     said = {**_notes(options), **said}
     groups = {}
     for title, classes in _groups(options).items():
-        fields = []
+        fields: list[tuple[str, Any, Any]] = []
         for group in classes:
             texts = _texts(group)
             for name in vars(group)["__annotations__"]:
@@ -65,7 +71,7 @@ def _grouped(default: Any, said: Mapping[str, str]) -> Any:
                 fields.append((name, Annotated[hints[name], argument], value))
         text = COMMON_TEXT.get(title, "What is this model's own.")
         record = dataclasses.make_dataclass(title, fields, frozen=True, namespace={"__doc__": text})
-        groups[title] = tyro.conf.OmitArgPrefixes[record], record()  # type: ignore[valid-type]
+        groups[title] = Annotated[record, tyro.conf.OmitArgPrefixes], record()
     fields = [(title, kind, dataclasses.field(default=value)) for title, (kind, value) in groups.items()]
     return dataclasses.make_dataclass("Grouped", fields, frozen=True)()
 

@@ -50,9 +50,7 @@ class Classification:
         """Return logits float32[count, classes] of images uint8[count, height, width, channels]."""
         variables = self.variables(state)
         images = images if self.size is None else np.asarray(centre_crop(images, self.size))
-        parts = [
-            np.asarray(self._apply(variables, images[at : at + BATCH])) for at in range(0, len(images), BATCH)
-        ]
+        parts = [np.asarray(self._apply(variables, images[at : at + BATCH])) for at in range(0, len(images), BATCH)]
         return np.concatenate(parts)
 
     def predict(self, state: State, images: np.ndarray) -> np.ndarray:

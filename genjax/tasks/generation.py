@@ -87,6 +87,10 @@ class Generation:
         check_conditions({"labels": labels, "truncation": truncation, **others}, self.conditions, "this generator")
         return self.from_latents(state, self.latents(key, count, truncation), labels)
 
+    def traced_samples(self, state: State, key: jax.Array, count: int, labels: jax.Array | None = None) -> jax.Array:
+        """Return samples uint8[count, height, width, channels] as a function that jax can trace."""
+        return self.pixels.quantised(self.draw(state, self.prior.draw(key, (count, self.latent)), labels))
+
     def real(self, images: np.ndarray) -> np.ndarray:
         """Return bytes of the data set as the generator imitates them, as bytes again: its range may clip them."""
         return images if self.pixels.norm is None else self.pixels.to_bytes(self.pixels.from_bytes(images))

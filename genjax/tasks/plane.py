@@ -63,6 +63,10 @@ class Plane:
         latents = self.latents(key, count, truncation)
         return in_parts(self.draw, state, latents, chosen_labels(labels, count, self.classes)).reshape(-1, 2)
 
+    def traced_samples(self, state: State, key: jax.Array, count: int, labels: jax.Array | None = None) -> jax.Array:
+        """Return points float32[count, 2] as a function that jax can trace."""
+        return self.draw(state, self.prior.draw(key, (count, self.latent)), labels).reshape(-1, 2)
+
     def real(self, split: Any, rows: np.ndarray) -> np.ndarray:
         """Return points `rows` of a split, float32[count, 2]."""
         return np.asarray(PLANE.from_bytes(split.take(rows)["images"])).reshape(-1, 2)

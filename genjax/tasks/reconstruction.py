@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.data import Dataset, transforms
+from genjax.data.ranges import UNIT
 from genjax.engine.state import State
 from genjax.latent import NORMAL, truncated
 from genjax.losses import divergence
@@ -100,6 +101,11 @@ class Reconstruction:
         latents = self.latents(key, count, truncation)
         check_conditions({"labels": labels, "truncation": truncation, **others}, self.conditions, "this autoencoder")
         return self.from_latents(state, latents, labels)
+
+    def traced_samples(self, state: State, key: jax.Array, count: int, labels: jax.Array | None = None) -> jax.Array:
+        """Return samples uint8[count, height, width, channels] traceable by jax; ValueError as `latents`."""
+        latents = self.latents(key, count)
+        return UNIT.quantised(decoded(self.model, state.variables_of(self.net), latents, labels))
 
     def real(self, images: np.ndarray) -> np.ndarray:
         """Return bytes of the data set as the model imitates them: all of them."""

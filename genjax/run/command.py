@@ -1,0 +1,82 @@
+"""The console command: genjax train RECIPE, genjax eval PROGRAM, and with nothing the list of both.
+
+    genjax train vae --steps 1000
+    genjax eval sample runs/vae-digits
+
+`python -m train.vae` and `python -m eval.sample` in a checkout are the same programs.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from genjax.run.parsing import suggestion
+from genjax.run.run import PACKAGES, names, package
+
+PROGRAMS = ("genjax.programs", "eval")
+"""Where programs live: in an installed package, and in a checkout."""
+HELP = ("", "-h", "--help")
+
+
+def first_line(place: tuple[str, ...], name: str) -> str:
+    """Return the first line of a module's docstring, without importing what the module needs."""
+    import ast
+    import importlib.util
+
+    spec = importlib.util.find_spec(f"{package(place)}.{name}")
+    assert spec is not None and spec.origin is not None
+    with open(spec.origin, encoding="utf-8") as file:
+        text = ast.get_docstring(ast.parse(file.read())) or ""
+    return text.splitlines()[0] if text else ""
+
+
+def programs() -> list[str]:
+    """Return the names of the programs of eval, but for what they share."""
+    return [name for name in names(PROGRAMS) if name != "comparison"]
+
+
+def overview() -> str:
+    """Return the list of recipes and programs, a line each."""
+    lines = ["usage: genjax train RECIPE [PRESET] [OPTIONS]  |  genjax eval PROGRAM [OPTIONS]", "", "recipes:"]
+    lines += [f"  {name:12} {first_line(PACKAGES, name)}" for name in names()]
+    lines += ["", "programs:", *(f"  {name:16} {first_line(PROGRAMS, name)}" for name in programs())]
+    return "\n".join([*lines, "", "Each tells its options with --help."])
+
+
+def train(name: str, arguments: Sequence[str]) -> int:
+    """Run a recipe."""
+    from genjax.run import cli
+
+    return cli.main(name, arguments, f"genjax train {name}")
+
+
+def evaluate(name: str, arguments: Sequence[str]) -> int:
+    """Run a program."""
+    if name not in programs():
+        raise ValueError(
+            f"there is no program '{name}'{suggestion(name, programs())}; the programs are: {', '.join(programs())}"
+        )
+    return importlib.import_module(f"{package(PROGRAMS)}.{name}").main(arguments)
+
+
+COMMANDS: dict[str, Callable[[str, Sequence[str]], int]] = {"train": train, "eval": evaluate}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the console command and return the exit status: that of the program, or 2 for what is not known."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    verb, name, rest = (given[0] if given else ""), (given[1] if len(given) > 1 else ""), given[2:]
+    if verb in HELP or (verb in COMMANDS and name in HELP):
+        print(overview())
+        return 0
+    try:
+        if verb not in COMMANDS:
+            raise ValueError(f"'{verb}' is neither train nor eval{suggestion(verb, list(COMMANDS))}; see genjax --help")
+        return COMMANDS[verb](name, rest)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
