@@ -13,7 +13,6 @@ training without look-ahead helps some seeds: at 5000 steps seed 0 has all 8 mod
 
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -69,20 +68,17 @@ def observe(look_ahead: int, seed: int, options: Options) -> list[tuple[int, np.
     task: Any = run.task
     seen: list[tuple[int, np.ndarray]] = []
 
-    def look(state: Any, folder: Path, step: int) -> None:
+    def look(state: Any, step: int) -> None:
         seen.append((step, task.sample(state, jax.random.key(1), POINTS)))
 
     every = options.steps // (options.columns - 1)
     settings = Settings(fuse=min(50, every), evaluate_every=every, checkpoint_every=options.steps)
     plan = parallel.jit_plan(jax.devices()[:1])
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        begin = jax.jit(partial(init_state, run.phases[0].game))(rng.named(jax.random.key(seed), "init"))
-        look(begin, folder, 0)
-        try:
-            result = train(run.phases, plan, seed=seed, folder=folder, settings=settings, pictures=look)
-        except DivergedError as error:
-            raise ValueError(f"{look_ahead} steps ahead, seed {seed}: training diverged, nothing is drawn") from error
+    look(jax.jit(partial(init_state, run.phases[0].game))(rng.named(jax.random.key(seed), "init")), 0)
+    try:
+        result = train(run.phases, plan, seed=seed, settings=settings, pictures=look)
+    except DivergedError as error:
+        raise ValueError(f"{look_ahead} steps ahead, seed {seed}: training diverged, nothing is drawn") from error
     if result.signal is not None:
         raise SystemExit(128 + result.signal)
     return seen

@@ -23,7 +23,7 @@ from genjax.data import pipeline
 from genjax.engine import checkpoint, log
 from genjax.engine.phases import Phase, phase_at
 from genjax.engine.state import State, init_state
-from genjax.engine.step import make_run, make_step
+from genjax.engine.step import make_run, make_step, steps_in_a_call
 from genjax.parallel import Plan, check_batch
 
 RETRIES = 3
@@ -32,12 +32,12 @@ RETRIES = 3
 class Settings(NamedTuple):
     """How to run, none of which changes what is computed but `accumulate` (to rounding).
 
-    fuse: steps in one compiled call.  accumulate: slices of a batch, one after the other.
+    fuse: steps in one compiled call; None: see `genjax.engine.step.steps_in_a_call`.  accumulate: slices of a batch, one after the other.
     checkpoint_every, evaluate_every: steps.  keep: checkpoints kept.
     rollback: on a loss that is not finite, go back to the last checkpoint and continue with other random numbers.
     """
 
-    fuse: int = 50
+    fuse: int | None = None
     accumulate: int = 1
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
@@ -111,7 +111,7 @@ class _Run:
     settings: Settings
     meta: Mapping[str, Any]
     evaluate: Callable[[State], Mapping[str, float]] | None
-    pictures: Callable[[State, Path, int], None] | None
+    pictures: Callable[[State, int], None] | None
     manager: Any
     write: log.Writer
     progress: Any
@@ -176,8 +176,8 @@ def _report(run: _Run, state: State, step: int) -> dict[str, float]:
     scores = {name: float(value) for name, value in run.evaluate(state).items()} if run.evaluate else {}
     if scores:
         run.write(step, {f"test/{name}": value for name, value in scores.items()})
-    if run.pictures and run.folder is not None:
-        run.pictures(state, run.folder, step)
+    if run.pictures:
+        run.pictures(state, step)
     return scores
 
 
@@ -229,16 +229,18 @@ def train(
     meta: Mapping[str, Any] | None = None,
     resume: bool = False,
     evaluate: Callable[[State], Mapping[str, float]] | None = None,
-    pictures: Callable[[State, Path, int], None] | None = None,
+    pictures: Callable[[State, int], None] | None = None,
     progress: bool = True,
 ) -> Result:
     """Train through `phases`, writing metrics, pictures and checkpoints under `folder`, if any; return the last state.
 
     meta: JSON kept with every checkpoint.  resume: continue from the newest checkpoint, if there is one.
-    evaluate: state -> scores, logged as "test/<name>".  pictures: writes PNG files for a state.
+    evaluate: state -> scores, logged as "test/<name>".  pictures: (state, step) draws it.  progress: show a bar.
     Raises DivergedError when a loss is not finite (with `rollback`, only after several attempts), and ValueError for a
     batch that the devices cannot share.
     """
+    if settings.fuse is None:
+        settings = settings._replace(fuse=min(steps_in_a_call(phase.game) for phase in phases))
     for phase in phases:
         check_batch(phase.feed.batch_size, plan.devices, settings.accumulate)
     key, begun = jax.random.key(seed), time.perf_counter()
@@ -295,9 +297,8 @@ def train(
                     continue
                 if signals or int(state.step) >= total:
                     break
-            if (
-                start == total and evaluate and processes.is_first()
-            ):  # a finished run that was resumed: nothing to train, all to tell
+            if start == total and evaluate and processes.is_first():
+                # A finished run that was resumed: nothing to train, all to tell.
                 scores = {name: float(value) for name, value in evaluate(state).items()}
     stopped_by = signals[0] if signals else None
     return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores, tuple(rows))

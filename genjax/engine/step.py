@@ -1,6 +1,6 @@
 """The training step of every model: a player's move, a round of moves, and K rounds in one compiled call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from jax import lax
 
 from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
-from genjax.engine.state import State
+from genjax.engine.state import State, init_state
 
 # XLA for CPUs brings convolutions into the form that it computes fast, but not inside loops, where the gradients of
 # one take some forty times as long. So short loops are unrolled there, for a somewhat longer compilation.
@@ -19,6 +19,25 @@ _SHORT = 10
 
 def _unrolled(length: int) -> bool:
     return length <= _SHORT and jax.default_backend() == "cpu"
+
+
+def steps_in_a_call(game: Game) -> int:
+    """Return how many steps to put into one compiled call: 50, or 1 for convolutional networks on CPUs."""
+    if jax.default_backend() != "cpu":
+        return 50
+    begin = jax.make_jaxpr(lambda key: init_state(game, key))(jax.random.key(0))
+    return 1 if lax.conv_general_dilated_p in _primitives(begin.jaxpr) else 50
+
+
+def _primitives(jaxpr: Any) -> Iterator[Any]:
+    """Yield the primitives of a jaxpr and of those inside its equations."""
+    for equation in jaxpr.eqns:
+        yield equation.primitive
+        for value in equation.params.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    yield from _primitives(inner)
 
 
 Metrics = dict[str, jax.Array]

@@ -16,7 +16,7 @@ from genjax.data import Dataset, pipeline
 from genjax.data.known import KNOWN
 from genjax.engine.phases import Phase
 from genjax.engine.state import State
-from genjax.engine.step import rematerialized
+from genjax.engine.step import rematerialized, steps_in_a_call
 from genjax.environment import environment
 from genjax.run import devices as places
 from genjax.run.describe import card, describe
@@ -144,7 +144,8 @@ def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
         print(json.dumps(describe(recipe.name, preset, hyper, run), indent=2))
         return 0
     folder = Path(processes.from_first(lambda: open_folder(recipe.name, hyper, config)))
-    tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}")
+    fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
+    tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call")
     settings = Settings(
         fuse=hyper.fuse,
         accumulate=hyper.accumulate,
@@ -164,7 +165,7 @@ def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
             meta={"recipe": recipe.name, "preset": preset},
             resume=hyper.resume,
             evaluate=run.task.scores,
-            pictures=lambda state, folder, step: write_pictures(run.task, state, folder, step),
+            pictures=lambda state, step: write_pictures(run.task, state, folder, step),
         )
     except DivergedError as error:
         tell(f"error: {error}")
