@@ -32,7 +32,8 @@ RETRIES = 3
 class Settings(NamedTuple):
     """How to run, none of which changes what is computed but `accumulate` (to rounding).
 
-    fuse: steps in one compiled call; None: see `genjax.engine.step.steps_in_a_call`.  accumulate: slices of a batch, one after the other.
+    fuse: steps in one compiled call; None: as many as `genjax.engine.step.steps_in_a_call` says.
+    accumulate: slices of a batch, one after the other.
     checkpoint_every, evaluate_every: steps.  keep: checkpoints kept.
     rollback: on a loss that is not finite, go back to the last checkpoint and continue with other random numbers.
     """
@@ -109,6 +110,7 @@ class _Run:
     seed: int
     folder: Path | None
     settings: Settings
+    fuse: int
     meta: Mapping[str, Any]
     evaluate: Callable[[State], Mapping[str, float]] | None
     pictures: Callable[[State, int], None] | None
@@ -142,7 +144,7 @@ class _Run:
 
     def calls(self, phase: Phase, first: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
         """Yield (steps, source, indices) for the compiled steps, from step `first` of the phase to its end."""
-        feed, plan, fuse, seed = phase.feed, self.plan, self.settings.fuse, self.seed + retry
+        feed, plan, fuse, seed = phase.feed, self.plan, self.fuse, self.seed + retry
         split, size, repeats = feed.split, feed.batch_size, phase.game.batches_per_step
         if pipeline.fits_on_device(split):
             for step in range(first, phase.steps, fuse):
@@ -239,8 +241,7 @@ def train(
     Raises DivergedError when a loss is not finite (with `rollback`, only after several attempts), and ValueError for a
     batch that the devices cannot share.
     """
-    if settings.fuse is None:
-        settings = settings._replace(fuse=min(steps_in_a_call(phase.game) for phase in phases))
+    fuse = settings.fuse or min(steps_in_a_call(phase.game) for phase in phases)
     for phase in phases:
         check_batch(phase.feed.batch_size, plan.devices, settings.accumulate)
     key, begun = jax.random.key(seed), time.perf_counter()
@@ -269,7 +270,7 @@ def train(
             _progress(total, start, progress) as bar,
         ):
             run = _Run(
-                phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, meta=meta or {},
+                phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, fuse=fuse, meta=meta or {},
                 evaluate=evaluate, pictures=pictures, manager=manager, write=write, progress=bar, signals=signals,
                 begun=begun,
             )  # fmt: skip

@@ -147,7 +147,7 @@ def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
     fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
     tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call")
     settings = Settings(
-        fuse=hyper.fuse,
+        fuse=fuse,
         accumulate=hyper.accumulate,
         checkpoint_every=hyper.checkpoint_every,
         evaluate_every=hyper.evaluate_every,
