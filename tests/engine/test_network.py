@@ -8,8 +8,9 @@ import pytest
 from flax import linen as nn
 
 from genjax.engine import Network, Side, adversarial_game, aux, init_state, with_networks
+from genjax.nn.dense import Dense
 from genjax.nn.dropout import Dropout
-from genjax.nn.spectral import SpectralDense
+from genjax.nn.weights import Spectral
 from tests.engine.toy import same_bits, worst
 
 KEY = jax.random.key(2)
@@ -22,7 +23,7 @@ class Layers(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False, shift=0.0):
-        x = SpectralDense(4, dtype=self.dtype)(x)
+        x = Dense(4, weight=Spectral(), dtype=self.dtype)(x)
         x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype)(x)
         return Dropout(0.5)(x, train) + shift
 
