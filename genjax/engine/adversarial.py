@@ -1,58 +1,72 @@
 """The game of a generator against one other network, a discriminator or a critic: nearly every GAN is one."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, Required, TypedDict
 
+import jax
 import jax.numpy as jnp
 import optax
 
-from genjax.engine.game import Game, Player
-from genjax.engine.network import NetworkLoss, with_networks
+from genjax.engine.game import Aux, Game, Player
+from genjax.engine.network import with_networks
+from genjax.latent import NORMAL, Prior, sampler
 
 
 class Side(NamedTuple):
     """A network and the player that owns it alone, both called `name`.
 
-    loss: `(nets, state, batch, key) -> (scalar, Aux)`, see `genjax.engine.network`.  repeats: moves a step.
+    loss: `(nets, state, batch, key, *, draw) -> (scalar, Aux)`, see `genjax.engine.network`; draw: (key, count) ->
+    latents float[count, size].  repeats: moves a step.
     """
 
     name: str
     module: Any
-    loss: NetworkLoss
+    loss: Callable[..., tuple[jax.Array, Aux]]
     tx: optax.GradientTransformation
     repeats: int = 1
 
 
+class Setting(TypedDict, total=False):
+    """What every adversarial game is told, the keywords of `adversarial_game`."""
+
+    image_shape: Required[tuple[int, int, int]]
+    latent: Required[int]
+    prior: Prior
+    ema: float | None
+
+
 def adversarial_game(
     *sides: Side,
-    latent: int,
     image_shape: tuple[int, int, int],
-    labels: bool = False,
+    latent: int,
+    prior: Prior = NORMAL,
     ema: float | None = None,
-    memory: Mapping[str, Any] = {},
+    labels: bool = False,
 ) -> Game:
     """Return the game of two sides, in the order in which they move; exactly one of them is called "generator".
 
-    latent: numbers that the generator starts from.  image_shape: (height, width, channels) that the other side judges.
-    labels: whether both networks also take int[batch] labels.  ema: decay of the generator's average, None for none.
+    image_shape: (height, width, channels) that the other side judges.
+    latent: numbers that the generator starts from, drawn from `prior`; both losses are given the same `draw`.
+    ema: decay of the generator's average, None for none.  labels: whether both networks also take int[batch] labels.
     Raises ValueError for other than two sides, or not one generator among them.
     """
     names = [side.name for side in sides]
     if len(names) != 2 or names.count("generator") != 1:
         raise ValueError(f"an adversarial game has a 'generator' and one opponent, not the sides {names}")
-    modules = {side.name: side.module for side in sides}
+    modules, draw = {side.name: side.module for side in sides}, sampler(prior, latent)
     label = (jnp.zeros((1,), jnp.int32),) if labels else ()
 
-    def initialiser(side: Side):
+    def player(side: Side) -> Player:
+        loss = with_networks(partial(side.loss, draw=draw), modules, (side.name,))
+        return Player(side.name, loss, side.tx, (side.name,), side.repeats)
+
+    def initialiser(side: Side) -> Callable[[jax.Array], Any]:
         shape = (latent,) if side.name == "generator" else image_shape
         return lambda key: side.module.init(key, jnp.zeros((1, *shape)), *label)
 
     return Game(
-        players=tuple(
-            Player(side.name, with_networks(side.loss, modules, (side.name,)), side.tx, (side.name,), side.repeats)
-            for side in sides
-        ),
+        players=tuple(player(side) for side in sides),
         networks={side.name: initialiser(side) for side in sides},
         ema={} if ema is None else {"generator": ema},
-        memory=memory,
     )

@@ -18,19 +18,16 @@ Configurations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
-from genjax.engine.game import Aux, Game, Player
-from genjax.engine.network import aux, with_networks
-from genjax.latent import NORMAL, Prior, sampler
-from genjax.latent import uniform as uniform_prior
+from genjax.engine.adversarial import Setting, Side, adversarial_game
+from genjax.engine.game import Aux, Game, Loss, Player
+from genjax.engine.network import aux
 from genjax.losses import adversarial
 from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
@@ -47,10 +44,6 @@ def uniform(bound: float) -> Initializer:
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
     return Initializer(draw, GLOROT.bias)
-
-
-unit_uniform = uniform_prior(-math.sqrt(3), math.sqrt(3))
-"""U(-sqrt 3, sqrt 3), which has variance 1: the authors' latent on MNIST."""
 
 
 class Generator(nn.Module):
@@ -130,14 +123,12 @@ def generator_loss(nets, state, batch, key, *, draw, objective) -> tuple[jax.Arr
     return objective(nets.discriminator.output(fake, key=drop_key)), aux()
 
 
-def both_losses(nets, state, batch, key, *, draw, objective) -> tuple[jax.Array, Aux]:
+def both_losses(discriminating: Loss, fooling: Loss, state, batch, key) -> tuple[jax.Array, Aux]:
     """Return the sum of both losses, each with the other network held: one gradient for both, at the old parameters."""
-    held = SimpleNamespace(**jax.lax.stop_gradient(vars(nets)))
-    of_discriminator = SimpleNamespace(generator=held.generator, discriminator=nets.discriminator)
-    of_generator = SimpleNamespace(generator=nets.generator, discriminator=held.discriminator)
-    discriminating, judged = discriminator_loss(of_discriminator, state, batch, key, draw=draw)
-    fooling, _ = generator_loss(of_generator, state, batch, key, draw=draw, objective=objective)
-    return discriminating + fooling, aux(**judged.metrics, discriminator=discriminating, generator=fooling)
+    params, held = state.params, jax.lax.stop_gradient(state.params)
+    judged, found = discriminating(state.replace(params={**params, "generator": held["generator"]}), batch, key)
+    fooled, _ = fooling(state.replace(params={**params, "discriminator": held["discriminator"]}), batch, key)
+    return judged + fooled, aux(**found.metrics, discriminator=judged, generator=fooled)
 
 
 def game(
@@ -146,30 +137,24 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 100,
-    prior: Prior = NORMAL,
-    ema: float | None = None,
     objective: GeneratorLoss = adversarial.non_saturating_generator,
     simultaneous: bool = False,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator" and "generator", moving in turn or at once.
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.  objective: logits of samples -> what the generator minimises.
+    objective: logits of samples -> what the generator minimises.
     simultaneous: both move at once, as one player called "both".
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
-    draw = sampler(prior, latent)
     in_turn = adversarial_game(
-        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw), discriminator_tx),
-        Side("generator", generator, partial(generator_loss, draw=draw, objective=objective), generator_tx),
-        latent=latent,
-        image_shape=image_shape,
-        ema=ema,
+        Side("discriminator", discriminator, discriminator_loss, discriminator_tx),
+        Side("generator", generator, partial(generator_loss, objective=objective), generator_tx),
+        **setting,
     )
     if not simultaneous:
         return in_turn
-    modules, names = {"discriminator": discriminator, "generator": generator}, ("discriminator", "generator")
-    loss = with_networks(partial(both_losses, draw=draw, objective=objective), modules, names)
-    tx = optax.partition({"discriminator": discriminator_tx, "generator": generator_tx}, {name: name for name in names})
+    names = tuple(player.name for player in in_turn.players)
+    tx = optax.partition({player.name: player.tx for player in in_turn.players}, {name: name for name in names})
+    loss = partial(both_losses, *(player.loss for player in in_turn.players))
     return in_turn._replace(players=(Player("both", loss, tx, names),))
