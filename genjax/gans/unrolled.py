@@ -43,7 +43,7 @@ def unrolled_loss(nets, state, batch, key, *, player: Player, steps: int) -> tup
     """
 
     def ahead(future, _):
-        return move(player, future, batch, key, bound_axis())[0], None
+        return move(player, future, batch, key, axis=bound_axis())[0], None
 
     future, _ = jax.lax.scan(ahead, state, None, steps)
     foreseen = {**state.params, "discriminator": future.params["discriminator"]}
