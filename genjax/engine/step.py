@@ -55,7 +55,7 @@ def _merge(state: State, player: Player, aux: Aux) -> State:
     return state.replace(variables={**state.variables, **variables}, memory={**state.memory, **aux.memory})
 
 
-def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Array, scale: jax.Array | None):
+def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Array, *, scale: jax.Array | None):
     def objective(own):
         loss, aux = player.loss(state.replace(params={**state.params, **own}), batch, key)
         return (loss if scale is None else loss * scale), (loss, aux)
@@ -64,7 +64,7 @@ def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Arr
     return gradient, {"loss": loss, **aux.metrics}, _merge(state, player, aux)
 
 
-def _accumulated_gradient(player, state, own, batch, key, scale, parts):
+def _accumulated_gradient(player, state, own, batch, key, *, scale, parts):
     """Average over `parts` equal slices of the batch, one after the other, for the memory of one slice."""
 
     def split(x):
@@ -76,7 +76,7 @@ def _accumulated_gradient(player, state, own, batch, key, scale, parts):
     def body(carry, part):
         state, total = carry
         index, batch = part
-        gradient, metrics, state = _gradient(player, state, own, batch, jax.random.fold_in(key, index), scale)
+        gradient, metrics, state = _gradient(player, state, own, batch, jax.random.fold_in(key, index), scale=scale)
         return (state, jax.tree.map(jnp.add, total, gradient)), metrics
 
     start = (state, jax.tree.map(jnp.zeros_like, own))
@@ -100,7 +100,7 @@ def _or_skipped(
 
 
 def move(
-    player: Player, state: State, batch: Batch, key: jax.Array, axis: str | None = None, accumulate: int = 1
+    player: Player, state: State, batch: Batch, key: jax.Array, *, axis: str | None = None, accumulate: int = 1
 ) -> tuple[State, Metrics]:
     """Let `player` take one optimizer step on `batch`, leaves [B, ...], and return the new state and metrics.
 
@@ -114,9 +114,9 @@ def move(
     before, scale = state, state.loss_scale.get(player.name)
     factor = None if scale is None else scale.scale
     if accumulate == 1:
-        gradient, metrics, state = _gradient(player, state, own, batch, key, factor)
+        gradient, metrics, state = _gradient(player, state, own, batch, key, scale=factor)
     else:
-        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, factor, accumulate)
+        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, scale=factor, parts=accumulate)
     if axis is not None:
         variables = {net: state.variables[net] for net in player.owns}
         gradient, metrics, variables = lax.pmean((gradient, metrics, variables), axis)
@@ -155,7 +155,7 @@ def rematerialized(game: Game) -> Game:
 
 def _move_on(player: Player, axis: str | None, accumulate: int, state: State, part: tuple[Batch, jax.Array]):
     batch, key = part
-    return move(player, state, batch, key, axis, accumulate)
+    return move(player, state, batch, key, axis=axis, accumulate=accumulate)
 
 
 def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
@@ -172,7 +172,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
             player_key = rng.named(key, player.name)
             if player.repeats == 1:
                 last = jax.tree.map(lambda x: x[-1], batch)
-                state, moved = move(player, state, last, player_key, axis, accumulate)
+                state, moved = move(player, state, last, player_key, axis=axis, accumulate=accumulate)
             else:
                 keys = jax.random.split(player_key, player.repeats)
                 parts = jax.tree.map(lambda x, n=player.repeats: x[-n:], batch)

@@ -45,7 +45,7 @@ def unrolled_loss(nets, state, batch, key, *, draw, tx, steps) -> tuple[jax.Arra
     judge = Player("discriminator", with_networks(partial(discriminator_loss, draw=draw), modules, owns), tx, owns)
 
     def ahead(future, _):
-        return move(judge, future, batch, key, bound_axis())[0], None
+        return move(judge, future, batch, key, axis=bound_axis())[0], None
 
     future, _ = jax.lax.scan(ahead, state, None, steps)
     foreseen = {**state.params, "discriminator": future.params["discriminator"]}
