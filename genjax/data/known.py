@@ -108,5 +108,8 @@ def placeholder(facts: Facts) -> Dataset:
         class_names=facts.class_names,
         mixture=facts.mixture,
         channels_of=facts.channels_of,
+        words=facts.words,
+        map_names=facts.map_names,
+        fingerprint=facts.fingerprint,
         absent=True,
     )

@@ -10,7 +10,9 @@ from genjax import data
 from genjax.data.known import KNOWN
 
 load = functools.cache(data.load)
-EMBEDDED = [source.form for source in data.SOURCES if source.form.islower() and source.form != "scenes"]
+EMBEDDED = [
+    source.form for source in data.SOURCES if source.form.islower() and not source.form.endswith(("scenes", "garments"))
+]
 """Without the drawn scenes, which take seconds."""
 
 
