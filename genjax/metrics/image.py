@@ -1,10 +1,10 @@
 """Scores of an image against the one it should be: PSNR, SSIM, mean absolute error; and sharpness without a reference.
 
 Images are float[batch, height, width, channels] in [0, 1], bytes are refused; every score is per image, float[batch],
-to be averaged over the test images. NaN in an image makes its score NaN. None of them means much alone: print beside it what the trivial
-answer gets on the same images, which is bicubic enlargement for super-resolution, and the input itself or the mean
-training image for translation. Papers on super-resolution measure PSNR and SSIM on `luma` with the border cut, by as
-many pixels as the factor of enlargement.
+to be averaged over the test images. NaN in an image makes its score NaN. None of them means much alone: print beside it
+what the trivial answer gets on the same images, which is bicubic enlargement for super-resolution, and the input itself
+or the mean training image for translation. Papers on super-resolution measure PSNR and SSIM on `luma` with the border
+cut, by as many pixels as the factor of enlargement.
 """
 
 import functools
