@@ -444,5 +444,5 @@ def test_bad_input_is_explained_in_one_sentence():
         diagonal_derivatives(lambda v: v.mean((1, 2)), a[None], EXP, 1)
     with pytest.raises(ValueError, match="order is 4"):
         diagonal_derivatives(head, a, EXP, 1, 4)
-    with pytest.raises(ValueError, match="EXP, SOFTMAX and LOGIT"):
+    with pytest.raises(ValueError, match="EXP, SIGMOID, SOFTMAX and LOGIT"):
         diagonal_derivatives(head, a, Score(class_probability), 1, method=piecewise_linear)

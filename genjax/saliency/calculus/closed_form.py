@@ -13,22 +13,33 @@ import jax
 import jax.numpy as jnp
 
 from genjax.saliency.calculus.float64 import Pair, as_pairs, from_pair, in_double
-from genjax.saliency.calculus.forward import Derivatives, Head, Route, assemble, one_hot, powers, score_value, stream
+from genjax.saliency.calculus.forward import (
+    Derivatives,
+    Head,
+    Route,
+    assemble,
+    curve3,
+    of_exponential,
+    one_hot,
+    powers,
+    score_value,
+    stream,
+)
 from genjax.saliency.calculus.pooled import kernels, spread
 from genjax.saliency.calculus.proof import prove_piecewise_linear
 from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
-from genjax.saliency.scores import Score, class_log_probability, class_logit
+from genjax.saliency.scores import Score, class_log_probability, class_log_sigmoid, class_logit
 
 
 def piecewise_linear(
     head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
 ) -> Derivatives:
-    """Closed form for a head that is proved piecewise linear, and the scores `EXP`, `SOFTMAX` and `LOGIT`.
+    """Closed form for a head that is proved piecewise linear, and the scores `EXP`, `SIGMOID`, `SOFTMAX` and `LOGIT`.
 
-    EXP and LOGIT need one gradient. SOFTMAX needs the class moments: from one matrix for heads with a spatial mean,
-    otherwise streamed over the classes, `chunk` gradients at a time. Raises ValueError for other heads (naming what is
-    in the way) and scores.
+    EXP, SIGMOID and LOGIT need one gradient. SOFTMAX needs the class moments: from one matrix for heads with a spatial
+    mean, otherwise streamed over the classes, `chunk` gradients at a time. Raises ValueError for other heads (naming
+    what is in the way) and scores.
     """
     proof = prove_piecewise_linear(head, activations)
     if not proof.piecewise_linear:
@@ -37,7 +48,7 @@ def piecewise_linear(
         )
     if not has_closed_form(score):
         raise ValueError(
-            "the closed form knows the scores EXP, SOFTMAX and LOGIT: use forward_mode or auto for your own"
+            "the closed form knows the scores EXP, SIGMOID, SOFTMAX and LOGIT: use forward_mode or auto for your own"
         )
     flat = flatten(head, activations)
     if flat.has_while:
@@ -48,7 +59,12 @@ def piecewise_linear(
 
 def has_closed_form(score: Score) -> bool:
     """Whether a piecewise linear head needs no higher derivative rule for this score."""
-    return score.function is class_logit or (score.function is class_log_probability and score.exponentiated)
+    return of_one_logit(score) or (score.function is class_log_probability and score.exponentiated)
+
+
+def of_one_logit(score: Score) -> bool:
+    """Whether the score is a function of the explained class's logit alone."""
+    return score.function in (class_logit, class_log_sigmoid)
 
 
 def linear_route(
@@ -60,19 +76,37 @@ def linear_route(
     chunk: int,
 ) -> Derivatives:
     """`piecewise_linear` without the proof, for a head whose structure has been read."""
-    if score.function is class_logit:
-        value, gradient = jax.value_and_grad(lambda a: head(a)[class_index])(activations)
-        derivatives = powers(gradient, value, Route("powers of the gradient", "the head is proved piecewise linear"))
-        if score.exponentiated:
-            return derivatives
-        nothing = jnp.zeros_like(gradient)
-        residual = (derivatives.residual[0], nothing, nothing)
-        return derivatives._replace(second=nothing, third=nothing, residual=residual)
+    if of_one_logit(score):
+        return _of_one_logit(head, activations, score, class_index)
     if structure is not None and structure.uniform:
         return _moments_of_pooled(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     if structure is not None and structure.kernel is not None and structure.tail_is_diagonal:
         return _moments_of_masked(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     return _moments_streamed(head, activations, score, class_index, chunk)
+
+
+def _of_one_logit(head: Head, activations: jax.Array, score: Score, class_index: jax.Array) -> Derivatives:
+    """Y^(n) = f^(n)(S_c) g^n with the gradient g of S_c."""
+    value, gradient = jax.value_and_grad(lambda a: head(a)[class_index])(activations)
+    route = Route("powers of the gradient", "the head is proved piecewise linear")
+    if score.function is class_logit:
+        derivatives = powers(gradient, value, route)
+        if score.exponentiated:
+            return derivatives
+        nothing = jnp.zeros_like(gradient)
+        residual = (derivatives.residual[0], nothing, nothing)
+        return derivatives._replace(second=nothing, third=nothing, residual=residual)
+    logits = wide_logits(head, activations)
+
+    def wide(logits, class_index, gradient):
+        s, slope = from_pair(logits), jnp.arange(logits[0].size, dtype=jnp.int32) == class_index
+        along = curve3(lambda t: score.function(s + t * slope, class_index), jnp.float64)
+        scale = of_exponential(*along) if score.exponentiated else along
+        g = gradient.astype(jnp.float64)
+        return as_pairs(tuple(c * g**n for n, c in enumerate(scale, 1)), gradient.dtype)
+
+    pairs = in_double(wide, logits, class_index, gradient)
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
 
 
 def _moments_of_pooled(

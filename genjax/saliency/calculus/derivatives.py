@@ -12,7 +12,7 @@ from genjax.saliency.calculus.pooled import pooled_route, position_route
 from genjax.saliency.calculus.proof import prove_piecewise_linear
 from genjax.saliency.calculus.structure import flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
-from genjax.saliency.checks import require_class, require_finite
+from genjax.saliency.checks import nan_for_unknown_class, require_class, require_finite
 from genjax.saliency.scores import Score
 
 
@@ -61,7 +61,10 @@ def diagonal_derivatives(
         # The head keeps its own precision; the derivatives of its result do not fit into 8 or 11 bits.
         narrow, dtype = head, activations.dtype
         head, activations = lambda a: narrow(a.astype(dtype)).astype(jnp.float32), activations.astype(jnp.float32)
+    logits = jax.eval_shape(head, activations)
+    jax.eval_shape(score.function, logits, class_index)  # a score may refuse this number of classes
     derivatives = method(head, activations, score, class_index, chunk=chunk)
+    derivatives = nan_for_unknown_class(derivatives, class_index, logits.shape[0])
     return derivatives._replace(
         second=derivatives.second if order >= 2 else None,
         third=derivatives.third if order >= 3 else None,

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.extend.core as jex
+import numpy as np
 
 from genjax.saliency.calculus.jaxpr import (
     CALLS,
@@ -140,9 +141,7 @@ def _vanishes(jaxpr: Any, inputs: Sequence[bool]) -> list[bool]:
             return [all(z for v, z in pairs if jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact))] * count
         return [False] * count
 
-    return interpret(
-        jaxpr, [False] * len(jaxpr.constvars), inputs, rule, lambda atom: not bool(jax.numpy.any(atom.val))
-    )
+    return interpret(jaxpr, [False] * len(jaxpr.constvars), inputs, rule, lambda atom: not np.any(np.asarray(atom.val)))
 
 
 def _walk(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
