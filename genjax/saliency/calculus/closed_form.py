@@ -9,6 +9,9 @@ moments, E_n = sum_q p_q (d_q - d_c)^n, and
 The class itself contributes nothing to E_n: it is left out, so that no digits are lost as p approaches 1.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -166,37 +169,54 @@ def _moments_streamed(
     head: Head, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
     logits, pullback = wide_logits(head, activations), jax.vjp(head, activations)[1]
-    own = pullback(one_hot(class_index, logits[0]))[0]
-    classes, dtype = logits[0].size, activations.dtype
+    pairs = stream_moments(pullback, activations, logits, class_index, chunk)
+    classes = logits[0].size
+    route = Route(
+        "class moments, streamed",
+        f"the head is proved piecewise linear: {classes} gradients, {min(chunk, classes)} at a time",
+    )
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+
+
+def stream_moments(
+    along: Callable[[jax.Array], tuple[jax.Array, ...]],
+    like: jax.Array,
+    logits: Pair,
+    class_index: jax.Array,
+    chunk: int,
+) -> Any:
+    """Derivatives of a probability (over it) from those of the logits, class by class: ((d1, d2, d3), residuals).
+
+    `along(cotangent of the logits)` gives their first derivatives (or the first three), each of the shape of `like`.
+    With the derivatives x_n of S_q - S_c, those of f = sum_q exp(S_q - S_c), over f, are E_1 = E x_1, E_2 = E (x_1^2 +
+    x_2) and E_3 = E (x_1^3 + 3 x_1 x_2 + x_3).
+    """
+    own = along(one_hot(class_index, logits[0]))
+    classes, dtype = logits[0].size, like.dtype
     chunk = min(chunk, classes)
 
-    def wide(high, low, logits, class_index, members, gradients, own):
+    def wide(high, low, logits, class_index, members, derivatives, own):
         _, probabilities = _probabilities(logits, class_index)
         weights = jnp.where(members < classes, probabilities[jnp.minimum(members, classes - 1)], 0)
-        x = gradients.astype(jnp.float64) - own.astype(jnp.float64)[None]
+        x = [d.astype(jnp.float64) - o.astype(jnp.float64)[None] for d, o in zip(derivatives, own, strict=True)]
+        terms = (x[0], x[0] ** 2, x[0] ** 3) if len(x) == 1 else of_exponential(*x)
         total = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))
-        return as_pairs(
-            tuple(t + jnp.tensordot(weights, x**n, 1) for n, t in zip((1, 2, 3), total, strict=True)), dtype
-        )
+        return as_pairs(tuple(t + jnp.tensordot(weights, x, 1) for x, t in zip(terms, total, strict=True)), dtype)
 
     def add(moments, members):
-        gradients = jax.vmap(lambda q: pullback(one_hot(q, logits[0]))[0])(members)
-        return in_double(wide, *moments, logits, class_index, members, gradients, own), None
+        derivatives = jax.vmap(lambda q: along(one_hot(q, logits[0])))(members)
+        return in_double(wide, *moments, logits, class_index, members, derivatives, own), None
 
     blocks = -(-classes // chunk)
     members = jnp.arange(blocks * chunk, dtype=jnp.int32).reshape(blocks, chunk)
-    zeros = (jnp.zeros_like(activations),) * 3
+    zeros = (jnp.zeros_like(like),) * 3
     moments, _ = jax.lax.scan(add, (zeros, zeros), members)
 
     def finish(high, low):
         e1, e2, e3 = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))
         return as_pairs(_from_moments(e1, e2, e3), dtype)
 
-    pairs = in_double(finish, *moments)
-    route = Route(
-        "class moments, streamed", f"the head is proved piecewise linear: {classes} gradients, {chunk} at a time"
-    )
-    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+    return in_double(finish, *moments)
 
 
 def _probabilities(logits: Pair, class_index: jax.Array) -> tuple[jax.Array, jax.Array]:

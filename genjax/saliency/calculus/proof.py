@@ -222,14 +222,15 @@ def _obstacle(jaxpr: Any, moving: Sequence[Any] | None = None) -> str:
             pairs = zip(inner.invars, equation.invars, strict=True)
             obstacle = _obstacle(inner, [a for a, b in pairs if not isinstance(b, jex.Literal) and b in depends])
         else:
-            linear = name != "custom_vjp_call" and _is_piecewise_linear(equation, jaxpr, depends)
+            linear = name != "custom_vjp_call" and is_piecewise_linear(equation, jaxpr, depends)
             obstacle = "" if linear else name
         if obstacle:
             return obstacle
     return ""
 
 
-def _is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
+def is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
+    """Whether one equation of `jaxpr` is piecewise linear in those of its inputs that are in `depends`, together."""
     inputs = list(dict.fromkeys(variables(equation.invars)))
     outputs = [v for v in equation.outvars if jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
     inexact = [v for v in inputs if v in depends and jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
