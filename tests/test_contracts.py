@@ -197,7 +197,9 @@ def check_half_precision(game, half_game, entry):
         half, metrics = jax.jit(lambda state, p=half_player: move(p, state, batch, KEY))(begun)
         expected, got = difference(after, start, player), difference(half, begun, player)
         assert np.linalg.norm(expected) > 0
-        assert np.linalg.norm(got - expected) < 0.05 * np.linalg.norm(expected), player.name
+        # What half precision rounds is a sixth of CycleGAN's step (instance norm), and far less elsewhere; a loss that
+        # is not scaled where its gradient is divided, or the other way round, is off by a factor of 128.
+        assert np.linalg.norm(got - expected) < 0.25 * np.linalg.norm(expected), player.name
         assert float(metrics[f"{player.name}/loss_scale"]) == 2.0**7
         assert int(half.loss_scale[player.name].good_steps) == 1
 
