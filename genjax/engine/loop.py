@@ -142,22 +142,29 @@ class _Run:
             self.resident = (split, self.plan.put_source(split.arrays))
         return self.resident[1]
 
-    def calls(self, phase: Phase, first: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
-        """Yield (steps, source, indices) for the compiled steps, from step `first` of the phase to its end."""
-        feed, plan, fuse, seed = phase.feed, self.plan, self.fuse, self.seed + retry
-        split, size, repeats = feed.split, feed.batch_size, phase.game.batches_per_step
+    def calls(self, index: int, start: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
+        """Yield (steps, source, indices) for the compiled steps, from step `start` of phase `index` to its end.
+
+        Images go on where the phases before it, on the same data, stopped; no call goes beyond a checkpoint or a score.
+        """
+        phase, before, plan, seed = self.phases[index], self.phases[:index], self.plan, self.seed + retry
+        split, size, repeats = phase.feed.split, phase.feed.batch_size, phase.game.batches_per_step
+        first = sum(other.steps for other in before)
+        ends = self.settings.checkpoint_every, self.settings.evaluate_every
+        seen = sum(other.images for other in before if other.feed.split is split)
+        skip = seen // size
         if pipeline.fits_on_device(split):
-            for step in range(first, phase.steps, fuse):
-                count = min(fuse, phase.steps - step)
-                order = pipeline.order(len(split), size, seed, step * repeats, count * repeats)
+            for step, count in pipeline.calls(range(start, phase.steps), self.fuse, ends, first):
+                order = pipeline.order(len(split), size, seed, skip + step * repeats, count * repeats)
                 indices = order.reshape(count, repeats, size)[..., plan.share(size)]
                 yield count, self.source(split), plan.put_batches(indices)
         else:
             yield from (
                 (count, batches, None)
                 for _, count, batches in pipeline.chunks(
-                    split, batch_size=size, repeats=repeats, fuse=fuse, seed=seed, start=first, stop=phase.steps,
-                    put=plan.put_batches, share=plan.share(size),
+                    split, batch_size=size, repeats=repeats, fuse=self.fuse, seed=seed, start=start,
+                    stop=phase.steps, ends=ends, first=first, skip=skip, put=plan.put_batches,
+                    share=plan.share(size),
                 )
             )  # fmt: skip
 
@@ -192,7 +199,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
     key = rng.named(key, f"retry {retry}") if retry else key
     steps, state = run.steps(phase), run.plan.put_state(host_state)
     pending: deque[tuple[int, int, Any]] = deque()
-    for count, source, indices in run.calls(phase, step - first, retry):
+    for count, source, indices in run.calls(index, step - first, retry):
         called = time.perf_counter()
         state, metrics = steps(state, source, indices, key)
         if not pending:  # the first call returns when it has been compiled and dispatched
