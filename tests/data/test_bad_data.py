@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import shutil
 import signal
 import struct
 import zlib
@@ -439,3 +440,20 @@ def test_a_new_size_is_a_new_file_though_shapes_agree(tmp_path):
     np.testing.assert_array_equal(get(tmp_path / "set", image_size=8).train.arrays["images"], whole)
     Image.fromarray(colours(8, 8, 3)).resize((16, 16)).save(tmp_path / "set" / "a.png")
     assert get(tmp_path / "set", image_size=8).shape == (8, 8, 3)
+
+
+def test_the_fingerprint_tells_that_files_have_changed(tmp_path):
+    for name in ("a", "b", "c"):
+        write(tmp_path / "set" / f"{name}.png")
+    first = get(tmp_path / "set").fingerprint
+    assert first and first == get(tmp_path / "set", image_size=4, channels=1).fingerprint
+    shutil.copytree(tmp_path / "set", tmp_path / "copy")  # keeps the times
+    assert get(tmp_path / "copy").fingerprint == first
+    os.rename(tmp_path / "copy" / "b.png", tmp_path / "copy" / "bb.png")
+    renamed = get(tmp_path / "copy").fingerprint
+    write(tmp_path / "set" / "b.png")
+    assert len({first, renamed, get(tmp_path / "set").fingerprint}) == 3
+    x = colours(4, 4, 4)
+    one = load(npz(tmp_path, images=x)).fingerprint
+    os.utime(tmp_path / "set.npz", ns=(1, 1))
+    assert one != load(str(tmp_path / "set.npz")).fingerprint != "" and load("digits").fingerprint == ""

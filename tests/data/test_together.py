@@ -139,6 +139,15 @@ def test_pairs_stay_pairs_where_one_cannot_be_read(tmp_path):
         np.testing.assert_array_equal(batch["targets"][row], arrays["B", number])
 
 
+def test_pairs_of_which_none_is_whole(tmp_path):
+    for number, folder in enumerate("AB"):
+        for other in range(2):
+            write(tmp_path / "set" / folder / f"{other}.png", colours(4, 4, 3))
+        (tmp_path / "set" / folder / f"{number}.png").write_text("no")
+    with pytest.raises(data.DataError, match="of no row of .* can all images be read"):
+        get("pairs", tmp_path / "set", skip_unreadable=True)
+
+
 def test_pairs_that_are_none(tmp_path):
     root = tmp_path / "set"
     for number in range(3):
@@ -186,6 +195,18 @@ def test_label_maps(tmp_path, stream):
     palette.putpalette([200, 0, 0] * 256)  # the numbers count, not the colours
     palette.save(root / "maps" / "0.png")
     assert np.unique(everything(get("maps", root, hold_out=0).train)["maps"][0]).tolist() == [0, 3]
+
+
+def test_a_label_map_that_was_read_as_an_image_before(tmp_path):
+    root = tmp_path / "set"
+    maps(root, [[0, 1], [1]])
+    for number in range(2):
+        map_ = Image.open(root / "maps" / f"{number}.png").convert("P")
+        map_.putpalette([200, 0, 0] * 256)
+        map_.save(root / "maps" / f"{number}.png")
+    assert get("folder", root / "maps", hold_out=0).shape == (6, 6, 3)
+    os.rename(tmp_path / "set" / "cache", tmp_path / "cache")
+    assert get("maps", root, hold_out=0).map_names == ("0", "1")
 
 
 @pytest.mark.parametrize(

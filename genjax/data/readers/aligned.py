@@ -153,6 +153,8 @@ def _load(
     usable = looks["images"].usable
     for look in looks.values():
         usable = np.intersect1d(usable, look.usable)
+    if not len(usable):
+        raise DataError(f"of no row of {root} can all images be read; mend them")
     if same_size:
         _check_sizes(encoded, looks, usable)
     notes = list(dict.fromkeys(note for look in looks.values() for note in look.notes))
