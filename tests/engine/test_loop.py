@@ -77,9 +77,9 @@ def test_scores_and_pictures_are_taken_when_due(tmp_path):
     result = run(
         tmp_path,
         evaluate=lambda state: {"error": float(state.step)},
-        pictures=lambda state, folder, step: seen.append((folder, step, int(state.step))),
+        pictures=lambda state, step: seen.append((step, int(state.step))),
     )
-    assert seen == [(tmp_path, step, step) for step in (10, 20, 30, 40)]
+    assert seen == [(step, step) for step in (10, 20, 30, 40)]
     assert result.scores == {"error": 40.0}
     assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl") if "test/error" in row] == [10, 20, 30, 40]
     again = run(tmp_path, evaluate=lambda state: {"error": float(state.step)}, resume=True)
