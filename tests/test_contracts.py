@@ -1,7 +1,6 @@
 """What every model promises, checked over the catalogue."""
 
 import functools
-import importlib
 import json
 
 import jax
@@ -12,6 +11,8 @@ import pytest
 
 from genjax import parallel, precision
 from genjax.engine import checkpoint, init_state, make_run, make_step, move
+from genjax.run.cli import main
+from genjax.run.run import recipe
 from tests.catalogue import CATALOGUE, missing, plane
 from tests.conftest import REPOSITORY
 from tests.engine.toy import same_bits, worst
@@ -97,16 +98,16 @@ def test_no_model_is_missing_from_the_catalogue(package):
 
 @over_models
 def test_the_recipe_exists_and_its_presets_have_the_published_parameter_counts(entry, capsys):
-    recipe = importlib.import_module(f"train.{entry.name}")
-    from train._cli import main
-
-    assert {"small", "paper"} <= set(recipe.PRESETS)
-    assert next(iter(recipe.PRESETS)) == "small"
+    presets = recipe(entry.name).presets
+    assert {"small", "paper"} <= set(presets)
+    assert next(iter(presets)) == "small"
     for preset, parameters in entry.parameters.items():
-        assert main(entry.name, recipe.PRESETS, recipe.build, [preset, "--describe"]) == 0
+        assert main(entry.name, [preset, "--describe"]) == 0
         described = json.loads(capsys.readouterr().out)
         assert described["phases"][-1]["parameters"] == parameters
-        assert described["phases"][-1]["flops_per_step"] > 0
+    assert main(entry.name, ["--describe", "--flops"]) == 0
+    for phase in json.loads(capsys.readouterr().out)["phases"]:
+        assert phase["flops_per_step"] > 0
 
 
 @over_models

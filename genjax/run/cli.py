@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from genjax import data, files, parallel, precision, processes
 from genjax.data import Dataset, pipeline
 from genjax.data.known import KNOWN
 from genjax.engine.phases import Phase
-from genjax.engine.state import State
+from genjax.engine.state import State, init_state
 from genjax.engine.step import rematerialized, steps_in_a_call
 from genjax.environment import environment
 from genjax.run import devices as places
@@ -104,6 +105,8 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
         for phase in run.phases:
             parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
+        for game in {id(phase.game): phase.game for phase in run.phases}.values():
+            jax.eval_shape(partial(init_state, game), jax.random.key(0))  # networks refuse sizes that do not fit
     return Prepared(run, config, devices)
 
 
