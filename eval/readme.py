@@ -187,9 +187,11 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 def run(options: Options) -> None:
     """Measure if asked, then write the README."""
+    path = ROOT / "README.md"
+    if not path.exists():
+        raise ValueError(f"there is no README.md in {ROOT}: run this program in a checkout")
     if options.measure:
         measure(options.only)
-    path = ROOT / "README.md"
     old = path.read_text(encoding="utf-8")
     new = render(old, SECTIONS, "README.md")
     if options.check and new != old:
