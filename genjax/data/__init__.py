@@ -55,7 +55,7 @@ SOURCES = (
     Source("domains:scenes", domains.load, "red and green solids, two domains without pairs"),
     Source("folder:DIR", folder.load, "a folder of images, with a sub-folder for each class if there are classes"),
     Source("idx:DIR", idx.load, "the four idx files of MNIST, Fashion-MNIST or Kuzushiji-MNIST"),
-    Source("tfds:NAME", tfds.load, "a prepared tensorflow-datasets set"),
+    Source("tfds:NAME", tfds.load, "a prepared tensorflow-datasets set, NAME@SPLIT to train on another split"),
     Source("PATH.npz", npz.load, "a NumPy archive of images and labels"),
 )
 SPECS = ", ".join(source.form for source in SOURCES)
