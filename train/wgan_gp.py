@@ -41,7 +41,7 @@ USES = {
     "dense": ("units", "initializer"),
     "residual": ("width",),
     "normalised": ("width",),
-    "strided": ("width", "critic_width", "norm", "layer_norm", "deviation"),
+    "strided": ("width", "critic_width", "norm", "layer_norm", "pixels", "deviation"),
 }
 
 
@@ -64,8 +64,8 @@ class Hyper(GanOptions, AdamOptions):
     """Batch norm of the strided generator: none, per channel, or at first per unit."""
     layer_norm: bool = False
     """Normalise the strided critic's layers, but for the first."""
-    pixels: Literal["tanh", "sigmoid"] = "tanh"
-    """The strided generator's last function, and so the range of pixels: [-1, 1] or [0, 1]."""
+    pixels: Literal["tanh", "sigmoid"] | None = None
+    """The strided generator's last function, and so the range of pixels: [-1, 1] or [0, 1]; tanh for others."""
     deviation: Annotated[float | None, above(0)] = None
     """Standard deviation of all first weights of the strided networks; by size and stride of each layer if not
     given."""
@@ -97,11 +97,11 @@ PRESETS = {
     ),
     "lsun": LSUN,
     "lsun_strided": replace(
-        LSUN, networks="strided", critic_width=64, norm="channel", layer_norm=True, deviation=0.02
+        LSUN, networks="strided", critic_width=64, norm="channel", layer_norm=True, pixels="tanh", deviation=0.02
     ),
     "cifar10_strided": replace(
         LSUN, data="tfds:cifar10", image_size=None, networks="strided", width=128, critic_width=128, norm="unit",
-        beta1=0.5,
+        pixels="tanh", beta1=0.5,
     ),
     "mnist": replace(
         LSUN, data="tfds:mnist", image_size=None, train_images=50_000, networks="strided", critic_width=64,
@@ -139,7 +139,7 @@ def networks(hyper: Hyper, dataset: Dataset) -> tuple[Any, Any]:
         critic = wgan_gp.NormalizedCritic(width, (2 * width, 4 * width, 8 * width, 8 * width), dtype)
         return wgan_gp.Generator(widths=widths, start=8 * width, first_bias=False, last=WIDE, **shared), critic
     generator = wgan_gp.StridedGenerator(
-        width=width, norm=given.norm, output=OUTPUTS[hyper.pixels], deviation=given.deviation, **shared
+        width=width, norm=given.norm, output=OUTPUTS[given.pixels], deviation=given.deviation, **shared
     )
     return generator, wgan_gp.StridedCritic(
         shared["size"], given.critic_width, given.layer_norm, given.deviation, dtype
@@ -148,9 +148,7 @@ def networks(hyper: Hyper, dataset: Dataset) -> tuple[Any, Any]:
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the WGAN-GP's run on `dataset`."""
-    pixels = PIXELS[hyper.pixels]
-    if hyper.pixels == "sigmoid" and hyper.networks != "strided":
-        raise ValueError(f"--pixels sigmoid works with --networks strided, not {hyper.networks}")
+    pixels = PIXELS[hyper.pixels or "tanh"]
     noisy = noise(dataset, pixels) if hyper.dequantize else None
     steps = steps_of(hyper, len(dataset.train), hyper.critic_steps)
     generator, critic = networks(hyper, dataset)

@@ -222,6 +222,14 @@ def check_uses(options: Any, choice: str, uses: Mapping[Any, tuple[str, ...]], o
     return options
 
 
+def check_partners(options: Any) -> None:
+    """Raise ValueError for a common option that is given and does nothing without another one."""
+    partners = (("base_batch", None, "scaling", "none"), ("force", False, "resume", False))
+    for name, unset, partner, without in partners:
+        if getattr(options, name, unset) != unset and getattr(options, partner) == without:
+            raise ValueError(f"{flag(name)} does nothing without {flag(partner)}; add it, or leave out {flag(name)}")
+
+
 def steps_of(options: RunOptions, images: int, batches: int = 1) -> int:
     """Return the training steps: --steps if given, else --epochs over `images`, of which a step reads whole batches.
 
