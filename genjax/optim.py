@@ -46,6 +46,17 @@ def linear_decay(peak: float, steps: int) -> Schedule:
     return optax.linear_schedule(peak, 0.0, steps)
 
 
+def linear_decay_from(share: float) -> Decay:
+    """Return the decay that keeps the peak for `share` of the steps, then falls linearly to 0 at their end."""
+
+    def decay(peak: float, steps: int) -> Schedule:
+        first = round(share * steps)
+        fall = linear_decay(peak, steps - first)
+        return fall if not first else optax.join_schedules([optax.constant_schedule(peak), fall], [first])
+
+    return decay
+
+
 def constant(peak: float, steps: int) -> Schedule:
     """Return `peak` for ever."""
     return optax.constant_schedule(peak)

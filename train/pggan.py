@@ -4,15 +4,18 @@
 
 Presets
     small     embedded digits, 4 to 16 pixels, 24 channels: minutes on two CPU cores
-    paper     CelebA-HQ, 4 to 1024 pixels: 800,000 images a phase, 19 million in all, Adam (1e-3, 0, 0.99), batch 16
-              up to 128 pixels, then 14, 6 and 3, mirrored images; published FID 7.30
-    cifar10   the Theano configuration: 128 channels everywhere, latent 128, gradient norm 750, 400,000 images a phase,
-              20 million in all; published inception score 8.80 +- 0.05
-    lsun      LSUN bedrooms, 4 to 256 pixels, 20 million images; published FID 8.34
+Published ones follow the authors' Theano code (tkarras/progressive_growing_of_gans, branch original-theano-version,
+config.py), with which the paper's results were made
+    paper     section 6.3: CelebA-HQ, 4 to 1024 pixels: 800,000 images a phase, 19 million in all, Adam (1e-3, 0, 0.99)
+              rising over the first 40,000 images, batch 16 up to 128 pixels, then 14, 6 and 3, mirrored images;
+              published FID 7.30. A fifth of the 30,000 images is held out here for the scores
+    cifar10   section 6.5: 128 channels everywhere, latent 128, gradient norm 750, 400,000 images a phase, 20 million in
+              all, both networks moving at once, no rise of the rate; published inception score 8.80 +- 0.05
+    lsun      section 6.4: LSUN bedrooms, 4 to 256 pixels, 20 million images, batch 16; published FID 8.34
 
 A resolution has two phases, fading in and stabilising; a phase's batch is a number of --batches. --steps counts all
 phases: the last takes what the others leave, and a run of few steps ends before it is grown. Optimizers start afresh in
-every phase. Samples of a smaller resolution are enlarged, by copying pixels, to the size of the data.
+every phase, as there. Samples of a smaller resolution are enlarged, by copying pixels, to the size of the data.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +34,7 @@ from genjax.latent import NORMAL
 from genjax.nn.residual import pool
 from genjax.run.cli import main
 from genjax.run.gan import GanOptions, square
-from genjax.run.optimizers import adam, for_run
+from genjax.run.optimizers import Optimizer, adam, for_run, ramp
 from genjax.run.options import PART, above, at_least, steps_of
 from genjax.run.run import Run, compute_type
 from genjax.tasks.generation import Generation
@@ -60,6 +63,8 @@ class Hyper(GanOptions):
     """Images shown while a resolution fades in; 0 for none."""
     stable_images: Annotated[int, at_least(0)]
     """Images shown while a resolution stabilises."""
+    ramp_images: Annotated[int, at_least(0)]
+    """Images at the start of the training over which learning rates rise; 0 for none."""
     batches: Annotated[tuple[int, ...], at_least(2)]
     """Batch sizes at the first resolution, the next and so on, the last one for all that follow; --batch-size if
     empty."""
@@ -71,6 +76,8 @@ class Hyper(GanOptions):
     """Weight of the squared scores of images."""
     compare: bool
     """Give the critic the minibatch standard deviation."""
+    simultaneous: bool
+    """Move both players at once, from the same batch, latent and parameters."""
     half_life: Annotated[float | None, above(0)]
     """Images in which the generator's average forgets half, for every batch; instead of --ema."""
     mirror: bool
@@ -81,24 +88,24 @@ PAPER = Hyper(
     data="tfds:celeb_a_hq/1024", image_size=1024, steps=3_264_286, batch_size=16,
     batches=(16, 16, 16, 16, 16, 16, 14, 6, 3), latent=512, generator_rate=1e-3, discriminator_rate=1e-3, beta1=0.0,
     beta2=0.99, base=8192, limit=512, first_size=4, first_images=800_000, fade_images=800_000, stable_images=800_000,
-    weight=10.0, target=1.0, drift=1e-3, compare=True, half_life=None, ema=0.999, mirror=True,
-    evaluate_every=20_000, checkpoint_every=20_000,
+    ramp_images=40_000, weight=10.0, target=1.0, drift=1e-3, compare=True, simultaneous=False, half_life=None,
+    ema=0.999, mirror=True, evaluate_every=20_000, checkpoint_every=20_000,
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
         image_size=16, steps=1600, batch_size=32, batches=(), latent=24, generator_rate=3e-3, discriminator_rate=3e-3,
         beta1=0.0, beta2=0.99, base=8192, limit=24, first_size=4, first_images=12_800, fade_images=4_800,
-        stable_images=6_400, weight=10.0, target=1.0, drift=1e-3, compare=True, half_life=2_200.0, ema=None,
-        mirror=False, evaluate_every=400,
+        stable_images=6_400, ramp_images=0, weight=10.0, target=1.0, drift=1e-3, compare=True, simultaneous=False,
+        half_life=2_200.0, ema=None, mirror=False, evaluate_every=400,
     ),
     "paper": PAPER,
     "cifar10": replace(
         PAPER, data="tfds:cifar10", image_size=None, steps=1_250_000, batches=(), latent=128, base=4096, limit=128,
-        first_images=400_000, fade_images=400_000, stable_images=400_000, target=750.0, mirror=False,
+        first_images=400_000, fade_images=400_000, stable_images=400_000, ramp_images=0, target=750.0,
+        simultaneous=True, mirror=False,
     ),
     "lsun": replace(
-        PAPER, data="tfds:lsun/bedroom", image_size=256, steps=1_350_000, batches=(16, 16, 16, 16, 16, 16, 14),
-        mirror=False,
+        PAPER, data="tfds:lsun/bedroom", image_size=256, steps=1_250_000, batches=(), mirror=False,
     ),
 }  # fmt: skip
 SCORE = ("sliced_wasserstein", "sliced Wasserstein distance to test digits at 16 pixels")
@@ -114,22 +121,39 @@ class Stage(NamedTuple):
     batch: int
 
 
-def stages(hyper: Hyper, size: int, steps: int) -> list[Stage]:
-    """Return the stages of growth to `size` pixels in `steps` steps; ValueError for sizes or batches out of order."""
+def stages(hyper: Hyper, size: int, images: int) -> list[Stage]:
+    """Return the stages of growth to `size` pixels: the last takes what the others leave of --steps or --epochs.
+
+    images: in an epoch. Raises ValueError for sizes or batches out of order.
+    """
     every = [value for value in pggan.sizes(size) if value >= hyper.first_size]
     if hyper.first_size not in every:
         raise ValueError(f"--first-size {hyper.first_size}: growth starts from one of {pggan.sizes(size)}")
     if min((*hyper.batches, hyper.batch_size)) < 2:
         raise ValueError("the minibatch standard deviation compares images: give batches of at least 2")
     batches = hyper.batches or (hyper.batch_size,)
+    if batches[0] != hyper.batch_size:
+        raise ValueError(
+            f"--batch-size {hyper.batch_size} is not what --batches {batches} begins with; change --batches, or leave "
+            "it empty"
+        )
     plan = []
     for level, value in enumerate(every):
         batch = batches[min(level, len(batches) - 1)]
         if level:
             plan.append(Stage(value, True, round(hyper.fade_images / batch), batch))
         plan.append(Stage(value, False, round((hyper.stable_images if level else hyper.first_images) / batch), batch))
-    plan[-1] = plan[-1]._replace(steps=steps)
-    kept, left = [], steps
+    if hyper.steps is None:  # one step more or less of an epoch: stages have batches of their own
+        shown = round((hyper.epochs or 0) * images)
+        left = 0
+        for stage in plan[:-1]:
+            taken = min(stage.steps, shown // stage.batch)
+            left, shown = left + taken, shown - taken * stage.batch
+        left += max(1, round(shown / plan[-1].batch))
+    else:
+        left = steps_of(hyper, images)
+    plan[-1] = plan[-1]._replace(steps=left)
+    kept = []
     for stage in plan:
         stage = stage._replace(steps=min(stage.steps, left))
         left -= stage.steps
@@ -153,28 +177,35 @@ def enlarge(images: jax.Array, size: int) -> jax.Array:
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
-    """Return the PGGAN's run on `dataset`; ValueError for sizes out of doubling's reach, and for --rate-warm-up."""
+    """Return the PGGAN's run on `dataset`; ValueError for sizes out of doubling's reach, or options that collide."""
     if hyper.rate_warm_up:
         raise ValueError(
             "PGGAN's optimizers start afresh in every phase, so that rates cannot rise over the run; "
             "leave out --rate-warm-up"
         )
+    if hyper.half_life is not None and hyper.ema is not None:
+        raise ValueError("--ema and --half-life both say how fast the generator's average forgets; give one of them")
     size, channels = square(dataset), dataset.shape[-1]
     optimizers = {
         player: for_run(adam(rate, b1=hyper.beta1, b2=hyper.beta2), hyper)
         for player, rate in (("generator", hyper.generator_rate), ("critic", hyper.discriminator_rate))
     }
-    phases, applies, first = [], [], 0
+
+    def rising(player: str, shown: int, batch: int) -> Optimizer:
+        own = optimizers[player]
+        return own._replace(decay=ramp(shown, batch, hyper.ramp_images)) if shown < hyper.ramp_images else own
+
+    phases, applies, first, shown = [], [], 0, 0
     prepared = partial(prepare, size, hyper.mirror)
-    for stage in stages(hyper, size, steps_of(hyper, len(dataset.train))):
+    for stage in stages(hyper, size, len(dataset.train)):
         shared: dict[str, Any] = {"base": hyper.base, "limit": hyper.limit, "dtype": compute_type(hyper)}
         generator = pggan.Generator(stage.size, channels, **shared)
         game = pggan.game(
             generator, pggan.Critic(stage.size, compare=hyper.compare, **shared),
-            generator_tx=optimizers["generator"].transformation(stage.steps),
-            critic_tx=optimizers["critic"].transformation(stage.steps), latent=hyper.latent,
+            generator_tx=rising("generator", shown, stage.batch).transformation(stage.steps),
+            critic_tx=rising("critic", shown, stage.batch).transformation(stage.steps), latent=hyper.latent,
             fading=(first, stage.steps) if stage.fading else None, weight=hyper.weight, target=hyper.target,
-            drift=hyper.drift,
+            drift=hyper.drift, simultaneous=hyper.simultaneous,
             ema=hyper.ema if hyper.half_life is None else pggan.ema_decay(stage.batch, hyper.half_life),
         )  # fmt: skip
         feed = Feed(dataset.train, stage.batch, partial(prepare, stage.size, hyper.mirror))
@@ -182,6 +213,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         alpha_at = partial(pggan.progress, first, stage.steps) if stage.fading else None
         applies.append((jax.jit(generator.apply), alpha_at))
         first += stage.steps
+        shown += stage.steps * stage.batch
     averaged = hyper.ema is not None or hyper.half_life is not None
 
     def draw(state: State, latents: Any, labels: Any = None) -> jax.Array:
@@ -195,7 +227,8 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     task = Generation(
         dataset=dataset, pixels=TANH, prior=NORMAL, latent=hyper.latent, draw=draw, prepare=prepared,
     )  # fmt: skip
-    return Run(tuple(phases), optimizers, task)
+    told = {player: rising(player, 0, hyper.batch_size) for player in optimizers}
+    return Run(tuple(phases), told, task)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 The bottleneck's stride sits in its 3x3 convolution ("v1.5"), not in the first 1x1 as in the paper. Piecewise linear
 from every layer on with `train=False`. Parameters: ResNet-18 11,689,512; ResNet-50 25,557,032. Layer names: `conv1`,
-`layer1` ... `layer4` (each a spatial map after ReLU), `fc`.
+`layer1` ... `layer4` (each a spatial map after ReLU), `fc`. First weights as in Goyal et al. 2017, arXiv 1706.02677,
+section 5.1: He's normal rule for convolutions, N(0, 0.01) for the last layer, and 0 for the scale of each block's last
+batch norm, so that blocks begin as the identity.
 """
 
 import functools
@@ -50,7 +52,7 @@ class BasicBlock(nn.Module):
         y = conv(self.width, 3, self.stride, self.dtype, "conv1")(x)
         y = nn.relu(norm(name="bn1")(y, train))
         y = conv(self.width, 3, 1, self.dtype, "conv2")(y)
-        y = norm(name="bn2")(y, train)
+        y = norm(name="bn2", scale_init=nn.initializers.zeros_init())(y, train)
         if x.shape != y.shape:
             x = conv(self.width, 1, self.stride, self.dtype, "downsample_conv")(x)
             x = norm(name="downsample_bn")(x, train)
@@ -74,7 +76,7 @@ class Bottleneck(nn.Module):
         y = conv(self.width, 3, self.stride, self.dtype, "conv2")(y)
         y = nn.relu(norm(name="bn2")(y, train))
         y = conv(self.expansion * self.width, 1, 1, self.dtype, "conv3")(y)
-        y = norm(name="bn3")(y, train)
+        y = norm(name="bn3", scale_init=nn.initializers.zeros_init())(y, train)
         if x.shape != y.shape:
             x = conv(self.expansion * self.width, 1, self.stride, self.dtype, "downsample_conv")(x)
             x = norm(name="downsample_bn")(x, train)
@@ -122,7 +124,7 @@ class ResNet(nn.Module):
             stage = Stage(self.block, self.width * 2 ** (i - 1), depth, stride, self.dtype, name=f"layer{i}")
             x = stage(x, train)
         x = jnp.mean(x, axis=(1, 2))
-        return nn.Dense(self.classes, dtype=self.dtype, name="fc")(x)
+        return nn.Dense(self.classes, kernel_init=nn.initializers.normal(0.01), dtype=self.dtype, name="fc")(x)
 
 
 ResNet18 = functools.partial(ResNet, BasicBlock, (2, 2, 2, 2))

@@ -1,7 +1,9 @@
 """VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556, configuration D) as in torchvision: 138,357,544 parameters.
 
 Piecewise linear from every layer on. Layer names: `stage1` ... `stage5` (each a map after its last ReLU and before max
-pooling; `stage5` is the usual target, conv5_3), `fc6`, `fc7`, `fc8`. Input as for ResNet: `resnet.preprocess`.
+pooling; `stage5` is the usual target, conv5_3), `fc6`, `fc7`, `fc8`. Input as for ResNet: `resnet.preprocess`. First
+weights are torchvision's: He's normal rule for convolutions, N(0, 0.01) for dense layers (the paper started from a
+smaller network's weights).
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from flax import linen as nn
 from genjax.nn.dropout import Dropout
 
 INIT = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+DENSE = nn.initializers.normal(0.01)
 
 
 def adaptive_mean_pool(x: jax.Array, size: int) -> jax.Array:
@@ -72,6 +75,6 @@ class VGG16(nn.Module):
             x = adaptive_mean_pool(x, 7)
         x = x.reshape(x.shape[0], -1)
         for name in ("fc6", "fc7"):
-            x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype, name=name)(x))
+            x = nn.relu(nn.Dense(self.hidden, kernel_init=DENSE, dtype=self.dtype, name=name)(x))
             x = Dropout(self.dropout, name=f"{name}_dropout")(x, train)
-        return nn.Dense(self.classes, dtype=self.dtype, name="fc8")(x)
+        return nn.Dense(self.classes, kernel_init=DENSE, dtype=self.dtype, name="fc8")(x)

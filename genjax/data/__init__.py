@@ -50,6 +50,7 @@ SOURCES = (
     Source("scenes", scenes.load, "10,240 drawn solids on a floor, 32 pixels or more, in colour, 5 classes"),
     Source("stacked", stacked.load, "32,000 stacks of three digits as red, green and blue, 1,000 classes"),
     Source("mixture:ring", mixtures.load, "points in the plane around 8 centres on a circle"),
+    Source("mixture:ring-1.414", mixtures.load, "the same on a circle of radius 1.414"),
     Source("mixture:grid", mixtures.load, "points in the plane around 25 centres on a grid"),
     Source("domains:digits", domains.load, "white and yellow digits, two domains without pairs"),
     Source("domains:scenes", domains.load, "red and green solids, two domains without pairs"),
@@ -63,7 +64,7 @@ SOURCES = (
     Source("triplets:DIR", aligned.load_triplets, "folders persons, articles and, where there are any, others"),
     Source("captions:DIR", captions.load, "a folder of images with captions.json, or a text file beside each image"),
     Source("idx:DIR", idx.load, "the four idx files of MNIST, Fashion-MNIST or Kuzushiji-MNIST"),
-    Source("tfds:NAME", tfds.load, "a prepared tensorflow-datasets set"),
+    Source("tfds:NAME", tfds.load, "a prepared tensorflow-datasets set, NAME@SPLIT to train on another split"),
     Source("PATH.npz", npz.load, "a NumPy archive of images and labels"),
 )
 SPECS = ", ".join(source.form for source in SOURCES)

@@ -1,7 +1,7 @@
 """A data set as the rest of the library sees it: two splits of images with optional labels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -171,6 +171,19 @@ class Unpaired:
         labels = {"labels": a["labels"]} if "labels" in a else {}
         target_labels = {"target_labels": b["labels"]} if "labels" in b else {}
         return {"images": a["images"], "targets": b["images"], **labels, **target_labels}
+
+
+def shortened(split: Arrays | Files | Unpaired, count: int) -> Arrays | Files | Unpaired:
+    """Return the first `count` images of a split, of each domain where there are two; DataError where it has fewer."""
+    if count > len(split):
+        raise DataError(f"the first {count} images are asked for, and there are {len(split)}; ask for fewer")
+    if isinstance(split, Arrays):
+        return Arrays({name: array[:count] for name, array in split.arrays.items()})
+    if isinstance(split, Files):
+        return replace(split, count=count, labels=None if split.labels is None else split.labels[:count])
+    first, second = (shortened(domain, min(count, len(domain))) for domain in (split.first, split.second))
+    assert not isinstance(first, Unpaired) and not isinstance(second, Unpaired)
+    return Unpaired(first, second)
 
 
 @dataclass(frozen=True)

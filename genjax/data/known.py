@@ -45,6 +45,7 @@ _TABLE = (
     _images("tfds:cifar10", (32, 32, 3), 50_000, 10_000, classes=10),
     _images("tfds:cifar100", (32, 32, 3), 50_000, 10_000, classes=100),
     _images("tfds:stl10", (96, 96, 3), 5_000, 8_000, classes=10),
+    _images("tfds:stl10@unlabelled", (96, 96, 3), 100_000, 8_000),
     _images("tfds:celeb_a", (218, 178, 3), 162_770, 19_962),
     _images("tfds:celeb_a_hq/1024", (1024, 1024, 3), 24_000, 6_000),
     _images("folder:ffhq", (1024, 1024, 3), 56_000, 14_000),

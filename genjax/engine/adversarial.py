@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from genjax.engine.game import Aux, Game, Player
+from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.network import with_networks
 from genjax.latent import NORMAL, Prior, sampler
 
@@ -34,6 +34,7 @@ class Setting(TypedDict, total=False):
     latent: Required[int]
     prior: Prior
     ema: float | None
+    simultaneous: bool
 
 
 def adversarial_game(
@@ -42,13 +43,16 @@ def adversarial_game(
     latent: int,
     prior: Prior = NORMAL,
     ema: float | None = None,
+    simultaneous: bool = False,
     labels: bool = False,
 ) -> Game:
     """Return the game of two sides, in the order in which they move; exactly one of them is called "generator".
 
     image_shape: (height, width, channels) that the other side judges.
     latent: numbers that the generator starts from, drawn from `prior`; both losses are given the same `draw`.
-    ema: decay of the generator's average, None for none.  labels: whether both networks also take int[batch] labels.
+    ema: decay of the generator's average, None for none.
+    simultaneous: both move at once, as one player called "both", from the same batch, key and parameters.
+    labels: whether both networks also take int[batch] labels.
     Raises ValueError for other than two sides, or not one generator among them.
     """
     names = [side.name for side in sides]
@@ -65,8 +69,31 @@ def adversarial_game(
         shape = (latent,) if side.name == "generator" else image_shape
         return lambda key: side.module.init(key, jnp.zeros((1, *shape)), *label)
 
+    players = tuple(player(side) for side in sides)
     return Game(
-        players=tuple(player(side) for side in sides),
+        players=(_at_once(players),) if simultaneous else players,
         networks={side.name: initialiser(side) for side in sides},
         ema={} if ema is None else {"generator": ema},
     )
+
+
+def _at_once(players: tuple[Player, ...]) -> Player:
+    names = tuple(player.name for player in players)
+    if any(player.repeats != 1 for player in players):
+        raise ValueError(f"the sides {list(names)} move at once, so none of them moves more than once a step")
+
+    def both(state: Any, batch: Batch, key: jax.Array) -> tuple[jax.Array, Aux]:
+        """Return the sum of the losses, each with the other network held: one gradient for both."""
+        held, total, whole = jax.lax.stop_gradient(state.params), jnp.float32(0), Aux()
+        for player in players:
+            own = {name: state.params[name] for name in player.owns}
+            loss, found = player.loss(state.replace(params={**held, **own}), batch, key)
+            total = total + loss
+            whole = Aux(
+                {**whole.variables, **found.variables}, {**whole.memory, **found.memory},
+                {**whole.metrics, **found.metrics, player.name: loss},
+            )  # fmt: skip
+        return total, whole
+
+    tx = optax.partition({player.name: player.tx for player in players}, {name: name for name in names})
+    return Player("both", both, tx, names)

@@ -4,14 +4,15 @@ Radford, Metz & Chintala 2016, Unsupervised Representation Learning with Deep Co
 No pooling, no hidden dense layers; batch norm everywhere but at the generator's output and the discriminator's input;
 ReLU and tanh in the generator, leaky ReLU 0.2 in the discriminator; weights N(0, 0.02), Adam 2e-4 with beta1 0.5.
 As in every reference code, real and generated images go through the discriminator in separate batches, each normalised
-by its own statistics, and batch norm's scale starts from N(1, 0.02), which the text does not say. The authors use
-each batch of images for one of the players only and add an L2 penalty of 1e-5; here both use it and there is none.
+by its own statistics, and batch norm's scale starts from N(1, 0.02), which the text does not say. The authors' code
+uses each batch of images for one of the players only, here both use it; its L2 penalty of 1e-5 is a part of the
+optimizer, `optax.add_decayed_weights` before Adam.
 
 images: float[batch, size, size, channels] in [-1, 1], size = 4 * 2^stages.
 Configurations at 64 pixels
-    authors  width 128, 5x5 kernels, first norm per unit of the flat vector (`flat_norm`), latent U(-1, 1)
+    authors  width 128, 5x5 kernels, first norm per unit of the flat vector (`flat_norm`), epsilon 1e-8, latent U(-1, 1)
     Torch    width 64, 4x4 kernels, latent N(0, 1)
-Without `batch_norm` layers have biases instead: for comparison, and in WGAN's experiments.
+Without `batch_norm`, `use_bias` gives layers biases instead; WGAN's code has none.
 Padding of 5x5 kernels is (3, 2) here and symmetric in the authors' code: a shift by one pixel.
 """
 
@@ -28,12 +29,12 @@ from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.initializers import Initializer, normal
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.weights import Plain
 from genjax.nn.wide import wide
 
-NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
+NORMAL = normal(0.02)
 
 
 def stages(size: int) -> int:
@@ -49,12 +50,13 @@ def stages(size: int) -> int:
 class Norm(nn.Module):
     """Batch norm whose scale starts from N(1, 0.02)."""
 
+    epsilon: float = 1e-5
     dtype: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         """Return x, float[..., channels], normalised, scaled and shifted."""
-        y = BatchNorm(use_bias=False, use_scale=False, dtype=self.dtype)(x, train)
+        y = BatchNorm(epsilon=self.epsilon, use_bias=False, use_scale=False, dtype=self.dtype)(x, train)
         shape = (1,) * (x.ndim - 1) + x.shape[-1:]
         scale = self.param("scale", lambda key: 1 + 0.02 * jax.random.normal(key, x.shape[-1:]))
         bias = self.param("bias", nn.initializers.zeros_init(), x.shape[-1:])
@@ -70,6 +72,8 @@ class Generator(nn.Module):
     kernel_size: int = 4
     flat_norm: bool = False
     batch_norm: bool = True
+    use_bias: bool = False
+    epsilon: float = 1e-5
     initializer: Initializer = NORMAL
     dtype: Any = None
 
@@ -78,14 +82,14 @@ class Generator(nn.Module):
         """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
         count = stages(self.size)
         features = self.width * 2 ** (count - 1)
-        rest = {"use_bias": not self.batch_norm, "dtype": self.dtype}
+        rest = {"use_bias": self.use_bias, "dtype": self.dtype}
         x = nn.Dense(16 * features, kernel_init=self.initializer.kernel, **rest)(latent)
         x = x if self.flat_norm else x.reshape(-1, 4, 4, features)
-        x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x).reshape(-1, 4, 4, features)
+        x = nn.relu(Norm(self.epsilon, self.dtype)(x, train) if self.batch_norm else x).reshape(-1, 4, 4, features)
         make = partial(ConvTranspose, kernel_size=self.kernel_size, weight=Plain(self.initializer), **rest)
         for stage in reversed(range(count - 1)):
             x = make(features=self.width * 2**stage)(x)
-            x = nn.relu(Norm(self.dtype)(x, train) if self.batch_norm else x)
+            x = nn.relu(Norm(self.epsilon, self.dtype)(x, train) if self.batch_norm else x)
         return nn.tanh(wide(make(features=self.channels)(x)))
 
 
@@ -96,6 +100,8 @@ class Discriminator(nn.Module):
     width: int = 64
     kernel_size: int = 4
     batch_norm: bool = True
+    use_bias: bool = False
+    epsilon: float = 1e-5
     initializer: Initializer = NORMAL
     dtype: Any = None
 
@@ -105,10 +111,10 @@ class Discriminator(nn.Module):
         x = images
         for stage in range(stages(self.size)):
             x = Conv(
-                self.width * 2**stage, self.kernel_size, use_bias=not self.batch_norm, weight=Plain(self.initializer),
+                self.width * 2**stage, self.kernel_size, use_bias=self.use_bias, weight=Plain(self.initializer),
                 dtype=self.dtype,
             )(x)  # fmt: skip
-            x = nn.leaky_relu(Norm(self.dtype)(x, train) if stage and self.batch_norm else x, 0.2)
+            x = nn.leaky_relu(Norm(self.epsilon, self.dtype)(x, train) if stage and self.batch_norm else x, 0.2)
         x = x.reshape(x.shape[0], -1)
         x = nn.Dense(1, use_bias=False, kernel_init=self.initializer.kernel, dtype=self.dtype)(x)
         return wide(x)[:, 0]

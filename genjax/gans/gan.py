@@ -3,13 +3,15 @@
 Goodfellow et al. 2014, Generative Adversarial Nets, arXiv 1406.2661 (algorithm 1).
     min_G max_D  E log D(x) + E log(1 - D(G(z))),  the generator in practice minimising -E log D(G(z)).
 The authors' code moves both players at once, from one minibatch, one latent and the old parameters
-(`simultaneous=True`); algorithm 1 moves them in turn (the default). It halves the discriminator's loss; here it is not
-halved, so at equal learning rates the discriminator's is twice as large as there.
+(`simultaneous=True`); algorithm 1 moves them in turn (the default). It halves the discriminator's loss, which matters
+under SGD: `weight=0.5`. In simultaneous moves both losses see the same samples under the same dropout of the
+discriminator, as there.
 
 images: float[batch, height, width, channels] in the range of the generator's `output` (tanh: [-1, 1], sigmoid: [0, 1]).
 Any two-dimensional point is an image of shape (1, 1, 2), with `output` the identity.
 Configurations
-    authors' MNIST   Generator((1200, 1200), output=nn.sigmoid, initializer=uniform(0.05)), latent 100 uniform,
+    authors' MNIST   Generator((1200, 1200), output=nn.sigmoid, initializer=uniform(0.05)), latent 100 uniform, the
+                     output's bias at the logit of the data's mean: `biased`,
                      Discriminator((240, 240), pieces=5, input_dropout=0.2, dropout=0.5, initializer=uniform(0.005))
     authors' CIFAR   Generator((8000, 8000), last=nn.sigmoid, output=identity, initializer=uniform(0.05),
                      output_initializer=uniform(0.5)), latent 100 normal, Discriminator((1600, 1600), ...) as above
@@ -21,12 +23,12 @@ from functools import partial
 from typing import Any, Unpack
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 
 from genjax.engine.adversarial import Setting, Side, adversarial_game
-from genjax.engine.game import Aux, Game, Loss, Player
+from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
 from genjax.losses import adversarial
 from genjax.nn.dropout import Dropout
@@ -37,13 +39,15 @@ from genjax.nn.wide import wide
 GeneratorLoss = Callable[[jax.Array], jax.Array]
 
 
-def uniform(bound: float) -> Initializer:
-    """Return the rule: kernels U[-bound, bound], zero biases."""
+def biased(rule: Initializer, mean: np.ndarray) -> Initializer:
+    """Return the rule with the biases log(p / (1 - p)) of an output in [0, 1] with the mean p, 1e-7 from its ends."""
+    share = np.clip(np.asarray(mean, np.float64).ravel(), 1e-7, 1 - 1e-7)
+    logits = np.log(share / (1 - share))
 
-    def draw(key: jax.Array, shape: Any, dtype: Any = jnp.float32) -> jax.Array:
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
+    def bias(key: jax.Array, shape: Any, dtype: Any = None) -> jax.Array:
+        return jax.numpy.asarray(logits, dtype).reshape(shape)
 
-    return Initializer(draw, GLOROT.bias)
+    return Initializer(rule.kernel, lambda fan_in: bias)
 
 
 class Generator(nn.Module):
@@ -77,6 +81,7 @@ class Discriminator(nn.Module):
     """Dense layers from pixels to a logit; with `pieces` > 1 of maxout units instead of `activation`.
 
     scale: multiplies the images.  input_dropout, dropout: shares dropped of the pixels and of hidden units.
+    output_initializer: of the last layer, if another.
     """
 
     hidden: Sequence[int] = (128, 128)
@@ -87,6 +92,7 @@ class Discriminator(nn.Module):
     dropout: float = 0.0
     initializer: Initializer = GLOROT
     dtype: Any = None
+    output_initializer: Initializer | None = None
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
@@ -99,36 +105,29 @@ class Discriminator(nn.Module):
             else:
                 x = self.activation(_dense(self.initializer, self.dtype, features, x))
             x = Dropout(self.dropout)(x, train)
-        return wide(_dense(self.initializer, self.dtype, 1, x))[:, 0]
+        rule = self.initializer if self.output_initializer is None else self.output_initializer
+        return wide(_dense(rule, self.dtype, 1, x))[:, 0]
 
 
 def _dense(rule: Initializer, dtype: Any, features: int, x: jax.Array) -> jax.Array:
     return nn.Dense(features, kernel_init=rule.kernel, bias_init=rule.bias(x.shape[-1]), dtype=dtype)(x)
 
 
-def discriminator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux]:
-    """L = E softplus(-D(x)) + E softplus(D(G(z)))."""
+def discriminator_loss(nets, state, batch, key, *, draw, weight) -> tuple[jax.Array, Aux]:
+    """L = weight (E softplus(-D(x)) + E softplus(D(G(z))))."""
     latent_key, fake_key, real_drop, fake_drop = jax.random.split(key, 4)
     images, discriminator = batch["images"], nets.discriminator.output
     fake = nets.generator.output(draw(latent_key, len(images)), key=fake_key)
     real_logits, fake_logits = discriminator(images, key=real_drop), discriminator(fake, key=fake_drop)
     metrics = adversarial.probabilities(real_logits, fake_logits)
-    return adversarial.discriminator(real_logits, fake_logits), aux(**metrics)
+    return weight * adversarial.discriminator(real_logits, fake_logits), aux(**metrics)
 
 
 def generator_loss(nets, state, batch, key, *, draw, objective) -> tuple[jax.Array, Aux]:
     """L = objective(D(G(z))): `adversarial.non_saturating_generator`, or the minimax one."""
-    latent_key, fake_key, drop_key = jax.random.split(key, 3)
+    latent_key, fake_key, _, drop_key = jax.random.split(key, 4)  # as above: the same samples, the same dropout
     fake = nets.generator.output(draw(latent_key, len(batch["images"])), key=fake_key)
     return objective(nets.discriminator.output(fake, key=drop_key)), aux()
-
-
-def both_losses(discriminating: Loss, fooling: Loss, state, batch, key) -> tuple[jax.Array, Aux]:
-    """Return the sum of both losses, each with the other network held: one gradient for both, at the old parameters."""
-    params, held = state.params, jax.lax.stop_gradient(state.params)
-    judged, found = discriminating(state.replace(params={**params, "generator": held["generator"]}), batch, key)
-    fooled, _ = fooling(state.replace(params={**params, "discriminator": held["discriminator"]}), batch, key)
-    return judged + fooled, aux(**found.metrics, discriminator=judged, generator=fooled)
 
 
 def game(
@@ -138,23 +137,16 @@ def game(
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     objective: GeneratorLoss = adversarial.non_saturating_generator,
-    simultaneous: bool = False,
+    weight: float = 1.0,
     **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator" and "generator", moving in turn or at once.
 
-    objective: logits of samples -> what the generator minimises.
-    simultaneous: both move at once, as one player called "both".
-    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
+    objective: logits of samples -> what the generator minimises.  weight: of the discriminator's loss.
+    setting: image_shape, latent, prior, ema and simultaneous, see `genjax.engine.adversarial`.
     """
-    in_turn = adversarial_game(
-        Side("discriminator", discriminator, discriminator_loss, discriminator_tx),
+    return adversarial_game(
+        Side("discriminator", discriminator, partial(discriminator_loss, weight=weight), discriminator_tx),
         Side("generator", generator, partial(generator_loss, objective=objective), generator_tx),
         **setting,
     )
-    if not simultaneous:
-        return in_turn
-    names = tuple(player.name for player in in_turn.players)
-    tx = optax.partition({player.name: player.tx for player in in_turn.players}, {name: name for name in names})
-    loss = partial(both_losses, *(player.loss for player in in_turn.players))
-    return in_turn._replace(players=(Player("both", loss, tx, names),))

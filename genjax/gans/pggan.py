@@ -13,8 +13,8 @@ The optimizers start afresh in every phase (the authors' code: whenever the netw
 code, with which the results were made, the critic pools behind the activation (the fused TensorFlow code: before it),
 and the minibatch standard deviation runs over the whole batch (TensorFlow: groups of 4).
 
-Not here: class labels with a classifier in the critic, and the learning rate's ramp over the first 40,000 images. The
-Theano code moves both networks on CIFAR-10 from one forward pass; here they always move in turn, critic first.
+The critic moves first; on CIFAR-10 the Theano code moves both networks from one forward pass (`simultaneous=True`).
+Not here: class labels with a classifier in the critic.
 
 images: float[batch, size, size, channels] in [-1, 1].
 """
@@ -212,8 +212,8 @@ def critic_loss(nets, state, batch, key, *, draw, alpha_at, weight, target, drif
 
 def generator_loss(nets, state, batch, key, *, draw, alpha_at) -> tuple[jax.Array, Aux]:
     """L = -E f(G(z))."""
-    alpha = alpha_at(state.step)
-    fake = nets.generator.output(draw(key, len(batch["images"])), alpha=alpha)
+    alpha, (latent_key, _) = alpha_at(state.step), jax.random.split(key)  # the samples of `critic_loss` at this key
+    fake = nets.generator.output(draw(latent_key, len(batch["images"])), alpha=alpha)
     return adversarial.score_generator(nets.critic.output(fake, alpha=alpha)), aux()
 
 
@@ -235,12 +235,14 @@ def game(
     weight: float = 10.0,
     target: float = 1.0,
     drift: float = 1e-3,
+    simultaneous: bool = False,
 ) -> Game:
-    """Return the game of one phase, of "critic" and "generator", moving in turn.
+    """Return the game of one phase, of "critic" and "generator", moving in turn or at once.
 
     latent, prior, ema: see `genjax.engine.adversarial`.
     fading: (first step, steps) of a phase in which the finest layers fade in, None where they are in.
     weight, target, drift: of the penalties; target 750 for CIFAR-10.
+    simultaneous: both move at once, as one player called "both", from the same samples.
     """
 
     def alpha_at(step):
@@ -254,4 +256,5 @@ def game(
         latent=latent,
         prior=prior,
         ema=ema,
+        simultaneous=simultaneous,
     )

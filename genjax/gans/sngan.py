@@ -31,13 +31,13 @@ from genjax.engine.network import aux
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.dense import Dense, Embedding
-from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.initializers import GLOROT, normal
 from genjax.nn.normalization import BatchNorm
 from genjax.nn.residual import DownBlock, UpBlock, doublings
 from genjax.nn.weights import Plain, Spectral
 from genjax.nn.wide import wide
 
-NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
+NORMAL = normal(0.02)
 
 
 class ResNetGenerator(nn.Module):

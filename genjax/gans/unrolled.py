@@ -8,7 +8,7 @@ then take one ordinary step. All K steps see the images and the latent of the ge
 minimises minus the discriminator's whole loss: its term for real images has no direct gradient, but one through D_K.
 
 Adam's square root has an infinite derivative where a second moment is 0 (a dead unit): give the discriminator's Adam
-its epsilon inside the root (`optax.adam(rate, b1=0.5, eps=0, eps_root=1e-12)`), or gradients are NaN.
+its epsilon inside the root (`optax.adam(rate, b1=0.5, eps=0, eps_root=1e-16)`), or gradients are NaN.
 images: float[batch, height, width, channels]; networks: any, without batch norm or dropout.
 """
 

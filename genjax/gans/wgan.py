@@ -6,9 +6,11 @@ A critic's output is linear: no sigmoid, no logarithm. `game` appends the clippi
 batch norm's scale included, as the last link of its optimizer, so that it holds after every critic step (algorithm 1;
 the authors' code clips before the step). Five critic steps a generator step, and 100 in each of the first 25 and, in
 the code alone, in every 500th: phases of their own, see `train.wgan`.
-RMSProp with decay 0.99, PyTorch's, is what the code uses: `optax.rmsprop(5e-5, decay=0.99)`.
+RMSProp with decay 0.99 in PyTorch's form g / (sqrt(v) + 1e-8) is what the code uses:
+`optax.rmsprop(5e-5, decay=0.99, eps_in_sqrt=False)`.
 
-Networks: any pair of generator and critic; the paper's are DCGAN's, with or without batch norm, and dense ones.
+Networks: any pair of generator and critic; the code's are DCGAN's, without biases, the generator with or without batch
+norm, and dense ones.
 images: float[batch, height, width, channels] in the generator's range.
 """
 

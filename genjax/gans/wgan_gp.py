@@ -11,10 +11,14 @@ linearly to 0 in 100,000 steps; images with noise U(0, 1/128) added. The code's 
 critic's size: `generator_batch=2`. Dense networks for points in the plane: 3 layers of 512 ReLU each.
 Configurations of the code
     residual 32     Generator(), Critic()
-    residual 64     Generator(64, widths=(512, 256, 128, 64), start=512, first_bias=False), NormalizedCritic()
+    residual 64     Generator(64, widths=(512, 256, 128, 64), start=512, first_bias=False, last=WIDE),
+                    NormalizedCritic()
     strided 32      StridedGenerator(norm="unit"), StridedCritic(width=128)
-    strided 64      StridedGenerator(64, width=64, norm="channel"), StridedCritic(64, layer_norm=True)
+    strided 64      StridedGenerator(64, width=64, norm="channel", deviation=0.02),
+                    StridedCritic(64, layer_norm=True, deviation=0.02)
     MNIST           StridedGenerator(28, 1, 64, output=nn.sigmoid), StridedCritic(28)
+Strided convolutions start from `initializers.strided`, dense layers from Glorot's rule, and all of them from
+U(+-sqrt(3) deviation) where there is a `deviation`.
 Where the critic is normalised it is by layer norm: per image, over pixels and channels, with a scale and a bias per
 channel.
 images: float[batch, height, width, channels] in [-1, 1].
@@ -36,21 +40,25 @@ from genjax.engine.network import aux
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
 from genjax.nn.conv import Conv, ConvTranspose
-from genjax.nn.initializers import GLOROT
+from genjax.nn.initializers import GLOROT, Initializer, strided, uniform
 from genjax.nn.normalization import BatchNorm
-from genjax.nn.residual import WIDE, DownBlock, UpBlock, doublings
+from genjax.nn.residual import DownBlock, UpBlock, doublings
 from genjax.nn.weights import Plain
 from genjax.nn.wide import wide
 
 
 class Generator(nn.Module):
-    """Dense to the smallest square, a residual block per doubling, batch norm, ReLU, 3x3 convolution, tanh."""
+    """Dense to the smallest square, a residual block per doubling, batch norm, ReLU, 3x3 convolution, tanh.
+
+    last: rule for the last convolution.
+    """
 
     size: int = 32
     channels: int = 3
     widths: Sequence[int] = (128, 128, 128)
     start: int = 128
     first_bias: bool = True
+    last: Initializer = GLOROT
     dtype: Any = None
 
     @nn.compact
@@ -62,7 +70,7 @@ class Generator(nn.Module):
         for features in self.widths:
             x = UpBlock(features, dtype=self.dtype, first_bias=self.first_bias)(x, None, train)
         x = nn.relu(BatchNorm(dtype=self.dtype)(x, train))
-        return nn.tanh(wide(Conv(self.channels, 3, 1, dtype=self.dtype)(x)))
+        return nn.tanh(wide(Conv(self.channels, 3, 1, weight=Plain(self.last), dtype=self.dtype)(x)))
 
 
 class Critic(nn.Module):
@@ -103,6 +111,7 @@ class StridedGenerator(nn.Module):
 
     A size that is not 4 times a power of two is reached by cutting after the first of them: 28 from 8x8 cut to 7x7.
     norm: batch norm before each ReLU: "none", "channel", or "unit" (the first per unit of the flat vector).
+    deviation: of all first weights; None for the rules of the module's docstring.
     """
 
     size: int = 32
@@ -110,47 +119,58 @@ class StridedGenerator(nn.Module):
     width: int = 128
     norm: Literal["none", "unit", "channel"] = "none"
     output: Callable[[jax.Array], jax.Array] = nn.tanh
+    deviation: float | None = None
     dtype: Any = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return float32[batch, size, size, channels]; `labels` is not used: one signature."""
         count = _stages(self.size)
-        make = partial(ConvTranspose, kernel_size=5, weight=Plain(WIDE), dtype=self.dtype)
+        dense, strides = _rules(self.deviation, transposed=True)
+        make = partial(ConvTranspose, kernel_size=5, weight=Plain(strides), dtype=self.dtype)
 
         def normalise(x):
             return nn.relu(x if self.norm == "none" else BatchNorm(dtype=self.dtype)(x, train))
 
         features = self.width * 2 ** (count - 1)
-        x = nn.Dense(16 * features, kernel_init=GLOROT.kernel, dtype=self.dtype)(latent)
+        x = nn.Dense(16 * features, kernel_init=dense.kernel, dtype=self.dtype)(latent)
         x = normalise(x if self.norm == "unit" else x.reshape(-1, 4, 4, features)).reshape(-1, 4, 4, features)
         for stage in range(count - 1):
             x = normalise(make(features // 2 ** (stage + 1))(x))
             if stage == 0:
                 side = self.size // 2 ** (count - 1)
                 x = x[:, :side, :side]
-        return self.output(wide(make(self.channels, weight=Plain(GLOROT))(x)))
+        return self.output(wide(make(self.channels)(x)))
 
 
 class StridedCritic(nn.Module):
     """Strided 5x5 convolutions, each halving the size and doubling the channels from `width`, and a linear unit.
 
-    layer_norm: normalise all but the first.
+    layer_norm: normalise all but the first.  deviation: as in `StridedGenerator`.
     """
 
     size: int = 32
     width: int = 64
     layer_norm: bool = False
+    deviation: float | None = None
     dtype: Any = None
 
     @nn.compact
     def __call__(self, images: jax.Array, labels: jax.Array | None = None, train: bool = False) -> jax.Array:
         """Return scores float32[batch]; `labels` is not used: one signature."""
         x = images
+        dense, strides = _rules(self.deviation, transposed=False)
         for stage in range(_stages(self.size)):
-            x = Conv(self.width * 2**stage, 5, 2, weight=Plain(WIDE), dtype=self.dtype)(x)
+            x = Conv(self.width * 2**stage, 5, 2, weight=Plain(strides), dtype=self.dtype)(x)
             x = nn.leaky_relu(_layer_norm(self.dtype, x) if stage and self.layer_norm else x, 0.2)
-        return _score(self, x.reshape(x.shape[0], -1))
+        return _score(self, x.reshape(x.shape[0], -1), dense)
+
+
+def _rules(deviation: float | None, transposed: bool) -> tuple[Initializer, Initializer]:
+    """Return the rules for dense layers and for strided convolutions, which `deviation` overrides."""
+    if deviation is not None:
+        return uniform(math.sqrt(3) * deviation), uniform(math.sqrt(3) * deviation)
+    return GLOROT, strided(2, transposed=transposed)
 
 
 def _stages(size: int) -> int:
@@ -165,8 +185,8 @@ def _layer_norm(dtype: Any, x: jax.Array) -> jax.Array:
     return nn.LayerNorm(epsilon=1e-5, reduction_axes=(-3, -2, -1), feature_axes=-1, dtype=dtype)(x)
 
 
-def _score(module: nn.Module, x: jax.Array) -> jax.Array:
-    return wide(nn.Dense(1, kernel_init=GLOROT.kernel, dtype=module.dtype)(x))[:, 0]
+def _score(module: nn.Module, x: jax.Array, rule: Initializer = GLOROT) -> jax.Array:
+    return wide(nn.Dense(1, kernel_init=rule.kernel, dtype=module.dtype)(x))[:, 0]
 
 
 def critic_loss(nets, state, batch, key, *, draw, weight) -> tuple[jax.Array, Aux]:

@@ -24,6 +24,7 @@ class BatchNorm(nn.Module):
     epsilon: float = 1e-5
     use_bias: bool = True
     use_scale: bool = True
+    scale_init: nn.initializers.Initializer = nn.initializers.ones_init()
     dtype: Any = None
 
     @nn.compact
@@ -35,6 +36,7 @@ class BatchNorm(nn.Module):
             epsilon=self.epsilon,
             use_bias=self.use_bias,
             use_scale=self.use_scale,
+            scale_init=self.scale_init,
             dtype=self.dtype,
             axis_name=bound_axis(),
             use_fast_variance=False,

@@ -7,13 +7,13 @@ import jax
 from flax import linen as nn
 
 from genjax.nn.conv import Conv
-from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.initializers import Initializer, normal
 from genjax.nn.normalization import instance_norm
 from genjax.nn.weights import Plain
 from genjax.nn.wide import wide
 
 Norm = Callable[[jax.Array, bool], jax.Array]
-NORMAL = Initializer(nn.initializers.normal(0.02), GLOROT.bias)
+NORMAL = normal(0.02)
 
 
 def by_image(x: jax.Array, train: bool) -> jax.Array:

@@ -14,13 +14,13 @@ from genjax.engine.phases import Feed, Phase
 from genjax.losses import divergence
 from genjax.losses.reconstruction import BERNOULLI, GAUSSIAN
 from genjax.nn.coders import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder
-from genjax.nn.initializers import GLOROT, LECUN, TORCH
+from genjax.nn.initializers import GLOROT, LECUN, TORCH, Initializer, normal
 from genjax.run.optimizers import Optimizer, adam, for_run
-from genjax.run.options import PART, SHARE, Options, above, at_least, steps_of
+from genjax.run.options import PART, SHARE, Options, above, at_least, check_uses, steps_of
 from genjax.run.run import Run, compute_type
 from genjax.tasks.reconstruction import Reconstruction
 
-ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu}
+ACTIVATIONS = {"tanh": nn.tanh, "relu": nn.relu, "sigmoid": nn.sigmoid, "softplus": nn.softplus}
 INITIALIZERS = {"glorot": GLOROT, "lecun": LECUN, "torch": TORCH}
 LIKELIHOODS = {"bernoulli": BERNOULLI, "gaussian": GAUSSIAN}
 
@@ -35,22 +35,22 @@ class AutoencoderOptions(Options):
     """Sizes of the encoder's hidden layers, the decoder's in reverse; channels with --coder conv."""
     coder: Literal["dense", "conv"]
     """Dense layers on flattened images, or convolutions."""
-    activation: Literal["tanh", "relu"]
+    activation: Literal["tanh", "relu", "sigmoid", "softplus"]
     """Function after each hidden layer."""
     batch_norm: bool
     """Normalise batches in the encoder's hidden layers."""
     dropout: Annotated[float, PART]
-    """Share of the decoder's hidden units dropped in training."""
-    initializer: Literal["glorot", "lecun", "torch"]
-    """Rule for the first weights."""
+    """Share of the dense decoder's hidden units dropped in training."""
+    initializer: Literal["glorot", "lecun", "torch", "normal", "normal-all"]
+    """Rule for the first weights; normal is N(0, --deviation squared) for kernels, normal-all for biases too."""
+    deviation: Annotated[float | None, above(0)] = None
+    """Standard deviation of the first weights with --initializer normal or normal-all."""
     learning_rate: Annotated[float, above(0)]
     """Learning rate of Adam, or of --optimizer."""
     likelihood: Literal["bernoulli", "gaussian"]
     """Distribution of a pixel given the latent; gaussian learns a variance for each pixel."""
     binarize: Literal["no", "fixed", "dynamic"]
     """Draw black or white pixels from the grey ones: not at all, once, or anew in every step."""
-    train_images: Annotated[int | None, at_least(1)]
-    """Number of training images to use, the first ones; all if not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +61,8 @@ class VariationalOptions(AutoencoderOptions):
     """Weight of the KL term per image; 1 is the bound itself."""
     beta_schedule: Literal["constant", "warm-up", "cyclic"]
     """How that weight changes: not at all, rising once from 0, or again and again."""
-    beta_steps: Annotated[int, at_least(1)]
-    """Steps of the warm-up, or of a cycle."""
+    beta_steps: Annotated[int | None, at_least(1)] = None
+    """Steps of the warm-up, or of a cycle; not for a constant weight."""
     samples: Annotated[int, at_least(1)]
     """Draws of the latent for each image, averaged outside the logarithm."""
     importance_samples: Annotated[int, at_least(0)]
@@ -71,27 +71,51 @@ class VariationalOptions(AutoencoderOptions):
 
 def weight(options: VariationalOptions) -> divergence.Weight:
     """Return the KL term's weight: a number, or a schedule over steps."""
+    uses: dict[str, tuple[str, ...]] = {"constant": (), "warm-up": ("beta_steps",), "cyclic": ("beta_steps",)}
+    given = check_uses(options, "beta_schedule", uses)
     if options.beta_schedule == "constant":
         return options.beta
     make = divergence.warm_up if options.beta_schedule == "warm-up" else divergence.cyclic
-    return make(options.beta_steps, weight=options.beta)
+    return make(given.beta_steps, weight=options.beta)
+
+
+def initializer_of(options: AutoencoderOptions) -> Initializer:
+    """Return the rule for first weights; ValueError for a deviation beside a rule that has its own."""
+    uses: dict[str, tuple[str, ...]] = dict.fromkeys(INITIALIZERS, ())
+    given = check_uses(options, "initializer", uses | {"normal": ("deviation",), "normal-all": ("deviation",)})
+    if options.initializer in ("normal", "normal-all"):
+        return normal(given.deviation, biases=options.initializer == "normal-all")
+    return INITIALIZERS[options.initializer]
+
+
+def _layers(options: AutoencoderOptions) -> dict[str, Any]:
+    return {
+        "activation": ACTIVATIONS[options.activation],
+        "initializer": initializer_of(options),
+        "dtype": compute_type(options),
+    }
+
+
+def encoder_of(options: AutoencoderOptions, late: bool = False) -> Any:
+    """Return a new encoder, dense or convolutional."""
+    if options.coder == "conv":
+        return ConvEncoder(options.hidden, batch_norm=options.batch_norm, **_layers(options))
+    return DenseEncoder(options.hidden, batch_norm=options.batch_norm, late=late, **_layers(options))
 
 
 def coders(options: AutoencoderOptions, late: bool = False) -> dict[str, Any]:
-    """Return what every autoencoder is built from: encoder, decoder, latent, likelihood."""
-    shared: dict[str, Any] = {
-        "activation": ACTIVATIONS[options.activation],
-        "initializer": INITIALIZERS[options.initializer],
-        "dtype": compute_type(options),
-    }
+    """Return what every autoencoder is built from: encoder, decoder, latent, likelihood.
+
+    Raises ValueError for options of dense coders beside convolutions.
+    """
     if options.coder == "conv":
-        encoder: Any = ConvEncoder(options.hidden, batch_norm=options.batch_norm, **shared)
-        decoder: Any = ConvDecoder(options.hidden[::-1], batch_norm=options.batch_norm, **shared)
+        if options.dropout or late:
+            raise ValueError(f"{'--late' if late else '--dropout'} works with --coder dense, not conv; leave it out")
+        decoder: Any = ConvDecoder(options.hidden[::-1], batch_norm=options.batch_norm, **_layers(options))
     else:
-        encoder = DenseEncoder(options.hidden, batch_norm=options.batch_norm, late=late, **shared)
-        decoder = DenseDecoder(options.hidden[::-1], dropout=options.dropout, late=late, **shared)
+        decoder = DenseDecoder(options.hidden[::-1], dropout=options.dropout, late=late, **_layers(options))
     return {
-        "encoder": encoder,
+        "encoder": encoder_of(options, late),
         "decoder": decoder,
         "latent": options.latent,
         "likelihood": LIKELIHOODS[options.likelihood],
@@ -113,20 +137,14 @@ def _fixed_binarization(split: Arrays, name: str) -> Arrays:
     return Arrays({**split.arrays, "images": np.asarray(drawn * 255, np.uint8)})
 
 
-def chosen_data(options: AutoencoderOptions, dataset: Dataset) -> Dataset:
-    """Return the data set with the training images that the options choose, binarised once where they ask for it."""
-    if options.train_images is None and options.binarize != "fixed":
+def binarized(options: AutoencoderOptions, dataset: Dataset) -> Dataset:
+    """Return the data set, its pixels drawn black or white once where the options ask for it."""
+    if options.binarize != "fixed" or dataset.absent:
         return dataset
     train, test = dataset.train, dataset.test
     if not (isinstance(train, Arrays) and isinstance(test, Arrays)):
-        raise ValueError("--train-images and --binarize fixed need the images in memory; leave out --stream")
-    if options.train_images is not None:
-        if options.train_images > len(train):
-            raise ValueError(f"--train-images {options.train_images}: the training split has {len(train)} images")
-        train = Arrays({name: x[: options.train_images] for name, x in train.arrays.items()})
-    if options.binarize == "fixed" and not dataset.absent:
-        train, test = _fixed_binarization(train, "train"), _fixed_binarization(test, "test")
-    return replace(dataset, train=train, test=test)
+        raise ValueError("--binarize fixed needs the images in memory; leave out --stream")
+    return replace(dataset, train=_fixed_binarization(train, "train"), test=_fixed_binarization(test, "test"))
 
 
 def labelled_share(split: Any, share: float, seed: int) -> Any:
@@ -152,7 +170,7 @@ def autoencoder_run(
     classes: int = 0,
     importance_samples: int = 0,
 ) -> Run:
-    """Return the run of the autoencoder `model`, the network called `net`, on what `chosen_data` returned.
+    """Return the run of the autoencoder `model`, the network called `net`, on what `binarized` returned.
 
     game: optax transformation -> game.  variational, classes: as in `Reconstruction`.
     """

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import jax
 from flax import linen as nn
 
-from genjax.data import Arrays, Dataset
+from genjax.data import Arrays, Dataset, transforms
 from genjax.data.ranges import PLANE, TANH, Range
 from genjax.engine.game import Game
 from genjax.engine.phases import Feed, Phase
 from genjax.latent import Prior
-from genjax.run.optimizers import CONSTANT, LINEAR, Optimizer, adam, for_run
+from genjax.run.optimizers import RULES, Optimizer, adam, falling, for_run
 from genjax.run.options import PART, Options, above, at_least
 from genjax.run.run import Run
 from genjax.tasks.generation import Draw, Generation, drawing
@@ -42,37 +43,40 @@ class AdamOptions(Options):
     """Decay of Adam's mean gradient."""
     beta2: Annotated[float, PART]
     """Decay of Adam's mean squared gradient."""
-    decay: bool
-    """Let both learning rates fall linearly to 0 over the run."""
+    decay_from: Annotated[float | None, PART]
+    """Share of the run after which both learning rates fall linearly to 0; constant if not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BetaOptions(Options):
     """Options of the GANs that are trained by Adam or by a rule without betas."""
 
-    beta1: Annotated[float | None, PART]
-    """Decay of Adam's mean gradient; not for presets that are trained by SGD."""
-    beta2: Annotated[float | None, PART]
-    """Decay of Adam's mean squared gradient; not for presets that are trained by SGD."""
+    beta1: Annotated[float | None, PART] = None
+    """Decay of Adam's mean gradient; not for presets that are trained by another rule, but with --optimizer adam."""
+    beta2: Annotated[float | None, PART] = None
+    """Decay of Adam's mean squared gradient; as --beta1."""
 
 
 def adam_or(options: Any, rate: float, other: Optimizer | None) -> Optimizer:
     """Return `other`, or where it is None Adam with the betas of `BetaOptions`, changed as the command line asks.
 
-    Raises ValueError for betas beside `other`, which has none.
+    Raises ValueError for betas beside a rule that has none.
     """
     given = {name: value for name, value in (("b1", options.beta1), ("b2", options.beta2)) if value is not None}
     if other is None:
         return for_run(adam(rate, **given), options)
-    if given:
-        raise ValueError(f"--beta1 and --beta2 are Adam's, and these networks are trained by {other}; leave them out")
-    return for_run(other, options)
+    if given and not (options.optimizer in RULES and RULES[options.optimizer].moments):
+        raise ValueError(
+            f"--beta1 and --beta2 are Adam's, and these networks are trained by {for_run(other, options)}; "
+            "leave them out, or add --optimizer adam"
+        )
+    return for_run(other._replace(arguments={**other.arguments, **given}), options)
 
 
 def adam_of(options: Any, rate: float, **arguments: float) -> Optimizer:
     """Return Adam with the betas and the decay of `AdamOptions`, changed as the command line asks."""
-    decay = LINEAR if options.decay else CONSTANT
-    return for_run(adam(rate, b1=options.beta1, b2=options.beta2, decay=decay, **arguments), options)
+    own = adam(rate, b1=options.beta1, b2=options.beta2, decay=falling(options.decay_from), **arguments)
+    return for_run(own, options)
 
 
 def square(dataset: Dataset) -> int:
@@ -108,6 +112,16 @@ def output_of(dataset: Dataset, output: Callable[[jax.Array], jax.Array] = nn.ta
 def range_of(dataset: Dataset, pixels: Range = TANH) -> Range:
     """Return the range of a generator's pixels: `pixels` for images, the plane's for points."""
     return pixels if dataset.mixture is None else PLANE
+
+
+def noise(dataset: Dataset, pixels: Range = TANH) -> transforms.Transform:
+    """Return how batches are prepared with uniform noise of one grey level: x -> low + (high - low) (x + u) / 256.
+
+    Raises ValueError for points in the plane, which have no grey levels.
+    """
+    if dataset.mixture is not None:
+        raise ValueError(f"--dequantize adds noise of one grey level, and {dataset.name} has none; leave it out")
+    return transforms.compose(transforms.dequantize, partial(transforms.scale, low=pixels.low, high=pixels.high))
 
 
 def gan_run(

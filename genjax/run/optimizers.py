@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import optax
 
 from genjax import optim
@@ -24,17 +25,47 @@ class Decay(NamedTuple):
 
 
 CONSTANT = Decay("", optim.constant)
-LINEAR = Decay("falling to 0", optim.linear_decay)
 COSINE = Decay("falling to 0 along a cosine", optax.cosine_decay_schedule)
 
 
-def second_half(peak: float, steps: int) -> optim.Schedule:
-    """Return peak for the first half of `steps`, then peak (1 - (t - h) / (steps - h)) from h = steps / 2 on."""
-    half = steps // 2
-    return optax.join_schedules([optax.constant_schedule(peak), optax.linear_schedule(peak, 0.0, steps - half)], [half])
+def falling(share: float | None) -> Decay:
+    """Return the decay that falls linearly to 0 after this share of the steps; None: the constant."""
+    if share is None:
+        return CONSTANT
+    after = f" after {share:.3g} of the steps" if share else ""
+    return Decay(f"falling to 0{after}", optim.linear_decay_from(share))
 
 
-SECOND_HALF = Decay("falling to 0 in the second half", second_half)
+def ramp(shown: int, batch_size: int, images: int) -> Decay:
+    """Return the rise of the rate over the first `images` of a training that has shown `shown` of them already.
+
+    rate exp(-5 (1 - t)^2), t = images shown / `images`, up to 1. Source: the authors' code of arXiv 1710.10196.
+    """
+
+    def schedule(peak: float, steps: int) -> optim.Schedule:
+        def rate(step: Any) -> Any:
+            share = jnp.minimum((shown + step * batch_size) / images, 1.0)
+            return peak * jnp.exp(-5.0 * (1.0 - share) ** 2)
+
+        return rate
+
+    return Decay(f"rising over the first {images:,} images", schedule)
+
+
+class Rise(NamedTuple):
+    """A number that rises from `low` to `high` in `times` equal stairs, one every `every` steps."""
+
+    low: float
+    high: float
+    times: int
+    every: int
+
+    def __call__(self, step: Any) -> Any:
+        """Return the number at a step, counted from 0."""
+        return self.low + (self.high - self.low) * jnp.minimum(step // self.every, self.times) / self.times
+
+    def __format__(self, how: str) -> str:
+        return f"{self.low:{how}} rising to {self.high:{how}} in {self.times * self.every:,} steps"
 
 
 def divided(factor: float, least: float = 1e-6) -> Decay:
@@ -62,11 +93,19 @@ class Rule(NamedTuple):
     decays: bool = False
 
 
+def _momentum(rate: optim.Rate, momentum: float | Rise = 0.9) -> optax.GradientTransformation:
+    """SGD with classical momentum m: v <- m v + g, w <- w - rate v; m a number or a function of the step."""
+    if not callable(momentum):
+        return optax.sgd(rate, momentum)
+    return optax.inject_hyperparams(optax.sgd)(learning_rate=rate, momentum=momentum)
+
+
 RULES = {
     "adam": Rule(optax.adam, moments=True),
     # PyTorch's form, g / (sqrt(v) + eps): optax's default puts epsilon inside the root.
     "rmsprop": Rule(partial(optax.rmsprop, eps_in_sqrt=False)),
-    "momentum": Rule(optax.sgd),
+    "momentum": Rule(_momentum),
+    "adagrad": Rule(partial(optax.adagrad, initial_accumulator_value=0.0, eps=1e-8)),
     "sgd": Rule(optim.sgd, decays=True),
     "adamw": Rule(optim.adamw, moments=True, decays=True),
     "lars": Rule(optim.lars, decays=True),
@@ -76,9 +115,10 @@ RULES = {
 
 
 class Optimizer(NamedTuple):
-    """A rule, its learning rate, its other arguments, how the rate falls, and what the command line adds.
+    """A rule, its learning rate, its other arguments, how the rate falls, and what the common options add.
 
     warm_up: share of the moves in which the rate rises from 0.  clip: largest global norm of a gradient, None for any.
+    l2: weight of half the squared parameters in the loss.
     """
 
     rule: str
@@ -87,20 +127,27 @@ class Optimizer(NamedTuple):
     decay: Decay = CONSTANT
     warm_up: float = 0.0
     clip: float | None = None
+    l2: float = 0.0
 
     def transformation(self, moves: int) -> optax.GradientTransformation:
         """Return the optax transformation for a run in which the player moves `moves` times."""
         warm_up = min(round(self.warm_up * moves), moves - 1)
         constant = not warm_up and self.decay is CONSTANT
         rate = self.rate if constant else optim.schedule(self.rate, moves, warm_up, self.decay.schedule)
-        tx = RULES[self.rule].make(rate, **self.arguments)
-        return tx if self.clip is None else optax.chain(optax.clip_by_global_norm(self.clip), tx)
+        links = [RULES[self.rule].make(rate, **self.arguments)]
+        if self.clip is not None:
+            links.insert(0, optax.clip_by_global_norm(self.clip))
+        if self.l2:  # the penalty's gradient is a part of the gradient that is clipped and normalised
+            links.insert(0, optax.add_decayed_weights(self.l2))
+        return links[0] if len(links) == 1 else optax.chain(*links)
 
     def __str__(self) -> str:
         numbers = [f"{self.rate:g}", *(f"{name} {value:g}" for name, value in self.arguments.items())]
         parts = [f"{self.rule}({', '.join(numbers)})", self.decay.text]
         if self.warm_up:
             parts.append(f"rising over {self.warm_up:.3g} of the steps")
+        if self.l2:
+            parts.append(f"{self.l2:g} times the parameters added to gradients")
         if self.clip is not None:
             parts.append(f"gradients clipped to norm {self.clip:g}")
         return ", ".join(part for part in parts if part)
@@ -116,8 +163,8 @@ def rmsprop(rate: float, *, decay_rate: float = 0.99, eps: float = 1e-8) -> Opti
     return Optimizer("rmsprop", rate, {"decay": decay_rate, "eps": eps})
 
 
-def momentum(rate: float, *, momentum: float = 0.9, decay: Decay = CONSTANT) -> Optimizer:
-    """Return SGD with classical momentum."""
+def momentum(rate: float, *, momentum: float | Rise = 0.9, decay: Decay = CONSTANT) -> Optimizer:
+    """Return SGD with classical momentum, which may rise."""
     return Optimizer("momentum", rate, {"momentum": momentum}, decay)
 
 
@@ -145,4 +192,6 @@ def for_run(own: Optimizer, options: Options) -> Optimizer:
     if options.scaling != "none" and options.base_batch is None:
         raise ValueError(f"--scaling {options.scaling} needs --base-batch, the batch that the rates were chosen for")
     rate = SCALINGS[options.scaling](own.rate, options.batch_size, options.base_batch or options.batch_size)
-    return own._replace(rule=rule, rate=rate, arguments=arguments, warm_up=options.rate_warm_up, clip=options.clip)
+    return own._replace(
+        rule=rule, rate=rate, arguments=arguments, warm_up=options.rate_warm_up, clip=options.clip, l2=options.l2
+    )

@@ -63,11 +63,14 @@ PART = Limits(least=0, below=1)
 class OptimizerOptions:
     """How the optimizers of all networks are changed."""
 
-    optimizer: Literal["own", "sgd", "adam", "adamw", "lars", "lamb", "nvlamb"] = "own"
-    """Optimizer of every network; "own" is the recipe's. The learning rates stay the preset's: sgd and lars want far
-    higher ones than adam, lamb and nvlamb about ten times as high."""
+    optimizer: Literal["own", "sgd", "momentum", "adagrad", "adam", "adamw", "lars", "lamb", "nvlamb"] = "own"
+    """Optimizer of every network; "own" is the recipe's; sgd has Nesterov's momentum of 0.9, momentum the classical
+    one. The learning rates stay the preset's: sgd and lars want far higher ones than adam, lamb and nvlamb about ten
+    times as high."""
     weight_decay: Annotated[float, at_least(0)] = 0.0
     """Weight decay of kernels and tables; biases, norms and positions are never decayed."""
+    l2: Annotated[float, at_least(0)] = 0.0
+    """Weight of half the squared parameters, all of them, in every loss."""
     scaling: Literal["none", "linear", "sqrt"] = "none"
     """How learning rates grow with --batch-size over --base-batch."""
     base_batch: Annotated[int | None, at_least(1)] = None
@@ -87,6 +90,8 @@ class DataOptions:
     image_size: Annotated[int | None, at_least(1)] = None
     """Side in pixels to which images are brought (the shorter side is resized, the centre square kept); as stored if
     not given."""
+    train_images: Annotated[int | None, at_least(1)] = None
+    """Number of training images to use, the first ones; all if not given."""
     stream: bool = False
     """Decode a folder's images while training instead of once before."""
 
@@ -198,10 +203,37 @@ def check(options: Any) -> None:
                 raise ValueError(f"{flag(field.name)} {number:g}: give a number {allowed}")
 
 
-def steps_of(options: RunOptions, images: int) -> int:
-    """Return the training steps: --steps if given, else --epochs over `images` in whole batches.
+def check_uses(options: Any, choice: str, uses: Mapping[Any, tuple[str, ...]], optional: tuple[str, ...] = ()) -> Any:
+    """Return the options; ValueError for one that does nothing beside what is chosen, or is needed and not given.
 
-    Raises ValueError where both or neither are set.
+    choice: the field that chooses.  uses: `{its value: names of the fields that matter then}`; a field that is in one
+    of them is given where it is neither None nor False.  optional: those that may be missing.
+    """
+    chosen = getattr(options, choice)
+    for name in dict.fromkeys(name for names in uses.values() for name in names):
+        value, where = getattr(options, name), [str(kind) for kind, names in uses.items() if name in names]
+        if name not in uses[chosen] and value is not None and value is not False:
+            raise ValueError(
+                f"{flag(name)} {value} does nothing with {flag(choice)} {chosen}, only with {', '.join(where)}; "
+                f"leave it out{'' if isinstance(value, bool) else f', or give {flag(name)} None'}"
+            )
+        if name in uses[chosen] and value is None and name not in optional:
+            raise ValueError(f"{flag(choice)} {chosen} needs {flag(name)}; give it")
+    return options
+
+
+def check_partners(options: Any) -> None:
+    """Raise ValueError for a common option that is given and does nothing without another one."""
+    partners = (("base_batch", None, "scaling", "none"), ("force", False, "resume", False))
+    for name, unset, partner, without in partners:
+        if getattr(options, name, unset) != unset and getattr(options, partner) == without:
+            raise ValueError(f"{flag(name)} does nothing without {flag(partner)}; add it, or leave out {flag(name)}")
+
+
+def steps_of(options: RunOptions, images: int, batches: int = 1) -> int:
+    """Return the training steps: --steps if given, else --epochs over `images`, of which a step reads whole batches.
+
+    batches: that a step reads. Raises ValueError where both or neither are set.
     """
     if (options.steps is None) == (options.epochs is None):
         given = "both are" if options.steps is not None else "neither is"
@@ -209,4 +241,4 @@ def steps_of(options: RunOptions, images: int) -> int:
     if options.steps is not None:
         return options.steps
     assert options.epochs is not None
-    return max(1, round(options.epochs * (images // options.batch_size)))
+    return max(1, round(options.epochs * (images // options.batch_size) / batches))

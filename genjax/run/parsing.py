@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from genjax.run.options import COMMON, RunOptions, check, limits, notes
+from genjax.run.options import COMMON, RunOptions, check, check_partners, limits, notes
 
 T = TypeVar("T")
 
@@ -114,6 +114,7 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
         raise ValueError("--steps and --epochs both say how long the run is; give one of them")
     options = dataclasses.replace(default, **values)  # type: ignore[type-var]
     check(options)
+    check_partners(options)
     return options
 
 

@@ -4,13 +4,16 @@ import importlib
 import importlib.util
 import pkgutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
 from genjax import precision
-from genjax.data import Dataset
+from genjax.data import DataError, Dataset
+from genjax.data.dataset import shortened
 from genjax.engine.phases import Phase
 from genjax.run.optimizers import Optimizer
 from genjax.run.options import Options
@@ -79,11 +82,22 @@ def recipe(name: str) -> Recipe:
     return of_module(importlib.import_module(f"{package(PACKAGES)}.{name}"), name)
 
 
+def _build(build: Callable[[Any, Dataset], Run], options: Any, dataset: Dataset) -> Run:
+    """Return what a recipe builds on the training images that the options leave."""
+    if options.train_images is None:
+        return build(options, dataset)
+    try:
+        train = shortened(dataset.train, options.train_images)
+    except DataError as error:
+        raise ValueError(f"--train-images {options.train_images}: {error}") from None
+    return build(options, replace(dataset, train=train))
+
+
 def of_module(module: ModuleType, name: str) -> Recipe:
     """Return the recipe that a module holds: PRESETS, build and perhaps SCORE and CONTROLS."""
     values: Any = module
     return Recipe(
-        name, values.__doc__ or "", values.PRESETS, values.build, getattr(module, "SCORE", None),
+        name, values.__doc__ or "", values.PRESETS, partial(_build, values.build), getattr(module, "SCORE", None),
         getattr(module, "CONTROLS", {}),
     )  # fmt: skip
 

@@ -33,7 +33,9 @@ def test_facts_pass_through_json_and_stand_for_the_data_set(spec):
 
 
 def test_a_data_set_says_what_it_is_of():
-    assert {spec for spec in EMBEDDED if load(spec).mixture is not None} == {"mixture:ring", "mixture:grid"}
+    assert {spec for spec in EMBEDDED if load(spec).mixture is not None} == {
+        "mixture:ring", "mixture:ring-1.414", "mixture:grid",
+    }  # fmt: skip
     assert {spec: load(spec).channels_of for spec in EMBEDDED if load(spec).channels_of} == {"stacked": "digits"}
     assert len(load("mixture:grid").mixture.centres) == 25
 

@@ -39,14 +39,18 @@ class TinyShapes(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, manager):
-        return {"train": self._generate_examples(0, 20), "test": self._generate_examples(20, 25)}
+        return {
+            "train": self._generate_examples(0, 20),
+            "test": self._generate_examples(20, 25),
+            "unlabelled": self._generate_examples(25, 55, labelled=False),
+        }
 
-    def _generate_examples(self, first, last):
+    def _generate_examples(self, first, last, labelled=True):
         for number in range(first, last):
             file = io.BytesIO()
             Image.fromarray(image(number)).save(file, "PNG")
             file.seek(0)
-            yield number, {"image": file, "label": number % 2}
+            yield number, {"image": file, "label": number % 2 if labelled else -1}
 '''
 
 
@@ -68,6 +72,17 @@ def prepared(tmp_path_factory):
         yield root / "data" / "tiny_shapes" / "1.0.0", module.image
     finally:
         sys.path.remove(str(root))
+
+
+def test_another_split_to_train_on(prepared, tmp_path):
+    path, _ = prepared
+    data = load(f"tfds:{path}@unlabelled", cache_dir=tmp_path)
+    assert (len(data.train), len(data.test), data.class_names) == (30, 5, ())
+    assert not data.train.labelled and not data.test.labelled
+    assert data.name.endswith("@unlabelled")
+    assert known(f"tfds:{path}@unlabelled").train == 30
+    with pytest.raises(DataError, match='a split "moon"'):
+        load(f"tfds:{path}@moon", cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize("stream", [False, True])

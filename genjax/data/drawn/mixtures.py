@@ -1,7 +1,7 @@
 """Two-dimensional mixtures of Gaussians on which mode collapse can be counted: a ring of 8 and a grid of 25.
 
-Ring: radius 2, deviation 0.02 (Metz et al. 2017, arXiv 1611.02163, appendix A). Grid: 2 {-2 .. 2}^2, deviation 0.05
-(Gulrajani et al. 2017, arXiv 1704.00028, authors' code).
+Ring: radius 2, deviation 0.02 (Metz et al. 2017, arXiv 1611.02163, appendix A); both divided by 1.414 in the code of
+Gulrajani et al. 2017, arXiv 1704.00028. Grid: 2 {-2 .. 2}^2, deviation 0.05 (the same code).
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ def grid(side: int = 5, spacing: float = 2.0, deviation: float = 0.05) -> Mixtur
     return Mixture(np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2), deviation)
 
 
-MIXTURES = {"ring": ring(), "grid": grid()}
+MIXTURES = {"ring": ring(), "ring-1.414": ring(8, 2 / 1.414, 0.02 / 1.414), "grid": grid()}
 
 
 def draw(mixture: Mixture, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -42,12 +42,12 @@ def to_pixels(points: np.ndarray) -> np.ndarray:
 
 
 def load(name: str, options: Options = DEFAULTS) -> Dataset:
-    """Return 100,000 training and 10,000 test points of "ring" or "grid" as images [1, 1, 2]; labels are the modes.
+    """Return 100,000 training and 10,000 test points of one of `MIXTURES` as images [1, 1, 2]; labels are the modes.
 
     DataError for another name, or options of images.
     """
     if name not in MIXTURES:
-        raise DataError(f"there is no mixture {name!r}; choose mixture:ring or mixture:grid")
+        raise DataError(f"there is no mixture {name!r}; choose one of mixture:{', mixture:'.join(MIXTURES)}")
     if options.image_size is not None or options.channels is not None:
         raise DataError(f"mixture:{name} has points in the plane; leave out image_size and channels")
     options.refuse_hold_out(f"mixture:{name}")

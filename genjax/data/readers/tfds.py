@@ -21,13 +21,18 @@ from genjax.data.readers.survey import Encoded, Look, opened, survey
 def load(name: str, options: Options = DEFAULTS) -> Dataset:
     """Return a set by name (mnist, NAME/CONFIG:VERSION) or the directory of a prepared one (with dataset_info.json).
 
-    Splits: train, and test or validation, else a share of train is held out. Images from the feature "image", labels
+    Splits: train, or another one that is named (stl10@unlabelled), and test or validation, else a share of the former
+    is held out. A set whose training labels are all -1 has no labels. Images from the feature "image", labels
     from "label". Decoded once into a memory-mapped cache, or (stream) whenever asked for. DataError, at once, if the
     set is unknown, not prepared or has no images.
     """
-    builder = _builder(name)
-    names, second = _described(builder, name)
-    parts = {split: _source(builder, split, names) for split in ("train", second) if split is not None}
+    set_name, first_split = _named_split(name)
+    builder = _builder(set_name)
+    names, second = _described(builder, name, first_split)
+    parts = {split: _source(builder, split, names) for split in (first_split, second) if split is not None}
+    given = parts[first_split][1]
+    if given is not None and len(given) and (given < 0).all():
+        names, parts = (), {split: (source, None) for split, (source, _) in parts.items()}
     encoded = _encoded(builder, name, {split: source for split, (source, _) in parts.items()})
     # What was prepared was checked then, and is large; it is looked through only to leave out what is broken.
     look = survey(encoded, options, f"tfds:{name}") if options.skip_unreadable else _declared(builder, encoded, options)
@@ -45,7 +50,17 @@ def load(name: str, options: Options = DEFAULTS) -> Dataset:
     train, test = (opened(encoded, part, look, options) for part in rows)
     notes += empty_classes(rows[0].labels, rows[1].labels, names)
     mark = fingerprint(sorted(pathlib.Path(builder.data_path).iterdir()), builder.data_path)
-    return Dataset(f"tfds:{builder.info.full_name}", train, test, names, fingerprint=mark, notes=tuple(notes))
+    return Dataset(_title(builder, first_split), train, test, names, fingerprint=mark, notes=tuple(notes))
+
+
+def _named_split(name: str) -> tuple[str, str]:
+    """Return the set and the split to train on: "stl10@unlabelled" is both, "mnist" trains on "train"."""
+    stem, at, split = name.rpartition("@")
+    return (stem, split) if at and "/" not in split else (name, "train")
+
+
+def _title(builder: Any, split: str) -> str:
+    return f"tfds:{builder.info.full_name}" + ("" if split == "train" else f"@{split}")
 
 
 def _encoded(builder: Any, name: str, sources: dict[str, Any]) -> Encoded:
@@ -82,14 +97,15 @@ def _declared(builder: Any, encoded: Encoded, options: Options) -> Look:
 
 def facts(name: str) -> Facts:
     """Return what a prepared set's own description says of it, reading no example. DataError as in `load`."""
-    builder = _builder(name)
-    names, second = _described(builder, name)
-    shape, count = builder.info.features["image"].shape, builder.info.splits["train"].num_examples
+    set_name, first_split = _named_split(name)
+    builder = _builder(set_name)
+    names, second = _described(builder, name, first_split)
+    shape, count = builder.info.features["image"].shape, builder.info.splits[first_split].num_examples
     if None in shape:
         raise DataError(f"tfds:{name} has images of different sizes, so nothing is known of them without the set")
     held = round(SHARE * count)
     return Facts(
-        name=f"tfds:{builder.info.full_name}",
+        name=_title(builder, first_split),
         columns={"images": (tuple(shape), "uint8"), **({"labels": ((), "int32")} if names else {})},
         train=count if second else count - held,
         test=builder.info.splits[second].num_examples if second else held,
@@ -98,17 +114,17 @@ def facts(name: str) -> Facts:
     )
 
 
-def _described(builder: Any, name: str) -> tuple[tuple[str, ...], str | None]:
+def _described(builder: Any, name: str, train: str) -> tuple[tuple[str, ...], str | None]:
     """Return the class names and the split that tests (None: hold some out); DataError if it holds no images."""
     features, given = builder.info.features, builder.info.splits
-    if "image" not in features or features["image"].np_dtype != np.uint8 or "train" not in given:
+    if "image" not in features or features["image"].np_dtype != np.uint8 or train not in given:
         found = ", ".join(f"{key} ({feature.np_dtype})" for key, feature in features.items())
         raise DataError(
             f"tfds:{name} has the features {found} and the splits {', '.join(given)}; "
-            'expected a feature "image" of uint8 and a split "train"'
+            f'expected a feature "image" of uint8 and a split "{train}"'
         )
     names = tuple(getattr(dict(features).get("label"), "names", None) or ())
-    return names, next((split for split in ("test", "validation") if split in given), None)
+    return names, next((split for split in ("test", "validation") if split in given and split != train), None)
 
 
 def _builder(name: str) -> Any:
