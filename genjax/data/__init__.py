@@ -1,8 +1,5 @@
 """Data: one file for each kind of source, and the pipeline that feeds the training step.
 
-    digits = data.load("digits", image_size=16)           # any of `SPECS`
-    digits.train.take([0, 1])                             # {"images": uint8[2, 16, 16, 1], "labels": int32[2]}
-
 A new source is a file with `load` and a row in `SOURCES`.
 """
 
@@ -82,6 +79,10 @@ def load(
     cache_dir: str | os.PathLike | None = None,
 ) -> Dataset:
     """Return the data set that `spec` names, one of `SPECS`.
+
+    >>> digits = load("digits", image_size=16)
+    >>> digits.train.take([0, 1])["images"].shape
+    (2, 16, 16, 1)
 
     Images are uint8[count, height, width, channels]; points in the plane float32[count, 1, 1, 2] in [0, 1]. What the
     options mean says `Options`; what was held out, scaled or left out, the data set's `notes`. DataError, which names

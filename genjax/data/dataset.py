@@ -76,7 +76,7 @@ class Files:
     count: int
     shape: tuple[int, int, int]
     labels: np.ndarray | None = None
-    others: "Mapping[str, np.ndarray | Arrays | Files]" = field(default_factory=dict)
+    others: "Mapping[str, np.ndarray | Arrays | Files]" = field(default_factory=dict, compare=False)
 
     def __post_init__(self):
         for name, other in self.others.items():
