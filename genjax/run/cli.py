@@ -24,7 +24,7 @@ from genjax.run.describe import card, describe
 from genjax.run.folder import open_folder
 from genjax.run.options import Options
 from genjax.run.parsing import parse, suggestion
-from genjax.run.run import Recipe, Run
+from genjax.run.run import Recipe, Run, load_data
 from genjax.run.run import recipe as find_recipe
 from genjax.tasks.task import Task
 from genjax.viz.grid import save_page
@@ -55,20 +55,21 @@ def parse_recipe(recipe: Recipe, arguments: Sequence[str], program: str = "") ->
 
 
 class Prepared(NamedTuple):
-    """A run that has been checked, and what its folder will hold as configuration."""
+    """A run that has been checked, what its folder will hold as configuration, and what is to be said of its data."""
 
     run: Run
     config: dict[str, Any]
     devices: list[jax.Device]
+    notes: tuple[str, ...]
 
 
 def _dataset(hyper: Options) -> Dataset:
     try:
-        return data.load(hyper.data, image_size=hyper.image_size, stream=hyper.stream)
+        return load_data(hyper)
     except data.DataError:
         if not (hyper.describe and (hyper.data in KNOWN or hyper.data.startswith("tfds:"))):
             raise
-        return data.placeholder(data.known(hyper.data, image_size=hyper.image_size))
+        return data.placeholder(data.known(hyper.data, image_size=hyper.image_size, channels=hyper.channels))
 
 
 def changed(phase: Phase, hyper: Options) -> Phase:
@@ -107,7 +108,7 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
         for game in {id(phase.game): phase.game for phase in run.phases}.values():
             jax.eval_shape(partial(init_state, game), jax.random.key(0))  # networks refuse sizes that do not fit
-    return Prepared(run, config, devices)
+    return Prepared(run, config, devices, dataset.notes)
 
 
 def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: str = "") -> int:
@@ -142,11 +143,13 @@ def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
             print(text, file=sys.stderr)
 
     places.check_places(hyper, jax.process_count())
-    run, config, devices = prepare(recipe, preset, hyper)
+    run, config, devices, notes = prepare(recipe, preset, hyper)
     if hyper.describe:
         print(json.dumps(describe(recipe.name, preset, hyper, run), indent=2))
         return 0
     folder = Path(processes.from_first(lambda: open_folder(recipe.name, hyper, config)))
+    for note in notes:
+        tell(note)
     fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
     tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call")
     settings = Settings(

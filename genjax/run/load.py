@@ -17,7 +17,7 @@ from genjax.data import Dataset, Facts
 from genjax.engine import State, checkpoint, init_state
 from genjax.run.cli import built
 from genjax.run.folder import read_config
-from genjax.run.run import Recipe, Run, recipe
+from genjax.run.run import Recipe, Run, load_data, recipe
 
 
 class Trained(NamedTuple):
@@ -112,7 +112,7 @@ def load(folder: Path | str, *, with_data: bool = False) -> Trained:
     found = recipe(config["recipe"])
     options = options_of(found, config["hyper"])
     if with_data:
-        dataset = data.load(options.data, image_size=options.image_size, stream=options.stream)
+        dataset = load_data(options)
     else:
         dataset = data.placeholder(Facts.from_json(config["data"]))
     run = built(found, options, dataset)
