@@ -28,9 +28,8 @@ def test_points_belong_to_a_mode_within_three_deviations():
     assert scores["modes"] == 8
     assert abs(scores["near"] - 0.989) < 0.01
     assert scores["kl"] < 0.01
-    shifted = {
-        factor: plane_scores(mixture, mixture.centres + [factor * mixture.deviation, 0]) for factor in (2.9, 3.1)
-    }
+    aside = np.array([mixture.deviation, 0])
+    shifted = {factor: plane_scores(mixture, mixture.centres + factor * aside) for factor in (2.9, 3.1)}
     assert (shifted[2.9]["modes"], shifted[2.9]["near"]) == (8, 1)
     assert (shifted[3.1]["modes"], shifted[3.1]["near"]) == (0, 0)
 
