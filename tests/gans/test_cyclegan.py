@@ -151,7 +151,7 @@ def test_a_logit_of_the_discriminator_sees_70_pixels():
         (("--image-size", "8"), "at least 12 pixels"),
         (("--data", "digits"), "two domains"),
         (("--crop", "20"), "--crop 20"),
-        (("--pool", "0"), "--pool 50"),
+        (("--pool", "0"), "--pool 0: give a number at least 1"),
     ],
 )
 def test_what_cannot_work_is_one_clear_sentence(options, sentence, capsys, tmp_path):
