@@ -103,7 +103,7 @@ def test_an_unknown_preset_names_the_known_ones(capsys):
 def test_an_unknown_recipe_names_the_known_ones_and_a_close_one(capsys):
     assert main("wgan_pg", []) == 2
     error = capsys.readouterr().err
-    assert "there is no recipe 'wgan_pg'; did you mean wgan_gp?" in error
+    assert "there is no recipe 'wgan_pg' (did you mean wgan_gp?)" in error
     assert "cyclegan, dcgan" in error
 
 

@@ -97,7 +97,7 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     if timed:
         asked = dataclasses.replace(default, steps=None, epochs=None)  # type: ignore[type-var]
         said = {
-            name: f"(of this preset: {value:g})"
+            name: f"({limits(type(default))[name]}; of this preset: {value:g})"
             for name in ("steps", "epochs")
             if (value := getattr(default, name)) is not None
         }
@@ -119,6 +119,6 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """Return "; did you mean x?" where a known word is close, else an empty text."""
+    """Return " (did you mean x?)" where a known word is close, else an empty text."""
     close = get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""
