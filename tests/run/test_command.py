@@ -22,9 +22,9 @@ def test_it_lists_recipes_and_programs(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["trian", "vae"], "'trian' is neither train nor eval; did you mean train?"),
-        (["train", "dcgna"], "there is no recipe 'dcgna'; did you mean dcgan?"),
-        (["eval", "sampel"], "there is no program 'sampel'; did you mean sample?"),
+        (["trian", "vae"], "'trian' is neither train nor eval (did you mean train?)"),
+        (["train", "dcgna"], "there is no recipe 'dcgna' (did you mean dcgan?)"),
+        (["eval", "sampel"], "there is no program 'sampel' (did you mean sample?)"),
         (["eval", "comparison"], "there is no program 'comparison'"),
         (["train", "vae", "smal"], "'smal' is no preset of vae"),
         (["train", "vae", "--data", "nothing"], "unknown data 'nothing'"),
