@@ -323,6 +323,7 @@ def test_words_of_test_captions_only_are_unknown():
         [[2, 1, 3], [2, 1, 3]],
         [[2, 0, 0], [4, 4, 4]],
     ]
+    assert captions.encode([["a", "bird"]], words, 4, 1).ravel().tolist() == [2, 3, 2, 3]
 
 
 @pytest.mark.parametrize(
