@@ -38,10 +38,11 @@ class Trained(NamedTuple):
         """What the model is for: see `genjax.tasks`."""
         return self.run.task
 
-    def _able(self, verb: str) -> Any:
-        if not hasattr(self.task, verb):
+    def _able(self, method: str) -> Any:
+        if not hasattr(self.task, method):
+            verb = "draw images from latents" if method in ("latents", "from_latents") else method
             raise ValueError(f"{self.folder} is a run of {self.recipe.name}, which does not {verb}")
-        return getattr(self.task, verb)
+        return getattr(self.task, method)
 
     def sample(self, count: int, *, seed: int = 0, **conditions: Any) -> np.ndarray:
         """Return `count` samples, uint8[count, height, width, channels], or points float32[count, 2].

@@ -5,7 +5,7 @@ from genjax.run import cli
 
 SMALL = {
     "cgan": ["small", "--batch-size", "20"],
-    "dcgan": ["small", "--width", "4", "--latent", "6", "--batch-size", "8"],
+    "dcgan": ["small", "--image-size", "16", "--width", "4", "--latent", "6", "--batch-size", "8"],
     "vae": ["small", "--hidden", "4", "--latent", "3", "--importance-samples", "0", "--batch-size", "20"],
     "ae": ["small", "--hidden", "4", "--latent", "3", "--batch-size", "20"],
     "classifier": ["small", "--batch-size", "20"],

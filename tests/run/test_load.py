@@ -24,6 +24,13 @@ def test_a_conditional_generator_samples_without_its_data(gone):
     assert set(model.task.conditions) == {"labels", "truncation"} or model.task.prior.bound is not None
 
 
+@pytest.mark.parametrize(("recipe", "verb"), [("classifier", "draw images from latents"), ("dcgan", "encode")])
+def test_what_a_task_lacks_is_named(gone, recipe, verb):
+    model = genjax.load(gone(recipe))
+    with pytest.raises(ValueError, match=f"a run of {recipe}, which does not {verb}$"):
+        model.interpolate(0, 1) if recipe == "classifier" else model.encode(IMAGES)
+
+
 def test_truncation_keeps_latents_near(gone):
     model = genjax.load(gone("dcgan"))
     free, within = model.sample(8, seed=1), model.sample(8, seed=1, truncation=0.3)
