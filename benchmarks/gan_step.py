@@ -37,7 +37,11 @@ def _adam(beta1: float, beta2: float) -> optax.GradientTransformation:
 def _dcgan(width: int, dtype: Any) -> Game:
     networks = dcgan.Generator(width=width, dtype=dtype), dcgan.Discriminator(width=width, dtype=dtype)
     return dcgan.game(
-        *networks, generator_tx=_adam(0.5, 0.999), discriminator_tx=_adam(0.5, 0.999), image_shape=(64, 64, 3)
+        *networks,
+        generator_tx=_adam(0.5, 0.999),
+        discriminator_tx=_adam(0.5, 0.999),
+        image_shape=(64, 64, 3),
+        latent=100,
     )
 
 
@@ -46,14 +50,19 @@ def _sngan(width: int, dtype: Any) -> Game:
     discriminator = sngan.ResNetDiscriminator(widths=(width // 2,) * 4, dtype=dtype)
     return sngan.game(
         generator, discriminator, generator_tx=_adam(0, 0.9), discriminator_tx=_adam(0, 0.9),
-        image_shape=(32, 32, 3), generator_batch=2,
+        image_shape=(32, 32, 3), latent=128, generator_batch=2,
     )  # fmt: skip
 
 
 def _wgan_gp(width: int, dtype: Any) -> Game:
     networks = wgan_gp.Generator(widths=(width,) * 3, dtype=dtype), wgan_gp.Critic(widths=(width,) * 4, dtype=dtype)
     return wgan_gp.game(
-        *networks, generator_tx=_adam(0, 0.9), critic_tx=_adam(0, 0.9), image_shape=(32, 32, 3), generator_batch=2
+        *networks,
+        generator_tx=_adam(0, 0.9),
+        critic_tx=_adam(0, 0.9),
+        image_shape=(32, 32, 3),
+        latent=128,
+        generator_batch=2,
     )
 
 

@@ -90,7 +90,7 @@ def trainers(
     networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
     game = dcgan.game(
         *networks, generator_tx=optax.adam(2e-4, b1=0.5), discriminator_tx=optax.adam(2e-4, b1=0.5),
-        image_shape=(size, size, 3),
+        image_shape=(size, size, 3), latent=100,
     )  # fmt: skip
     plan, key = parallel.jit_plan(jax.devices()[:1]), jax.random.key(0)
     run: Any = plan.compile(make_run(make_step(game), partial(transforms.scale, low=-1.0, high=1.0)))

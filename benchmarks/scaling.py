@@ -29,7 +29,7 @@ def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int
     networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
 
     tx = optax.sgd(1e-2)
-    game = dcgan.game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(size, size, 3))
+    game = dcgan.game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(size, size, 3), latent=100)
     key = jax.random.key(0)
     images = np.random.default_rng(0).uniform(-1, 1, (8 * batch, size, size, 3)).astype(np.float32)
     order = np.random.default_rng(1).integers(0, len(images), (steps, 1, 1, batch), np.int32)

@@ -176,6 +176,8 @@ def walk_images(options: Options, model: Trained) -> Section:
 def walk_latents(options: Options, model: Trained) -> Section:
     """Return and write the walk between two latents of a generator's run."""
     task, folder = model.task, model.folder
+    if model.dataset.mixture is not None:
+        raise ValueError(f"{folder} draws points, not images; give a run of images to walk between")
     if not isinstance(task, Generation):
         raise ValueError(f"{folder} is a run of {model.recipe.name}, which draws no images from a latent")
     seeds = (options.first or 0, 1 if options.second is None else options.second)
@@ -212,8 +214,11 @@ def main(arguments=None) -> int:
         if options.steps < 2:
             raise ValueError(f"--steps {options.steps}: a walk has at least its two ends")
         if options.run is not None:
-            model = load(options.run, with_data=True)
-            show((walk_images if isinstance(model.task, Reconstruction) else walk_latents)(options, model))
+            model = load(options.run)
+            if isinstance(model.task, Reconstruction):  # a walk between test images, which need the data set
+                show(walk_images(options, load(options.run, with_data=True)))
+            else:
+                show(walk_latents(options, model))
         else:
             show(find(training.family(options), training.folder_of(options), options))
 

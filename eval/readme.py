@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from genjax.data import SOURCES
 from genjax.engine.log import read_rows
 from genjax.files import render, write_text
 from genjax.run import program
@@ -170,8 +171,15 @@ def semi_supervised_section() -> str:
     return "\n\n".join(parts)
 
 
+def sources_table() -> str:
+    """Return what `--data` takes: the table on which loading dispatches."""
+    lines = ["| `--data` | what it is |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{source.form}` | {source.about} |" for source in SOURCES)])
+
+
 SECTIONS: dict[str, Callable[[], str]] = {
     "models": models_table,
+    "sources": sources_table,
     "semi-supervised": semi_supervised_section,
     "benchmarks": benchmarks_section,
 }
@@ -179,9 +187,11 @@ SECTIONS: dict[str, Callable[[], str]] = {
 
 def run(options: Options) -> None:
     """Measure if asked, then write the README."""
+    path = ROOT / "README.md"
+    if not path.exists():
+        raise ValueError(f"there is no README.md in {ROOT}: run this program in a checkout")
     if options.measure:
         measure(options.only)
-    path = ROOT / "README.md"
     old = path.read_text(encoding="utf-8")
     new = render(old, SECTIONS, "README.md")
     if options.check and new != old:

@@ -12,7 +12,6 @@ photo's shorter side is resized to 256 and the centre 224 kept.
 import dataclasses
 import json
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,10 +96,8 @@ def trained(name: str, options: Options, dataset: Dataset) -> tuple[Any, dict[st
     if path.exists() and note.exists() and note.read_text(encoding="utf-8") == config:
         return network, weights.load(network, path, dataset.shape)
     print(f"training the {name} network ({phase.steps} steps)", file=sys.stderr)
-    with tempfile.TemporaryDirectory() as folder:
-        settings = TrainSettings(checkpoint_every=phase.steps, evaluate_every=phase.steps)
-        plan = parallel.jit_plan(jax.devices()[:1])
-        result = train(run.phases, plan, seed=hyper.seed, folder=Path(folder), settings=settings)
+    settings = TrainSettings(checkpoint_every=phase.steps, evaluate_every=phase.steps)
+    result = train(run.phases, parallel.jit_plan(jax.devices()[:1]), seed=hyper.seed, settings=settings)
     if result.signal is not None:
         raise SystemExit(130)
     variables = jax.device_get(result.state.variables_of("classifier"))

@@ -57,6 +57,8 @@ def choose_labels(model: Trained, asked: Sequence[int]) -> list[int]:
 def run(options: Options) -> None:
     """Draw the samples that `options` ask for and write them."""
     model = load(options.run)
+    if model.dataset.mixture is not None:
+        raise ValueError(f"{options.run} draws points, not images; its pictures are samples-*.png in that folder")
     if not hasattr(model.task, "from_latents"):
         raise ValueError(f"{options.run} is a run of {model.recipe.name}, which draws nothing from a latent")
     rows = choose_labels(model, options.labels)

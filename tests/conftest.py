@@ -16,6 +16,7 @@ import jax
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.devices()  # there are eight now, whatever number the first test's command line asks for
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 REFERENCE = REPOSITORY.parent / "shared" / "data"

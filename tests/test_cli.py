@@ -7,14 +7,18 @@ import pytest
 from PIL import Image
 
 from genjax.engine.log import read_rows
-from train import vae
-from train._cli import main
+from genjax.run.cli import main
 
 TINY = ["--steps", "20", "--fuse", "10", "--hidden", "16", "--importance-samples", "20", "--no-cache", "--devices", "1"]
 
 
-def run(*arguments, recipe=vae):
-    return main(recipe.__name__.split(".")[-1], recipe.PRESETS, recipe.build, [*TINY, *map(str, arguments)])
+def run(*arguments):
+    return main("vae", [*TINY, *map(str, arguments)])
+
+
+def described(capsys, *arguments):
+    assert main(arguments[0], [*arguments[1:], "--describe", "--no-cache"]) == 0
+    return json.loads(capsys.readouterr().out)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def test_a_run_leaves_everything_that_a_reader_needs(finished):
     assert {"test/neg_elbo", "test/neg_log_p_iwae", "test/active_units"} <= set(rows[-1])
     assert rows[-1]["test/neg_log_p_iwae"] < rows[-1]["test/neg_elbo_iwae_images"]
     card = (finished / "card.md").read_text()
-    for text in ("1438 training and 359 test images", "| vae |", "neg_elbo", "FLOPs per step", "jax 0."):
+    for text in ("1438 training and 359 test images", "| vae |", "neg_elbo", "adam(0.001", "steps: 20", "jax 0."):
         assert text in card
     assert json.loads((finished / "config.json").read_text())["hyper"]["hidden"] == [16]
 
@@ -75,8 +79,10 @@ def test_runs_without_a_folder_are_numbered_and_the_newest_is_resumed(tmp_path, 
         (["--data", "marbles"], ["marbles", "digits", "photos", "folder:"]),
         (["--batch-size", "5000"], ["5000", "1438"]),
         (["--devices", "3"], ["batch of 100", "3 device(s)", "multiple of 3, such as 99"]),
-        (["--train-images", "0"], ["--train-images 0", "1438"]),
-        (["--devices", "0"], ["--devices 0"]),
+        (["--train-images", "2000"], ["--train-images 2000", "1438"]),
+        (["--train-images", "0"], ["--train-images 0", "at least 1"]),
+        (["--devices", "0"], ["--devices 0", "at least 1"]),
+        (["--epochs", "2"], ["--steps and --epochs", "one of them"]),
     ],
 )
 def test_input_that_cannot_be_used_is_one_sentence_and_leaves_no_folder(arguments, words, tmp_path, capsys):
@@ -90,8 +96,15 @@ def test_input_that_cannot_be_used_is_one_sentence_and_leaves_no_folder(argument
 
 
 def test_an_unknown_preset_names_the_known_ones(capsys):
-    assert main("vae", vae.PRESETS, vae.build, ["big"]) == 2
+    assert main("vae", ["big"]) == 2
     assert "'big' is no preset of vae; choose one of: small, article, pytorch, flax, paper" in capsys.readouterr().err
+
+
+def test_an_unknown_recipe_names_the_known_ones_and_a_close_one(capsys):
+    assert main("wgan_pg", []) == 2
+    error = capsys.readouterr().err
+    assert "there is no recipe 'wgan_pg' (did you mean wgan_gp?)" in error
+    assert "cyclegan, dcgan" in error
 
 
 @pytest.mark.parametrize("arguments", [["--lattent", "3"], ["--latent", "three"], ["--precision", "fp8"]])
@@ -111,16 +124,72 @@ def test_half_precision_trains_through_the_command_line(tmp_path):
     assert read_rows(folder / "metrics.jsonl")[0]["vae/loss_scale"] >= 1
 
 
+@pytest.mark.parametrize(
+    ("recipe", "options", "players"),
+    [
+        ("wgan", ["--warm-up", "0", "--critic-steps", "2"], ["generator", "critic"]),
+        ("gan", ["--simultaneous"], ["both"]),
+    ],
+)
+def test_every_players_loss_is_scaled_in_float16(recipe, options, players, tmp_path):
+    out = ["--out", str(tmp_path / "run"), "--no-cache", "--devices", "1"]
+    assert main(recipe, ["--precision", "fp16", "--steps", "4", "--fuse", "2", *options, *out]) == 0
+    rows = [row for row in read_rows(tmp_path / "run" / "metrics.jsonl") if f"{players[0]}/loss" in row]
+    assert [row["step"] for row in rows] == [2, 4]
+    for row in rows:
+        for player in players:
+            assert 1 < row[f"{player}/loss_scale"] <= 2**15
+
+
 def test_eight_devices_by_jit_and_by_pmap_run_through_the_command_line(tmp_path):
     for mode in ("jit", "pmap"):
-        assert (
-            run("--out", tmp_path / mode, "--parallel", mode, "--batch-size", 96, "--clip", 1, "--accumulate", 2) == 0
-        )
+        options = ("--parallel", mode, "--devices", 8, "--batch-size", 96, "--clip", 1, "--accumulate", 2)
+        assert run("--out", tmp_path / mode, *options) == 0
+
+
+def test_steps_in_a_call_are_as_many_as_asked_even_for_convolutions_on_a_cpu(tmp_path, capsys):
+    tiny = ["--image-size", "8", "--width", "4", "--latent", "4", "--batch-size", "8", "--steps", "8"]
+    here = ["--no-cache", "--devices", "1"]
+    for fuse, steps in ((["--fuse", "4"], [4, 8]), ([], list(range(1, 9)))):
+        folder = tmp_path / str(len(steps))
+        assert main("dcgan", [*tiny, *here, *fuse, "--out", str(folder)]) == 0
+        assert f"{8 // len(steps)} step(s) a call" in capsys.readouterr().err
+        rows = read_rows(folder / "metrics.jsonl")
+        assert [row["step"] for row in rows if "generator/loss" in row] == steps
 
 
 def test_description_needs_no_data_and_prints_json(capsys):
-    assert main("vae", vae.PRESETS, vae.build, ["paper", "--describe"]) == 0
-    described = json.loads(capsys.readouterr().out)
-    assert described["optimizers"] == {"vae": "adam(0.001)"}
-    assert described["phases"][0]["batch"]["images"] == [1, 100, 28, 28, 1]
-    assert described["phases"][0]["steps"] == 60_000
+    told = described(capsys, "vae", "paper")
+    assert told["optimizers"] == {"vae": "adam(0.001, b1 0.9, b2 0.999)"}
+    assert told["phases"][0]["batch"]["images"] == [1, 100, 28, 28, 1]
+    assert told["phases"][0]["steps"] == 60_000
+
+
+def test_operations_are_counted_only_where_they_are_asked_for(capsys):
+    (told,) = described(capsys, "vae", "--hidden", "16")["phases"]
+    assert "flops_per_step" not in told
+    (told,) = described(capsys, "vae", "--hidden", "16", "--flops")["phases"]
+    parameters, batch = told["parameters"]["vae"], told["batch"]["images"][1]
+    # Forwards and backwards, every weight is in some three products and sums an image.
+    assert 4 * parameters * batch < told["flops_per_step"] < 20 * parameters * batch
+
+
+@pytest.mark.parametrize(
+    ("arguments", "steps"),
+    [
+        (("ae", "paper"), 50 * 600),
+        (("ae", "paper", "--steps", "10"), 10),
+        (("ae", "paper", "--epochs", "3"), 3 * 600),
+        (("ae", "paper", "--epochs", "0.5"), 300),
+        (("ae", "small"), 20_000),
+        (("ae", "small", "--epochs", "2"), 2 * 14),
+    ],
+)
+def test_the_length_that_is_given_replaces_the_presets(arguments, steps, capsys):
+    assert described(capsys, *arguments)["phases"][0]["steps"] == steps
+
+
+def test_two_lengths_are_refused(capsys):
+    for preset in ("small", "paper"):
+        assert main("ae", [preset, "--steps", "10", "--epochs", "1", "--describe"]) == 2
+        assert "error: --steps and --epochs both say how long the run is; give one of them" in capsys.readouterr().err

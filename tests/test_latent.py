@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from genjax import latent, parallel
-from genjax.gans import gan
 
 KEY = jax.random.key(4)
 
@@ -17,7 +16,7 @@ KEY = jax.random.key(4)
         (latent.NORMAL, "N(0, 1)", 0.0, 1.0, None),
         (latent.UNIT, "U(0, 1)", 0.5, 1 / 12, 1.0),
         (latent.SYMMETRIC, "U(-1, 1)", 0.0, 1 / 3, 1.0),
-        (gan.unit_uniform, "U(-1.73205, 1.73205)", 0.0, 1.0, 3**0.5),
+        (latent.uniform(-(3**0.5), 3**0.5), "U(-1.73205, 1.73205)", 0.0, 1.0, 3**0.5),
     ],
 )
 def test_a_prior_is_the_distribution_it_names(prior, name, mean, variance, bound):

@@ -4,6 +4,7 @@ import pytest
 from genjax import data
 from genjax.data.drawn import mixtures
 from genjax.metrics.sliced import sliced_wasserstein
+from genjax.tasks.plane import plane_scores
 
 
 @pytest.mark.parametrize(("name", "modes"), [("ring", 8), ("grid", 25)])
@@ -18,6 +19,19 @@ def test_the_loader_gives_the_mixture_back(name, modes):
     np.testing.assert_allclose(offsets.std(0), mixture.deviation, rtol=0.03)
     np.testing.assert_allclose(np.bincount(batch["labels"]) / 20_000, 1 / modes, atol=0.01)
     assert not np.array_equal(dataset.train.arrays["images"][:100], dataset.test.arrays["images"][:100])
+
+
+def test_points_belong_to_a_mode_within_three_deviations():
+    mixture = mixtures.MIXTURES["ring"]
+    points, _ = mixtures.draw(mixture, 2500, 0)
+    scores = plane_scores(mixture, points)
+    assert scores["modes"] == 8
+    assert abs(scores["near"] - 0.989) < 0.01
+    assert scores["kl"] < 0.01
+    aside = np.array([mixture.deviation, 0])
+    shifted = {factor: plane_scores(mixture, mixture.centres + factor * aside) for factor in (2.9, 3.1)}
+    assert (shifted[2.9]["modes"], shifted[2.9]["near"]) == (8, 1)
+    assert (shifted[3.1]["modes"], shifted[3.1]["near"]) == (0, 0)
 
 
 def test_the_ring_counts_no_centre_twice():

@@ -1,10 +1,10 @@
-"""Grids, strips and animations of images."""
+"""Grids and animations of images."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from genjax.viz.grid import grid, save_gif, save_grid, save_strip, to_uint8
+from genjax.viz.grid import grid, save_gif, save_grid, save_page, to_uint8
 
 
 def read(path):
@@ -20,7 +20,7 @@ def test_to_uint8():
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-@pytest.mark.parametrize("save", [save_grid, save_strip, lambda path, images: save_gif(path, images)])
+@pytest.mark.parametrize("save", [save_grid, lambda path, images: save_gif(path, images)])
 def test_no_picture_of_nan(tmp_path, bad, save):
     images = np.zeros((2, 4, 4, 1))
     images[1, 2, 3] = bad
@@ -61,10 +61,17 @@ def test_row_labels_widen_the_picture(tmp_path):
         save_grid(tmp_path / "labels.png", images, 3, row_labels=["original"])
 
 
-def test_strip_and_gif(tmp_path):
+def test_a_page_is_written_as_it_is(tmp_path):
     images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 50, 50, 1))
-    save_strip(tmp_path / "strip.png", images)
-    assert read(tmp_path / "strip.png").shape == (54, 5 * 52 + 2, 3)
+    strip = grid(images, 5)
+    assert strip.shape == (54, 5 * 52 + 2, 3)
+    save_page(tmp_path / "deep" / "strip.png", strip)
+    np.testing.assert_array_equal(read(tmp_path / "deep" / "strip.png"), strip)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["strip.png"]
+
+
+def test_gif(tmp_path):
+    images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 50, 50, 1))
     save_gif(tmp_path / "walk.gif", images, fps=20)
     with Image.open(tmp_path / "walk.gif") as picture:
         assert (picture.n_frames, picture.info["duration"], picture.info["loop"]) == (5, 50, 0)

@@ -20,6 +20,7 @@ from typing import Annotated, Literal, NamedTuple
 import jax
 import numpy as np
 
+from genjax import latent
 from genjax.data import Arrays, Dataset
 from genjax.data.ranges import CONTRAST, TANH, UNIT, Range
 from genjax.gans import gan
@@ -97,7 +98,8 @@ def authors(hyper: Hyper, dataset: Dataset) -> Networks:
         (1600, 1600) if wide else (240, 240), 5, input_dropout=0.2, dropout=0.5, initializer=uniform(0.005),
         dtype=dtype,
     )  # fmt: skip
-    return Networks(generator, discriminator, NORMAL if wide else gan.unit_uniform, pixels)
+    # Uniform with variance 1 on MNIST.
+    return Networks(generator, discriminator, NORMAL if wide else latent.uniform(-(3**0.5), 3**0.5), pixels)
 
 
 def mean_image(dataset: Dataset) -> np.ndarray:

@@ -114,7 +114,7 @@ PRESETS = {
         evaluate_every=5000,
     ),
 }  # fmt: skip
-SCORE = ("near", "share of samples within 3 deviations of one of the ring's modes")
+SCORE = ("near", "share of samples near one of the ring's modes")
 CONTROLS = {"without the penalty": ("--weight", "0")}
 
 

@@ -100,7 +100,7 @@ def balanced_rows(labels: np.ndarray, share: float = 0.5) -> np.ndarray:
 
 
 def objective(
-    nll: jax.Array, kl: jax.Array, log_q: jax.Array, labels: jax.Array, alpha: float, beta: jax.Array | float
+    nll: jax.Array, kl: jax.Array, log_q: jax.Array, labels: jax.Array, *, alpha: float, beta: jax.Array | float
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """J of the module's docstring, and its parts.
 
@@ -131,7 +131,7 @@ def loss(nets, state, batch, key, *, alpha: float, beta: Weight) -> tuple[jax.Ar
     noise = parallel.rows(jax.random.normal, rng.named(key, "noise"), (len(images), model.classes, model.latent))
     (outputs, mean, log_variance, log_q), m2 = nets.m2(images, noise, key=rng.named(key, "dropout"))
     nll, kl = model.likelihood.nll(outputs, images[:, None]), kl_standard_normal(mean, log_variance)
-    total, metrics = objective(nll, kl, log_q, batch["labels"], alpha, weight_at(beta, state.step))
+    total, metrics = objective(nll, kl, log_q, batch["labels"], alpha=alpha, beta=weight_at(beta, state.step))
     return total, aux(m2, **metrics)
 
 

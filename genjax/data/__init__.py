@@ -1,20 +1,18 @@
 """Data: one file for each kind of source, and the pipeline that feeds the training step.
 
-    digits = data.load("digits", image_size=16)           # any of `SPECS`
-    digits.train.take([0, 1])                             # {"images": uint8[2, 16, 16, 1], "labels": int32[2]}
-
 A new source is a file with `load` and a row in `SOURCES`.
 """
 
+import difflib
 import os
 from collections.abc import Callable
 from typing import NamedTuple
 
 from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Files, Mixture, Unpaired
-from genjax.data.drawn import digits, domains, mixtures, photos, scenes, stacked
-from genjax.data.known import known, placeholder
+from genjax.data.drawn import digits, domains, mixtures, photos, scenes, stacked, together
+from genjax.data.known import KNOWN, known, placeholder
 from genjax.data.options import Options
-from genjax.data.readers import folder, idx, npz, tfds
+from genjax.data.readers import aligned, captions, folder, idx, npz, tfds
 
 __all__ = [
     "SOURCES", "SPECS", "Arrays", "DataError", "Dataset", "Facts", "Files", "Mixture", "Options", "Source", "Unpaired",
@@ -35,11 +33,11 @@ class Source(NamedTuple):
 
     def argument(self, spec: str) -> str | None:
         """Return what `spec` says after the kind, "" for a plain name; None where `spec` is of another kind."""
-        kind, colon, _ = self.form.partition(":")
+        kind, colon, own = self.form.partition(":")
         if self.form.startswith("PATH"):
             return spec if spec.endswith(self.form.removeprefix("PATH")) else None
-        if not colon:
-            return "" if spec == self.form else None
+        if not own.isupper():
+            return own if spec == self.form else None
         return spec.removeprefix(kind + colon) or None if spec.startswith(kind + colon) else None
 
 
@@ -53,7 +51,15 @@ SOURCES = (
     Source("mixture:grid", mixtures.load, "points in the plane around 25 centres on a grid"),
     Source("domains:digits", domains.load, "white and yellow digits, two domains without pairs"),
     Source("domains:scenes", domains.load, "red and green solids, two domains without pairs"),
+    Source("pairs:scenes", together.load_pairs, "outlines of drawn solids and the solids in colour, in pairs"),
+    Source("maps:scenes", together.load_maps, "drawn solids with label maps of 6 classes"),
+    Source("triplets:garments", together.load_triplets, "drawn persons, the garment they wear and another one"),
+    Source("captions:scenes", together.load_captions, "two drawn solids and a sentence that tells which and where"),
     Source("folder:DIR", folder.load, "a folder of images, with a sub-folder for each class if there are classes"),
+    Source("pairs:DIR", aligned.load_pairs, "pairs in folders A and B with equal names, or side by side in one file"),
+    Source("maps:DIR", aligned.load_maps, "images and label maps in folders images and maps with equal names"),
+    Source("triplets:DIR", aligned.load_triplets, "folders persons, articles and, where there are any, others"),
+    Source("captions:DIR", captions.load, "a folder of images with captions.json, or a text file beside each image"),
     Source("idx:DIR", idx.load, "the four idx files of MNIST, Fashion-MNIST or Kuzushiji-MNIST"),
     Source("tfds:NAME", tfds.load, "a prepared tensorflow-datasets set, NAME@SPLIT to train on another split"),
     Source("PATH.npz", npz.load, "a NumPy archive of images and labels"),
@@ -74,6 +80,10 @@ def load(
 ) -> Dataset:
     """Return the data set that `spec` names, one of `SPECS`.
 
+    >>> digits = load("digits", image_size=16)
+    >>> digits.train.take([0, 1])["images"].shape
+    (2, 16, 16, 1)
+
     Images are uint8[count, height, width, channels]; points in the plane float32[count, 1, 1, 2] in [0, 1]. What the
     options mean says `Options`; what was held out, scaled or left out, the data set's `notes`. DataError, which names
     the file and the cure, for everything wrong with the data.
@@ -83,5 +93,13 @@ def load(
         argument = source.argument(spec)
         if argument is not None:
             return source.load(argument, options) if argument else source.load(options)
-    hint = f" (a directory: did you mean folder:{spec}?)" if os.path.isdir(os.path.expanduser(spec)) else ""
-    raise DataError(f"unknown data {spec!r}{hint}; choose one of {SPECS}")
+    raise DataError(f"unknown data {spec!r}{_hint(spec)}; choose one of {SPECS}")
+
+
+def _hint(spec: str) -> str:
+    if os.path.isdir(os.path.expanduser(spec)):
+        return f" (a directory: did you mean folder:{spec}?)"
+    if f"tfds:{spec}" in KNOWN:
+        return f" (did you mean tfds:{spec}?)"
+    close = difflib.get_close_matches(spec, [source.form for source in SOURCES], 1, 0.75)
+    return f" (did you mean {close[0]}?)" if close else ""

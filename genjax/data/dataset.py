@@ -1,17 +1,14 @@
-"""A data set as the rest of the library sees it: two splits of images with optional labels, and facts about them."""
+"""A data set as the rest of the library sees it: two splits of images with optional labels."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from genjax.data.drawn.uniforms import uniforms
 from genjax.data.errors import DataError
+from genjax.data.facts import Columns, Facts, Mixture
 from genjax.data.labels import check_labels
-
-Columns = dict[str, tuple[tuple[int, ...], str]]
-"""{array's name: (shape, type) of one row}."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +16,8 @@ class Arrays:
     """A split held in memory or in a memory-mapped file.
 
     arrays: {"images": uint8[count, height, width, channels] (or float32 in [0, 1]), "labels": int32[count]};
-    no labels, no "labels"; label -1 means none. Pairs have "targets" too, the image that belongs to each.
-    Raises DataError for other shapes, types or label values.
+    no labels, no "labels"; label -1 means none. Pairs have "targets" too, the image that belongs to each, and other
+    sets more of the kind, always a row for each image. Raises DataError for other shapes, types or label values.
     """
 
     arrays: dict[str, np.ndarray]
@@ -34,6 +31,9 @@ class Arrays:
             raise DataError(f"float images must lie in [0, 1], not [{images.min():g}, {images.max():g}]; rescale them")
         if self.labelled:
             check_labels(self.arrays["labels"], len(images), None, "labels")
+        for name, array in self.arrays.items():
+            if len(array) != len(images):
+                raise DataError(f'there are {len(images)} "images" but {len(array)} "{name}"; give one for each image')
 
     def __len__(self) -> int:
         return len(self.arrays["images"])
@@ -69,12 +69,19 @@ class Files:
     """A split whose images are decoded when they are asked for.
 
     decode: index -> uint8[height, width, channels], equal for equal indices and safe to call from several threads.
+    others: by name ("targets", "captions"), what else belongs to each image: arrays, or splits for their images.
     """
 
     decode: Callable[[int], np.ndarray]
     count: int
     shape: tuple[int, int, int]
     labels: np.ndarray | None = None
+    others: "Mapping[str, np.ndarray | Arrays | Files]" = field(default_factory=dict, compare=False)
+
+    def __post_init__(self):
+        for name, other in self.others.items():
+            if len(other) != self.count:
+                raise DataError(f'there are {self.count} "images" but {len(other)} "{name}"; give one for each image')
 
     def __len__(self) -> int:
         return self.count
@@ -88,7 +95,13 @@ class Files:
     def columns(self) -> Columns:
         """Shape and type of one image and, where there are any, one label."""
         labels: Columns = {"labels": ((), "int32")} if self.labelled else {}
-        return {"images": (self.shape, "uint8"), **labels}
+        others: Columns = {}
+        for name, other in self.others.items():
+            if isinstance(other, np.ndarray):
+                others[name] = (other.shape[1:], str(other.dtype))
+            else:
+                others[name] = other.columns["images"]
+        return {"images": (self.shape, "uint8"), **others, **labels}
 
     def take(self, indices: Sequence[int] | np.ndarray) -> dict[str, np.ndarray]:
         """Decode the images `indices`, in that order: {"images": uint8[len(indices), ...], ...}."""
@@ -96,6 +109,8 @@ class Files:
         for row, index in enumerate(indices):
             images[row] = self.decode(int(index))
         batch = {"images": images}
+        for name, other in self.others.items():
+            batch[name] = other[indices] if isinstance(other, np.ndarray) else other.take(indices)["images"]
         if self.labels is not None:
             batch["labels"] = self.labels[indices]
         return batch
@@ -171,84 +186,20 @@ def shortened(split: Arrays | Files | Unpaired, count: int) -> Arrays | Files | 
     return Unpaired(first, second)
 
 
-class Mixture(NamedTuple):
-    """A mixture of Gaussians in the plane.
-
-    centres: float[modes, 2], equally probable.  deviation: of each mode, per axis.
-    """
-
-    centres: np.ndarray
-    deviation: float
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a model needs to know of a data set to be built, described and sampled: everything but the images.
-
-    columns: {"images": ((height, width, channels), "uint8"), "labels": ((), "int32"), "targets": ...}, of one row.
-    train, test: numbers of images, of domain A where the domains are unpaired.
-    second: (training, test) images of domain B where the domains are unpaired, else None.
-    mixture, channels_of: as in `Dataset`.
-    """
-
-    name: str
-    columns: Columns
-    train: int
-    test: int
-    class_names: tuple[str, ...] = ()
-    second: tuple[int, int] | None = None
-    mixture: Mixture | None = None
-    channels_of: str | None = None
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(height, width, channels) of every image."""
-        height, width, channels = self.columns["images"][0]
-        return height, width, channels
-
-    @property
-    def paired(self) -> bool:
-        """Whether every image comes with the target that belongs to it."""
-        return "targets" in self.columns and self.second is None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as lists, numbers and strings, for a run's config.json."""
-        mixture = self.mixture and {"centres": self.mixture.centres.tolist(), "deviation": self.mixture.deviation}
-        columns = {name: [list(shape), dtype] for name, (shape, dtype) in self.columns.items()}
-        second = None if self.second is None else list(self.second)
-        return asdict(self) | {
-            "columns": columns, "class_names": list(self.class_names), "second": second, "mixture": mixture,
-        }  # fmt: skip
-
-    @staticmethod
-    def from_json(content: Mapping[str, Any]) -> "Facts":
-        """Return the facts that `to_json` wrote. DataError where `content` is something else."""
-        try:
-            mixture, second = content["mixture"], content["second"]
-            return Facts(
-                name=str(content["name"]),
-                columns={name: (tuple(map(int, shape)), dtype) for name, (shape, dtype) in content["columns"].items()},
-                train=int(content["train"]),
-                test=int(content["test"]),
-                class_names=tuple(map(str, content["class_names"])),
-                second=None if second is None else (int(second[0]), int(second[1])),
-                mixture=mixture and Mixture(np.array(mixture["centres"], float), float(mixture["deviation"])),
-                channels_of=content["channels_of"],
-            )
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise DataError(f"these are no facts of a data set ({type(error).__name__}: {error})") from error
-
-
 @dataclass(frozen=True)
 class Dataset:
     """A training and a test split with images of one shape; `class_names` is empty when there are no labels.
 
     Batches hold "images" and, where there are any, "labels"; sets for translation hold "targets" too, the images of
-    domain B: of the same thing where they are paired, any others where they are `Unpaired`.
+    domain B: of the same thing where they are paired, any others where they are `Unpaired`. "maps" are the classes of
+    pixels, uint8[..., height, width, 1], 255 for none; "captions" numbers in `words`, int32[..., captions, length];
+    "articles" and "others" the garment that a person wears, and another one.
 
     mixture: what the points were drawn from, where images [1, 1, 2] are points in the plane; None for images.
     channels_of: the data set of which every channel is an image of its own (stacked digits: "digits"), so that a
     classifier of that set reads them channel by channel; None where the channels are colours.
+    words: the vocabulary of "captions"; word 0 fills up.  map_names: the classes of "maps".
+    fingerprint: changes when the files' names, sizes or times do; "" for what is drawn.
     absent: the images are not here. All are zeros, which take no memory, but what `facts` tells is true.
     notes: sentences on what loading did besides reading: what it held out, scaled or left out.
     """
@@ -259,6 +210,9 @@ class Dataset:
     class_names: tuple[str, ...] = ()
     mixture: Mixture | None = None
     channels_of: str | None = None
+    words: tuple[str, ...] = ()
+    map_names: tuple[str, ...] = ()
+    fingerprint: str = ""
     absent: bool = False
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -299,4 +253,7 @@ class Dataset:
             second=second,
             mixture=self.mixture,
             channels_of=self.channels_of,
+            words=self.words,
+            map_names=self.map_names,
+            fingerprint=self.fingerprint,
         )

@@ -1,7 +1,7 @@
 """Facts of published data sets, so that a model can be described, built and sampled where the images are not.
 
-facts = known("tfds:celeb_a", image_size=64)
-placeholder(facts).train.take([0])                    # zeros, uint8[1, 64, 64, 3]
+>>> placeholder(known("tfds:celeb_a", image_size=64)).train.take([0])["images"].shape
+(1, 64, 64, 3)
 """
 
 from dataclasses import replace
@@ -9,23 +9,30 @@ from dataclasses import replace
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Unpaired
+from genjax.data.facts import Columns
 from genjax.data.readers import tfds
 
 
 def _images(
-    name: str, shape: tuple[int, int, int], train: int, test: int, *, classes: int = 0, paired: bool = False,
+    name: str,
+    shape: tuple[int, int, int],
+    train: int,
+    test: int,
+    *,
+    classes: int = 0,
     second: tuple[int, int] | None = None,
-) -> Facts:  # fmt: skip
-    targets = {"targets": (shape, "uint8")} if paired or second else {}
-    labels = {"labels": ((), "int32")} if classes else {}
-    return Facts(
-        name=name,
-        columns={"images": (shape, "uint8"), **targets, **labels},
-        train=train,
-        test=test,
-        class_names=tuple(map(str, range(classes))),
-        second=second,
-    )
+    pairs: bool = False,
+    map_classes: int = 0,
+) -> Facts:
+    columns: Columns = {"images": (shape, "uint8")}
+    if second or pairs:
+        columns["targets"] = (shape, "uint8")
+    if map_classes:
+        columns["maps"] = ((*shape[:2], 1), "uint8")
+    if classes:
+        columns["labels"] = ((), "int32")
+    names, map_names = (tuple(map(str, range(count))) for count in (classes, map_classes))
+    return Facts(name, columns, train, test, class_names=names, second=second, map_names=map_names)
 
 
 # Training and test images as `load` splits them: the second split that is there of test and validation, else a fifth.
@@ -48,10 +55,14 @@ _TABLE = (
     _images("tfds:caltech_birds2011", (256, 256, 3), 5_994, 5_794, classes=200),
     _images("tfds:oxford_flowers102", (256, 256, 3), 1_020, 6_149, classes=102),
     _images("folder:horse2zebra", (256, 256, 3), 1_067, 120, second=(1_334, 140)),
-    _images("folder:cityscapes", (128, 128, 3), 2_975, 500, paired=True),
-    _images("folder:facades", (256, 256, 3), 400, 106, paired=True),
-    _images("folder:maps", (600, 600, 3), 1_096, 1_098, paired=True),
-    _images("folder:edges2shoes", (256, 256, 3), 49_825, 200, paired=True),
+    _images("folder:cityscapes", (128, 128, 3), 2_975, 500, second=(2_975, 500)),
+    _images("pairs:cityscapes", (256, 256, 3), 2_975, 500, pairs=True),
+    _images("pairs:facades", (256, 256, 3), 400, 106, pairs=True),
+    _images("pairs:maps", (600, 600, 3), 1_096, 1_098, pairs=True),
+    _images("pairs:edges2shoes", (256, 256, 3), 49_825, 200, pairs=True),
+    _images("maps:cityscapes", (256, 512, 3), 2_975, 500, map_classes=35),
+    _images("maps:ade20k", (256, 256, 3), 20_210, 2_000, map_classes=150),
+    _images("maps:coco_stuff", (256, 256, 3), 118_287, 5_000, map_classes=182),
 )
 KNOWN = {facts.name: facts for facts in _TABLE}
 """Facts by specification."""
@@ -73,14 +84,13 @@ def known(spec: str, *, image_size: int | None = None, channels: int | None = No
 
 def resized(facts: Facts, image_size: int | None, channels: int | None) -> Facts:
     """Return the facts with square images of `image_size` and so many channels; None leaves either as it is."""
-
-    def changed(shape: tuple[int, ...]) -> tuple[int, ...]:
-        height, width, depth = shape
-        return image_size or height, image_size or width, channels or depth
-
-    columns = {
-        name: (changed(shape) if len(shape) == 3 else shape, kind) for name, (shape, kind) in facts.columns.items()
-    }
+    columns: Columns = {}
+    for name, (shape, kind) in facts.columns.items():
+        if len(shape) == 3:
+            height, width, depth = shape
+            depth = depth if name in ("maps", "masks") else channels or depth
+            shape = (image_size or height, image_size or width, depth)
+        columns[name] = (shape, kind)
     return replace(facts, columns=columns)
 
 
@@ -109,5 +119,8 @@ def placeholder(facts: Facts) -> Dataset:
         class_names=facts.class_names,
         mixture=facts.mixture,
         channels_of=facts.channels_of,
+        words=facts.words,
+        map_names=facts.map_names,
+        fingerprint=facts.fingerprint,
         absent=True,
     )

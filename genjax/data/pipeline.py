@@ -9,7 +9,7 @@ import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -65,6 +65,19 @@ def fits_on_device(split: Arrays | Files | Unpaired, limit: int = 2**31) -> bool
     return isinstance(split, Arrays) and split.nbytes <= limit
 
 
+def calls(steps: range, fuse: int, ends: Sequence[int] = (), first: int = 0) -> Iterator[tuple[int, int]]:
+    """Yield (step, count) of the calls that make up `steps`: `fuse` steps each, fewer before an end.
+
+    ends: no call goes beyond a multiple of any of these, counted over a run in which these steps begin at `first`.
+    """
+    step = steps.start
+    while step < steps.stop:
+        left = [every - (first + step) % every for every in ends]
+        count = min(fuse, steps.stop - step, *left)
+        yield step, count
+        step += count
+
+
 def chunks(
     split: Arrays | Files | Unpaired,
     *,
@@ -74,6 +87,9 @@ def chunks(
     start: int = 0,
     repeats: int = 1,
     fuse: int = 1,
+    ends: Sequence[int] = (),
+    first: int = 0,
+    skip: int = 0,
     put: Callable[[Batch], Batch] = jax.device_put,
     share: slice = slice(None),
     depth: int = 2,
@@ -82,9 +98,10 @@ def chunks(
     """Yield batches for the training steps start .. stop - 1, `fuse` steps at a time, read and `put` ahead by a thread.
 
     Yields (first step, number k of steps, put({"images": uint8[k, repeats, batch_size, height, width, channels]}));
-    k is `fuse` but for the last chunk. At most `depth` chunks wait, besides the one in use. `Files` are decoded by
-    `workers` threads; their number changes nothing but speed. Of every batch only `share` is read, which is the part of
-    one process among several. Closing the iterator ends the threads. DataError if the batch is larger than the split.
+    k is `fuse` but before an end: see `calls`. skip: unit batches that were used before step 0. At most `depth` chunks
+    wait, besides the one in use. `Files` are decoded by `workers` threads; their number changes nothing but speed. Of
+    every batch only `share` is read, which is the part of one process among several. Closing the iterator ends the
+    threads. DataError if the batch is larger than the split.
     """
     units_per_epoch(len(split), batch_size)
     if min(repeats, fuse, depth) < 1 or start < 0:
@@ -100,18 +117,20 @@ def chunks(
         return indices
 
     def generate() -> Iterator[tuple[int, int, Batch]]:
-        with _reader(split, rows, range(start * repeats, stop * repeats), workers) as read, _ahead() as pool:
+        with (
+            _reader(split, rows, range(skip + start * repeats, skip + stop * repeats), workers) as read,
+            _ahead() as pool,
+        ):
 
-            def fetch(step: int) -> tuple[int, int, Batch]:
-                k = min(fuse, stop - step)
-                batch = read(step * repeats, k * repeats)
+            def fetch(step: int, k: int) -> tuple[int, int, Batch]:
+                batch = read(skip + step * repeats, k * repeats)
                 return step, k, put({name: leaf.reshape(k, repeats, *leaf.shape[1:]) for name, leaf in batch.items()})
 
-            steps = iter(range(start, stop, fuse))
-            pending = deque(pool.submit(fetch, step) for step in itertools.islice(steps, depth))
+            steps = calls(range(start, stop), fuse, ends, first)
+            pending = deque(pool.submit(fetch, *call) for call in itertools.islice(steps, depth))
             while pending:
                 ready = pending.popleft().result()
-                pending.extend(pool.submit(fetch, step) for step in itertools.islice(steps, 1))
+                pending.extend(pool.submit(fetch, *call) for call in itertools.islice(steps, 1))
                 yield ready
 
     return generate()

@@ -16,8 +16,8 @@ class Range(NamedTuple):
     norm: the length of every image after its mean is taken off (global contrast normalisation), None for none; `low`
     and `high` then hold nearly all pixels, and bytes are clipped there.
 
-        TANH.from_bytes(images)         # uint8[..., height, width, channels] to float32 in [-1, 1]
-        TANH.to_bytes(samples)          # and back: round(255 (x + 1) / 2)
+    >>> TANH.to_bytes(TANH.from_bytes(np.array([[[[0, 100, 255]]]], np.uint8))).tolist()
+    [[[[0, 100, 255]]]]
     """
 
     low: float

@@ -23,7 +23,7 @@ from genjax.data import pipeline
 from genjax.engine import checkpoint, log
 from genjax.engine.phases import Phase, phase_at
 from genjax.engine.state import State, init_state
-from genjax.engine.step import make_run, make_step
+from genjax.engine.step import make_run, make_step, steps_in_a_call
 from genjax.parallel import Plan, check_batch
 
 RETRIES = 3
@@ -32,12 +32,13 @@ RETRIES = 3
 class Settings(NamedTuple):
     """How to run, none of which changes what is computed but `accumulate` (to rounding).
 
-    fuse: steps in one compiled call.  accumulate: slices of a batch, one after the other.
+    fuse: steps in one compiled call; None: as many as `genjax.engine.step.steps_in_a_call` says.
+    accumulate: slices of a batch, one after the other.
     checkpoint_every, evaluate_every: steps.  keep: checkpoints kept.
     rollback: on a loss that is not finite, go back to the last checkpoint and continue with other random numbers.
     """
 
-    fuse: int = 50
+    fuse: int | None = None
     accumulate: int = 1
     checkpoint_every: int = 1000
     evaluate_every: int = 1000
@@ -109,9 +110,10 @@ class _Run:
     seed: int
     folder: Path | None
     settings: Settings
+    fuse: int
     meta: Mapping[str, Any]
     evaluate: Callable[[State], Mapping[str, float]] | None
-    pictures: Callable[[State, Path, int], None] | None
+    pictures: Callable[[State, int], None] | None
     manager: Any
     write: log.Writer
     progress: Any
@@ -140,22 +142,29 @@ class _Run:
             self.resident = (split, self.plan.put_source(split.arrays))
         return self.resident[1]
 
-    def calls(self, phase: Phase, first: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
-        """Yield (steps, source, indices) for the compiled steps, from step `first` of the phase to its end."""
-        feed, plan, fuse, seed = phase.feed, self.plan, self.settings.fuse, self.seed + retry
-        split, size, repeats = feed.split, feed.batch_size, phase.game.batches_per_step
+    def calls(self, index: int, start: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
+        """Yield (steps, source, indices) for the compiled steps, from step `start` of phase `index` to its end.
+
+        Images go on where the phases before it, on the same data, stopped; no call goes beyond a checkpoint or a score.
+        """
+        phase, before, plan, seed = self.phases[index], self.phases[:index], self.plan, self.seed + retry
+        split, size, repeats = phase.feed.split, phase.feed.batch_size, phase.game.batches_per_step
+        first = sum(other.steps for other in before)
+        ends = self.settings.checkpoint_every, self.settings.evaluate_every
+        seen = sum(other.images for other in before if other.feed.split is split)
+        skip = seen // size
         if pipeline.fits_on_device(split):
-            for step in range(first, phase.steps, fuse):
-                count = min(fuse, phase.steps - step)
-                order = pipeline.order(len(split), size, seed, step * repeats, count * repeats)
+            for step, count in pipeline.calls(range(start, phase.steps), self.fuse, ends, first):
+                order = pipeline.order(len(split), size, seed, skip + step * repeats, count * repeats)
                 indices = order.reshape(count, repeats, size)[..., plan.share(size)]
                 yield count, self.source(split), plan.put_batches(indices)
         else:
             yield from (
                 (count, batches, None)
                 for _, count, batches in pipeline.chunks(
-                    split, batch_size=size, repeats=repeats, fuse=fuse, seed=seed, start=first, stop=phase.steps,
-                    put=plan.put_batches, share=plan.share(size),
+                    split, batch_size=size, repeats=repeats, fuse=self.fuse, seed=seed, start=start,
+                    stop=phase.steps, ends=ends, first=first, skip=skip, put=plan.put_batches,
+                    share=plan.share(size),
                 )
             )  # fmt: skip
 
@@ -176,8 +185,8 @@ def _report(run: _Run, state: State, step: int) -> dict[str, float]:
     scores = {name: float(value) for name, value in run.evaluate(state).items()} if run.evaluate else {}
     if scores:
         run.write(step, {f"test/{name}": value for name, value in scores.items()})
-    if run.pictures and run.folder is not None:
-        run.pictures(state, run.folder, step)
+    if run.pictures:
+        run.pictures(state, step)
     return scores
 
 
@@ -190,7 +199,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
     key = rng.named(key, f"retry {retry}") if retry else key
     steps, state = run.steps(phase), run.plan.put_state(host_state)
     pending: deque[tuple[int, int, Any]] = deque()
-    for count, source, indices in run.calls(phase, step - first, retry):
+    for count, source, indices in run.calls(index, step - first, retry):
         called = time.perf_counter()
         state, metrics = steps(state, source, indices, key)
         if not pending:  # the first call returns when it has been compiled and dispatched
@@ -229,16 +238,17 @@ def train(
     meta: Mapping[str, Any] | None = None,
     resume: bool = False,
     evaluate: Callable[[State], Mapping[str, float]] | None = None,
-    pictures: Callable[[State, Path, int], None] | None = None,
+    pictures: Callable[[State, int], None] | None = None,
     progress: bool = True,
 ) -> Result:
     """Train through `phases`, writing metrics, pictures and checkpoints under `folder`, if any; return the last state.
 
     meta: JSON kept with every checkpoint.  resume: continue from the newest checkpoint, if there is one.
-    evaluate: state -> scores, logged as "test/<name>".  pictures: writes PNG files for a state.
+    evaluate: state -> scores, logged as "test/<name>".  pictures: (state, step) draws it.  progress: show a bar.
     Raises DivergedError when a loss is not finite (with `rollback`, only after several attempts), and ValueError for a
     batch that the devices cannot share.
     """
+    fuse = settings.fuse or min(steps_in_a_call(phase.game) for phase in phases)
     for phase in phases:
         check_batch(phase.feed.batch_size, plan.devices, settings.accumulate)
     key, begun = jax.random.key(seed), time.perf_counter()
@@ -267,7 +277,7 @@ def train(
             _progress(total, start, progress) as bar,
         ):
             run = _Run(
-                phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, meta=meta or {},
+                phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, fuse=fuse, meta=meta or {},
                 evaluate=evaluate, pictures=pictures, manager=manager, write=write, progress=bar, signals=signals,
                 begun=begun,
             )  # fmt: skip
@@ -295,9 +305,8 @@ def train(
                     continue
                 if signals or int(state.step) >= total:
                     break
-            if (
-                start == total and evaluate and processes.is_first()
-            ):  # a finished run that was resumed: nothing to train, all to tell
+            if start == total and evaluate and processes.is_first():
+                # A finished run that was resumed: nothing to train, all to tell.
                 scores = {name: float(value) for name, value in evaluate(state).items()}
     stopped_by = signals[0] if signals else None
     return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores, tuple(rows))

@@ -46,6 +46,11 @@ class Phase(NamedTuple):
     feed: Feed
     enter: Callable[[State, State], State] = carry_over
 
+    @property
+    def images(self) -> int:
+        """Images of the feed that the phase uses, each counted as often as it is used."""
+        return self.steps * self.game.batches_per_step * self.feed.batch_size
+
 
 def phase_at(phases: Sequence[Phase], step: int) -> tuple[int, int]:
     """Return (index, first step) of the phase to which `step` belongs; the last phase for a step at or past the end."""

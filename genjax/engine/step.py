@@ -1,6 +1,6 @@
 """The training step of every model: a player's move, a round of moves, and K rounds in one compiled call."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from jax import lax
 
 from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
-from genjax.engine.state import State
+from genjax.engine.state import State, init_state
 
 # XLA for CPUs brings convolutions into the form that it computes fast, but not inside loops, where the gradients of
 # one take some forty times as long. So short loops are unrolled there, for a somewhat longer compilation.
@@ -19,6 +19,25 @@ _SHORT = 10
 
 def _unrolled(length: int) -> bool:
     return length <= _SHORT and jax.default_backend() == "cpu"
+
+
+def steps_in_a_call(game: Game) -> int:
+    """Return how many steps to put into one compiled call: 50, or 1 for convolutional networks on CPUs."""
+    if jax.default_backend() != "cpu":
+        return 50
+    begin = jax.make_jaxpr(lambda key: init_state(game, key))(jax.random.key(0))
+    return 1 if lax.conv_general_dilated_p in _primitives(begin.jaxpr) else 50
+
+
+def _primitives(jaxpr: Any) -> Iterator[Any]:
+    """Yield the primitives of a jaxpr and of those inside its equations."""
+    for equation in jaxpr.eqns:
+        yield equation.primitive
+        for value in equation.params.values():
+            for inner in value if isinstance(value, (tuple, list)) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    yield from _primitives(inner)
 
 
 Metrics = dict[str, jax.Array]
@@ -36,7 +55,7 @@ def _merge(state: State, player: Player, aux: Aux) -> State:
     return state.replace(variables={**state.variables, **variables}, memory={**state.memory, **aux.memory})
 
 
-def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Array, scale: jax.Array | None):
+def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Array, *, scale: jax.Array | None):
     def objective(own):
         loss, aux = player.loss(state.replace(params={**state.params, **own}), batch, key)
         return (loss if scale is None else loss * scale), (loss, aux)
@@ -45,7 +64,7 @@ def _gradient(player: Player, state: State, own: Any, batch: Batch, key: jax.Arr
     return gradient, {"loss": loss, **aux.metrics}, _merge(state, player, aux)
 
 
-def _accumulated_gradient(player, state, own, batch, key, scale, parts):
+def _accumulated_gradient(player, state, own, batch, key, *, scale, parts):
     """Average over `parts` equal slices of the batch, one after the other, for the memory of one slice."""
 
     def split(x):
@@ -57,7 +76,7 @@ def _accumulated_gradient(player, state, own, batch, key, scale, parts):
     def body(carry, part):
         state, total = carry
         index, batch = part
-        gradient, metrics, state = _gradient(player, state, own, batch, jax.random.fold_in(key, index), scale)
+        gradient, metrics, state = _gradient(player, state, own, batch, jax.random.fold_in(key, index), scale=scale)
         return (state, jax.tree.map(jnp.add, total, gradient)), metrics
 
     start = (state, jax.tree.map(jnp.zeros_like, own))
@@ -81,7 +100,7 @@ def _or_skipped(
 
 
 def move(
-    player: Player, state: State, batch: Batch, key: jax.Array, axis: str | None = None, accumulate: int = 1
+    player: Player, state: State, batch: Batch, key: jax.Array, *, axis: str | None = None, accumulate: int = 1
 ) -> tuple[State, Metrics]:
     """Let `player` take one optimizer step on `batch`, leaves [B, ...], and return the new state and metrics.
 
@@ -95,9 +114,9 @@ def move(
     before, scale = state, state.loss_scale.get(player.name)
     factor = None if scale is None else scale.scale
     if accumulate == 1:
-        gradient, metrics, state = _gradient(player, state, own, batch, key, factor)
+        gradient, metrics, state = _gradient(player, state, own, batch, key, scale=factor)
     else:
-        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, factor, accumulate)
+        gradient, metrics, state = _accumulated_gradient(player, state, own, batch, key, scale=factor, parts=accumulate)
     if axis is not None:
         variables = {net: state.variables[net] for net in player.owns}
         gradient, metrics, variables = lax.pmean((gradient, metrics, variables), axis)
@@ -136,7 +155,7 @@ def rematerialized(game: Game) -> Game:
 
 def _move_on(player: Player, axis: str | None, accumulate: int, state: State, part: tuple[Batch, jax.Array]):
     batch, key = part
-    return move(player, state, batch, key, axis, accumulate)
+    return move(player, state, batch, key, axis=axis, accumulate=accumulate)
 
 
 def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
@@ -153,7 +172,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
             player_key = rng.named(key, player.name)
             if player.repeats == 1:
                 last = jax.tree.map(lambda x: x[-1], batch)
-                state, moved = move(player, state, last, player_key, axis, accumulate)
+                state, moved = move(player, state, last, player_key, axis=axis, accumulate=accumulate)
             else:
                 keys = jax.random.split(player_key, player.repeats)
                 parts = jax.tree.map(lambda x, n=player.repeats: x[-n:], batch)

@@ -13,17 +13,16 @@ images: float[batch, height, width, channels] in the range of the generator's `o
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import UNIT, Prior, sampler
 from genjax.losses import adversarial
 from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
@@ -109,22 +108,15 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 100,
-    prior: Prior = UNIT,
-    ema: float | None = None,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator" and "generator" on batches with "labels", moving in turn.
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
-    draw = sampler(prior, latent)
     return adversarial_game(
-        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw), discriminator_tx),
-        Side("generator", generator, partial(generator_loss, draw=draw), generator_tx),
-        latent=latent,
-        image_shape=image_shape,
+        Side("discriminator", discriminator, discriminator_loss, discriminator_tx),
+        Side("generator", generator, generator_loss, generator_tx),
         labels=True,
-        ema=ema,
+        **setting,
     )

@@ -18,17 +18,15 @@ Padding of 5x5 kernels is (3, 2) here and symmetric in the authors' code: a shif
 
 import math
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import NORMAL as NORMAL_PRIOR
-from genjax.latent import Prior, sampler
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.initializers import Initializer, normal
@@ -145,21 +143,18 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 100,
-    prior: Prior = NORMAL_PRIOR,
-    ema: float | None = None,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator" and "generator", moving in turn.
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
+
+        networks = Generator(size=32, channels=1), Discriminator(size=32)
+        tx = optax.adam(2e-4, b1=0.5)
+        made = game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(32, 32, 1), latent=100)
     """
-    draw = sampler(prior, latent)
     return adversarial_game(
-        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw), discriminator_tx),
-        Side("generator", generator, partial(generator_loss, draw=draw), generator_tx),
-        latent=latent,
-        image_shape=image_shape,
-        ema=ema,
+        Side("discriminator", discriminator, discriminator_loss, discriminator_tx),
+        Side("generator", generator, generator_loss, generator_tx),
+        **setting,
     )

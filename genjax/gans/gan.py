@@ -20,18 +20,16 @@ Configurations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import numpy as np
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import NORMAL, Prior, sampler
-from genjax.latent import uniform as uniform_prior
 from genjax.losses import adversarial
 from genjax.nn.dropout import Dropout
 from genjax.nn.initializers import GLOROT, Initializer
@@ -50,10 +48,6 @@ def biased(rule: Initializer, mean: np.ndarray) -> Initializer:
         return jax.numpy.asarray(logits, dtype).reshape(shape)
 
     return Initializer(rule.kernel, lambda fan_in: bias)
-
-
-unit_uniform = uniform_prior(-math.sqrt(3), math.sqrt(3))
-"""U(-sqrt 3, sqrt 3), which has variance 1: the authors' latent on MNIST."""
 
 
 class Generator(nn.Module):
@@ -142,26 +136,17 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 100,
-    prior: Prior = NORMAL,
-    ema: float | None = None,
     objective: GeneratorLoss = adversarial.non_saturating_generator,
     weight: float = 1.0,
-    simultaneous: bool = False,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator" and "generator", moving in turn or at once.
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.  objective: logits of samples -> what the generator minimises.
-    weight: of the discriminator's loss.  simultaneous: both move at once, as one player called "both".
+    objective: logits of samples -> what the generator minimises.  weight: of the discriminator's loss.
+    setting: image_shape, latent, prior, ema and simultaneous, see `genjax.engine.adversarial`.
     """
-    draw = sampler(prior, latent)
     return adversarial_game(
-        Side("discriminator", discriminator, partial(discriminator_loss, draw=draw, weight=weight), discriminator_tx),
-        Side("generator", generator, partial(generator_loss, draw=draw, objective=objective), generator_tx),
-        latent=latent,
-        image_shape=image_shape,
-        ema=ema,
-        simultaneous=simultaneous,
+        Side("discriminator", discriminator, partial(discriminator_loss, weight=weight), discriminator_tx),
+        Side("generator", generator, partial(generator_loss, objective=objective), generator_tx),
+        **setting,
     )

@@ -31,7 +31,7 @@ from flax import linen as nn
 from genjax.engine.adversarial import Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import NORMAL, Prior, sampler
+from genjax.latent import NORMAL, Prior
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
 from genjax.nn.conv import Conv
@@ -228,7 +228,7 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     critic_tx: optax.GradientTransformation,
-    latent: int = 512,
+    latent: int,
     prior: Prior = NORMAL,
     ema: float | None = None,
     fading: tuple[int, int] | None = None,
@@ -239,22 +239,22 @@ def game(
 ) -> Game:
     """Return the game of one phase, of "critic" and "generator", moving in turn or at once.
 
-    latent: numbers that the generator starts from, drawn from `prior`.  ema: decay of the generator's average, None for
-    none.  fading: (first step, steps) of a phase in which the finest layers fade in, None where they are in.
+    latent, prior, ema: see `genjax.engine.adversarial`.
+    fading: (first step, steps) of a phase in which the finest layers fade in, None where they are in.
     weight, target, drift: of the penalties; target 750 for CIFAR-10.
     simultaneous: both move at once, as one player called "both", from the same samples.
     """
-    draw = sampler(prior, latent)
 
     def alpha_at(step):
         return None if fading is None else progress(*fading, step)
 
     penalties = {"weight": weight, "target": target, "drift": drift}
     return adversarial_game(
-        Side("critic", critic, partial(critic_loss, draw=draw, alpha_at=alpha_at, **penalties), critic_tx),
-        Side("generator", generator, partial(generator_loss, draw=draw, alpha_at=alpha_at), generator_tx),
-        latent=latent,
+        Side("critic", critic, partial(critic_loss, alpha_at=alpha_at, **penalties), critic_tx),
+        Side("generator", generator, partial(generator_loss, alpha_at=alpha_at), generator_tx),
         image_shape=(generator.size, generator.size, generator.channels),
+        latent=latent,
+        prior=prior,
         ema=ema,
         simultaneous=simultaneous,
     )

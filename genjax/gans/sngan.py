@@ -17,7 +17,7 @@ images: float[batch, height, width, channels] in [-1, 1].
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -25,11 +25,9 @@ import optax
 from flax import linen as nn
 
 from genjax import parallel
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import NORMAL as NORMAL_PRIOR
-from genjax.latent import Prior, sampler
 from genjax.losses import adversarial
 from genjax.nn.conv import Conv, ConvTranspose
 from genjax.nn.dense import Dense, Embedding
@@ -166,10 +164,21 @@ HINGE = Objective(adversarial.hinge_discriminator, adversarial.score_generator)
 CROSS_ENTROPY = Objective(adversarial.discriminator, adversarial.non_saturating_generator)
 
 
-def discriminator_loss(nets, state, batch, key, *, draw, objective) -> tuple[jax.Array, Aux]:
+def drawn(draw, classes: int, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array | None]:
+    """Return `count` latents and as many labels, drawn uniformly where there are classes."""
+    latent_key, label_key = jax.random.split(key)
+
+    def uniform_labels(key, shape):
+        return jax.random.randint(key, shape, 0, classes)
+
+    labels = parallel.rows(uniform_labels, label_key, (count,)) if classes else None
+    return draw(latent_key, count), labels
+
+
+def discriminator_loss(nets, state, batch, key, *, draw, classes, objective) -> tuple[jax.Array, Aux]:
     """Objective of images and samples, which pass the discriminator as one batch: one step of the power iteration."""
     images = batch["images"]
-    latents, fake_labels = draw(key, len(images))
+    latents, fake_labels = drawn(draw, classes, key, len(images))
     fake = nets.generator.output(latents, fake_labels)
     labels = None if fake_labels is None else jnp.concatenate([batch["labels"], fake_labels])
     scores, discriminator = nets.discriminator(jnp.concatenate([images, fake]), labels)
@@ -178,9 +187,9 @@ def discriminator_loss(nets, state, batch, key, *, draw, objective) -> tuple[jax
     return objective.discriminator(real_scores, fake_scores), aux(discriminator, **metrics)
 
 
-def generator_loss(nets, state, batch, key, *, draw, objective, multiple) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw, classes, objective, multiple) -> tuple[jax.Array, Aux]:
     """Objective of `multiple` times as many samples as images; the discriminator's power iteration stands still."""
-    latents, labels = draw(key, multiple * len(batch["images"]))
+    latents, labels = drawn(draw, classes, key, multiple * len(batch["images"]))
     fake, generator = nets.generator(latents, labels)
     return objective.generator(nets.discriminator.output(fake, labels)), aux(generator)
 
@@ -191,38 +200,24 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 128,
-    prior: Prior = NORMAL_PRIOR,
-    ema: float | None = None,
     classes: int = 0,
     discriminator_steps: int = 5,
     objective: Objective = HINGE,
     generator_batch: int = 1,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator", `discriminator_steps` moves a step, and "generator".
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.
     classes: of the batch's "labels", 0 for an unconditional model.  objective: `HINGE` or `CROSS_ENTROPY`.
     generator_batch: samples in a generator's move, as a multiple of the batch.
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
-    latents = sampler(prior, latent)
-
-    def uniform_labels(key, shape):
-        return jax.random.randint(key, shape, 0, classes)
-
-    def draw(key, count):
-        latent_key, label_key = jax.random.split(key)
-        return latents(latent_key, count), parallel.rows(uniform_labels, label_key, (count,)) if classes else None
-
-    judging = partial(discriminator_loss, draw=draw, objective=objective)
-    fooling = partial(generator_loss, draw=draw, objective=objective, multiple=generator_batch)
+    told = {"classes": classes, "objective": objective}
+    judging = partial(discriminator_loss, **told)
+    fooling = partial(generator_loss, multiple=generator_batch, **told)
     return adversarial_game(
         Side("discriminator", discriminator, judging, discriminator_tx, discriminator_steps),
         Side("generator", generator, fooling, generator_tx),
-        latent=latent,
-        image_shape=image_shape,
         labels=classes > 0,
-        ema=ema,
+        **setting,
     )

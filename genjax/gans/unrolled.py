@@ -13,16 +13,16 @@ images: float[batch, height, width, channels]; networks: any, without batch norm
 """
 
 from functools import partial
+from typing import Unpack
 
 import jax
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game, Player
 from genjax.engine.network import aux, with_networks
 from genjax.engine.step import move
-from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
 from genjax.parallel import bound_axis
 
@@ -36,18 +36,20 @@ def discriminator_loss(nets, state, batch, key, *, draw) -> tuple[jax.Array, Aux
     return adversarial.discriminator(real_logits, fake_logits), aux(**metrics)
 
 
-def unrolled_loss(nets, state, batch, key, *, player: Player, steps: int) -> tuple[jax.Array, Aux]:
-    """L = -f(G, D_K): `player`, the discriminator, moves K = `steps` times from `state`, whose generator stays.
+def unrolled_loss(nets, state, batch, key, *, draw, tx, steps) -> tuple[jax.Array, Aux]:
+    """L = -f(G, D_K): the discriminator moves K = `steps` times by `tx` from `state`, whose generator stays.
 
-    Every move uses this batch and this key, and so the same latent. The networks come from `state` alone.
+    Every move uses this batch and this key, and so the same latent.
     """
+    modules, owns = {name: net.module for name, net in vars(nets).items()}, ("discriminator",)
+    judge = Player("discriminator", with_networks(partial(discriminator_loss, draw=draw), modules, owns), tx, owns)
 
     def ahead(future, _):
-        return move(player, future, batch, key, bound_axis())[0], None
+        return move(judge, future, batch, key, axis=bound_axis())[0], None
 
     future, _ = jax.lax.scan(ahead, state, None, steps)
     foreseen = {**state.params, "discriminator": future.params["discriminator"]}
-    loss, _ = player.loss(state.replace(params=foreseen), batch, key)
+    loss, _ = judge.loss(state.replace(params=foreseen), batch, key)
     return -loss, aux()
 
 
@@ -57,24 +59,16 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 256,
-    prior: Prior = NORMAL,
-    ema: float | None = None,
     steps: int = 10,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "generator", who foresees `steps` steps, and "discriminator", moving in turn.
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.  steps: K; 0 is the minimax game.
+    steps: K; 0 is the minimax game.  setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
-    judging = partial(discriminator_loss, draw=sampler(prior, latent))
-    modules, owns = {"generator": generator, "discriminator": discriminator}, ("discriminator",)
-    player = Player("discriminator", with_networks(judging, modules, owns), discriminator_tx, owns)
+    foreseeing = partial(unrolled_loss, tx=discriminator_tx, steps=steps)
     return adversarial_game(
-        Side("generator", generator, partial(unrolled_loss, player=player, steps=steps), generator_tx),
-        Side("discriminator", discriminator, judging, discriminator_tx),
-        latent=latent,
-        image_shape=image_shape,
-        ema=ema,
+        Side("generator", generator, foreseeing, generator_tx),
+        Side("discriminator", discriminator, discriminator_loss, discriminator_tx),
+        **setting,
     )

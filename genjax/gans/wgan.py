@@ -14,16 +14,15 @@ norm, and dense ones.
 images: float[batch, height, width, channels] in the generator's range.
 """
 
-from functools import partial
+from typing import Unpack
 
 import jax
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
 from genjax.optim import clip_weights
 
@@ -50,24 +49,18 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     critic_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 100,
-    prior: Prior = NORMAL,
-    ema: float | None = None,
     critic_steps: int = 5,
     limit: float = 0.01,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "critic", `critic_steps` moves a step, and "generator".
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.  limit: c, the bound on every weight of the critic.
+    limit: c, the bound on every weight of the critic.
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
-    draw = sampler(prior, latent)
     clipped_tx = optax.chain(critic_tx, clip_weights(limit))
     return adversarial_game(
-        Side("critic", critic, partial(critic_loss, draw=draw), clipped_tx, critic_steps),
-        Side("generator", generator, partial(generator_loss, draw=draw), generator_tx),
-        latent=latent,
-        image_shape=image_shape,
-        ema=ema,
+        Side("critic", critic, critic_loss, clipped_tx, critic_steps),
+        Side("generator", generator, generator_loss, generator_tx),
+        **setting,
     )

@@ -27,17 +27,16 @@ images: float[batch, height, width, channels] in [-1, 1].
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
-from genjax.engine.adversarial import Side, adversarial_game
+from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
-from genjax.latent import NORMAL, Prior, sampler
 from genjax.losses import adversarial
 from genjax.losses.penalties import gradient_penalty
 from genjax.nn.conv import Conv, ConvTranspose
@@ -212,25 +211,18 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     critic_tx: optax.GradientTransformation,
-    image_shape: tuple[int, int, int],
-    latent: int = 128,
-    prior: Prior = NORMAL,
-    ema: float | None = None,
     critic_steps: int = 5,
     weight: float = 10.0,
     generator_batch: int = 1,
+    **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "critic", `critic_steps` moves a step, and "generator".
 
-    image_shape: (height, width, channels).  latent: numbers that the generator starts from, drawn from `prior`.
-    ema: decay of the generator's average, None for none.  weight: of the penalty.
-    generator_batch: samples in a generator's move, as a multiple of the critic's batch.
+    weight: of the penalty.  generator_batch: samples in a generator's move, as a multiple of the critic's batch.
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
-    draw = sampler(prior, latent)
     return adversarial_game(
-        Side("critic", critic, partial(critic_loss, draw=draw, weight=weight), critic_tx, critic_steps),
-        Side("generator", generator, partial(generator_loss, draw=draw, multiple=generator_batch), generator_tx),
-        latent=latent,
-        image_shape=image_shape,
-        ema=ema,
+        Side("critic", critic, partial(critic_loss, weight=weight), critic_tx, critic_steps),
+        Side("generator", generator, partial(generator_loss, multiple=generator_batch), generator_tx),
+        **setting,
     )

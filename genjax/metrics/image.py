@@ -1,10 +1,10 @@
 """Scores of an image against the one it should be: PSNR, SSIM, mean absolute error; and sharpness without a reference.
 
-Images are float[batch, height, width, channels] in [0, 1]; every score is per image, float[batch], to be averaged over
-the test images. NaN in an image makes its score NaN. None of them means much alone: print beside it what the trivial
-answer gets on the same images, which is bicubic enlargement for super-resolution, and the input itself or the mean
-training image for translation. Papers on super-resolution measure PSNR and SSIM on `luma` with the border cut, by as
-many pixels as the factor of enlargement.
+Images are float[batch, height, width, channels] in [0, 1], bytes are refused; every score is per image, float[batch],
+to be averaged over the test images. NaN in an image makes its score NaN. None of them means much alone: print beside it
+what the trivial answer gets on the same images, which is bicubic enlargement for super-resolution, and the input itself
+or the mean training image for translation. Papers on super-resolution measure PSNR and SSIM on `luma` with the border
+cut, by as many pixels as the factor of enlargement.
 """
 
 import functools
@@ -72,6 +72,7 @@ def luma(images: jax.Array) -> jax.Array:
     In [16 / 255, 235 / 255], as MATLAB's rgb2ycbcr has it, without its rounding to bytes. Raises ValueError unless
     images have three channels.
     """
+    _floating(images)
     if images.shape[-1] != 3:
         raise ValueError(f"luma is of red, green and blue, not of {images.shape[-1]} channels; grey images are luma")
     red, green, blue = (images[..., i : i + 1] for i in range(3))
@@ -84,12 +85,20 @@ def sharpness(images: jax.Array) -> jax.Array:
     It needs no target, and cannot tell detail from noise: the real images' own value is what to come near, a blurred
     or bicubically enlarged image's the floor. Source: total variation (Rudin, Osher & Fatemi 1992) per difference.
     """
+    _floating(images)
     down, right = jnp.abs(jnp.diff(images, axis=1)), jnp.abs(jnp.diff(images, axis=2))
     total = jnp.sum(down, (1, 2, 3)) + jnp.sum(right, (1, 2, 3))
     return total / (down[0].size + right[0].size)
 
 
+def _floating(*images: jax.Array) -> None:
+    for each in images:
+        if not jnp.issubdtype(each.dtype, jnp.floating):
+            raise ValueError(f"images must be floating-point in [0, 1], not {each.dtype}; divide bytes by 255")
+
+
 def _pair(images: jax.Array, targets: jax.Array, border: int) -> tuple[jax.Array, jax.Array]:
+    _floating(images, targets)
     if images.shape != targets.shape or images.ndim != 4:
         raise ValueError(
             f"images {list(images.shape)} and targets {list(targets.shape)} must have one shape, "

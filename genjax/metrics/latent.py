@@ -9,7 +9,8 @@ import jax.numpy as jnp
 def active_units(means: jax.Array, threshold: float = 0.01) -> jax.Array:
     """Return bool[latent]: where the posterior's mean varies over images, Var_x(E_q(z|x)[z]) > threshold.
 
-    means: float[images, latent]. Source: Burda et al. 2016, arXiv 1509.00519, section 5.3.
+    means: float[images, latent], of 1,000 images or more; a latent that is ignored has variance near 0.
+    Source: Burda et al. 2016, arXiv 1509.00519, section 5.3.
     """
     return jnp.var(means, axis=0) > threshold
 

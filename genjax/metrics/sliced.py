@@ -17,7 +17,7 @@ def sliced_wasserstein(a: np.ndarray, b: np.ndarray, directions: int = 128, seed
         raise ValueError(
             f"sets of shapes {list(a.shape)} and {list(b.shape)} cannot be compared; take equally many of each"
         )
-    a, b = (x.astype(np.float64) for x in checked(*(np.reshape(x, (len(x), -1)) for x in (a, b)), least=1))
+    a, b = checked(*(np.reshape(x, (len(x), -1)) for x in (a, b)), least=1)
     u = np.random.Generator(np.random.Philox(seed)).standard_normal((a.shape[1], directions))
     u /= np.linalg.norm(u, axis=0)
     return float(np.abs(np.sort(a @ u, 0) - np.sort(b @ u, 0)).mean())

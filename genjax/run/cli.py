@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,15 +16,15 @@ from genjax import data, files, parallel, precision, processes
 from genjax.data import Dataset, pipeline
 from genjax.data.known import KNOWN
 from genjax.engine.phases import Phase
-from genjax.engine.state import State
-from genjax.engine.step import rematerialized
+from genjax.engine.state import State, init_state
+from genjax.engine.step import rematerialized, steps_in_a_call
 from genjax.environment import environment
 from genjax.run import devices as places
 from genjax.run.describe import card, describe
 from genjax.run.folder import open_folder
 from genjax.run.options import Options
 from genjax.run.parsing import parse, suggestion
-from genjax.run.run import Recipe, Run
+from genjax.run.run import Recipe, Run, load_data
 from genjax.run.run import recipe as find_recipe
 from genjax.tasks.task import Task
 from genjax.viz.grid import save_page
@@ -54,20 +55,21 @@ def parse_recipe(recipe: Recipe, arguments: Sequence[str], program: str = "") ->
 
 
 class Prepared(NamedTuple):
-    """A run that has been checked, and what its folder will hold as configuration."""
+    """A run that has been checked, what its folder will hold as configuration, and what is to be said of its data."""
 
     run: Run
     config: dict[str, Any]
     devices: list[jax.Device]
+    notes: tuple[str, ...]
 
 
 def _dataset(hyper: Options) -> Dataset:
     try:
-        return data.load(hyper.data, image_size=hyper.image_size, stream=hyper.stream)
+        return load_data(hyper)
     except data.DataError:
         if not (hyper.describe and (hyper.data in KNOWN or hyper.data.startswith("tfds:"))):
             raise
-        return data.placeholder(data.known(hyper.data, image_size=hyper.image_size))
+        return data.placeholder(data.known(hyper.data, image_size=hyper.image_size, channels=hyper.channels))
 
 
 def changed(phase: Phase, hyper: Options) -> Phase:
@@ -104,7 +106,9 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
         for phase in run.phases:
             parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
-    return Prepared(run, config, devices)
+        for game in {id(phase.game): phase.game for phase in run.phases}.values():
+            jax.eval_shape(partial(init_state, game), jax.random.key(0))  # networks refuse sizes that do not fit
+    return Prepared(run, config, devices, dataset.notes)
 
 
 def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: str = "") -> int:
@@ -139,14 +143,17 @@ def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
             print(text, file=sys.stderr)
 
     places.check_places(hyper, jax.process_count())
-    run, config, devices = prepare(recipe, preset, hyper)
+    run, config, devices, notes = prepare(recipe, preset, hyper)
     if hyper.describe:
         print(json.dumps(describe(recipe.name, preset, hyper, run), indent=2))
         return 0
     folder = Path(processes.from_first(lambda: open_folder(recipe.name, hyper, config)))
-    tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}")
+    for note in notes:
+        tell(note)
+    fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
+    tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call")
     settings = Settings(
-        fuse=hyper.fuse,
+        fuse=fuse,
         accumulate=hyper.accumulate,
         checkpoint_every=hyper.checkpoint_every,
         evaluate_every=hyper.evaluate_every,
@@ -164,7 +171,7 @@ def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
             meta={"recipe": recipe.name, "preset": preset},
             resume=hyper.resume,
             evaluate=run.task.scores,
-            pictures=lambda state, folder, step: write_pictures(run.task, state, folder, step),
+            pictures=lambda state, step: write_pictures(run.task, state, folder, step),
         )
     except DivergedError as error:
         tell(f"error: {error}")

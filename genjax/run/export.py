@@ -4,7 +4,8 @@
     save_weights(model, "cgan.safetensors")
     save_sampler(model, "cgan.stablehlo", count=16)
 
-The second file needs jax alone: `jax.export.deserialize(open("cgan.stablehlo", "rb").read()).call(seed, labels)`.
+The second file needs jax alone (and flatbuffers, with which jax reads it):
+`jax.export.deserialize(bytearray(open("cgan.stablehlo", "rb").read())).call(seed, labels)`.
 """
 
 from collections.abc import Iterator, Mapping

@@ -37,8 +37,8 @@ def fit(
     split).  labels: int[count], for conditional games on an array.
     pixels: the range in which the game's networks take images: `genjax.data.ranges.TANH` for generators that end in
     tanh, `UNIT` for autoencoders.  prepare: (batch, key) -> batch instead, where more than scaling is needed.
-    folder: where metrics and checkpoints are written; nothing is written without one.  evaluate: state -> scores, logged
-    as "test/<name>".  settings: see `genjax.engine.loop.Settings`.
+    folder: where metrics and checkpoints are written; nothing is written without one.
+    evaluate: state -> scores, logged as "test/<name>".  settings: see `genjax.engine.loop.Settings`.
     Raises ValueError for images, labels or sizes that do not fit, DivergedError where a loss is not finite.
 
         game = vae.game(vae.VAE(DenseEncoder(), DenseDecoder(), image_shape=(8, 8, 1)), optax.adam(1e-3))

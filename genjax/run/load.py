@@ -17,7 +17,7 @@ from genjax.data import Dataset, Facts
 from genjax.engine import State, checkpoint, init_state
 from genjax.run.cli import built
 from genjax.run.folder import read_config
-from genjax.run.run import Recipe, Run, recipe
+from genjax.run.run import Recipe, Run, load_data, recipe
 
 
 class Trained(NamedTuple):
@@ -38,10 +38,11 @@ class Trained(NamedTuple):
         """What the model is for: see `genjax.tasks`."""
         return self.run.task
 
-    def _able(self, verb: str) -> Any:
-        if not hasattr(self.task, verb):
+    def _able(self, method: str) -> Any:
+        if not hasattr(self.task, method):
+            verb = "draw images from latents" if method in ("latents", "from_latents") else method
             raise ValueError(f"{self.folder} is a run of {self.recipe.name}, which does not {verb}")
-        return getattr(self.task, verb)
+        return getattr(self.task, method)
 
     def sample(self, count: int, *, seed: int = 0, **conditions: Any) -> np.ndarray:
         """Return `count` samples, uint8[count, height, width, channels], or points float32[count, 2].
@@ -112,7 +113,7 @@ def load(folder: Path | str, *, with_data: bool = False) -> Trained:
     found = recipe(config["recipe"])
     options = options_of(found, config["hyper"])
     if with_data:
-        dataset = data.load(options.data, image_size=options.image_size, stream=options.stream)
+        dataset = load_data(options)
     else:
         dataset = data.placeholder(Facts.from_json(config["data"]))
     run = built(found, options, dataset)

@@ -92,6 +92,12 @@ class DataOptions:
     not given."""
     train_images: Annotated[int | None, at_least(1)] = None
     """Number of training images to use, the first ones; all if not given."""
+    channels: Annotated[int | None, at_least(1)] = None
+    """Channels to which images are brought, 1 (grey) or 3 (colour); as stored if not given."""
+    hold_out: Annotated[float | None, PART] = None
+    """Share of the images that test, where a data set has no test part of its own; a fifth if not given."""
+    skip_unreadable: bool = False
+    """Leave out image files that cannot be read instead of listing them in an error."""
     stream: bool = False
     """Decode a folder's images while training instead of once before."""
 

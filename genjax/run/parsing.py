@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @functools.cache
-def _texts(group: type) -> Mapping[str, str]:
+def texts(group: type) -> Mapping[str, str]:
     """Return the text below each field of a class, which Python itself does not keep."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(group))).body[0]
     assert isinstance(tree, ast.ClassDef)
@@ -62,16 +62,17 @@ def _grouped(default: Any, said: Mapping[str, str]) -> Any:
     for title, classes in _groups(options).items():
         fields: list[tuple[str, Any, Any]] = []
         for group in classes:
-            texts = _texts(group)
+            helps = texts(group)
             for name in vars(group)["__annotations__"]:
                 if name in (known for known, *_ in fields):
                     continue
-                argument = tyro.conf.arg(help=f"{texts.get(name, '')} {said.get(name, '')}")
+                argument = tyro.conf.arg(help=f"{helps.get(name, '')} {said.get(name, '')}")
                 value: Any = dataclasses.field(default=getattr(default, name))
                 fields.append((name, Annotated[hints[name], argument], value))
         text = COMMON_TEXT.get(title, "What is this model's own.")
         record = dataclasses.make_dataclass(title, fields, frozen=True, namespace={"__doc__": text})
-        groups[title] = Annotated[record, tyro.conf.OmitArgPrefixes], record()
+        # The text once more: tyro would look for it in the source of `dataclasses`, longer than all else takes.
+        groups[title] = Annotated[record, tyro.conf.OmitArgPrefixes, tyro.conf.arg(help=text)], record()
     fields = [(title, kind, dataclasses.field(default=value)) for title, (kind, value) in groups.items()]
     return dataclasses.make_dataclass("Grouped", fields, frozen=True)()
 
@@ -96,7 +97,7 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     if timed:
         asked = dataclasses.replace(default, steps=None, epochs=None)  # type: ignore[type-var]
         said = {
-            name: f"(of this preset: {value:g})"
+            name: f"({limits(type(default))[name]}; of this preset: {value:g})"
             for name in ("steps", "epochs")
             if (value := getattr(default, name)) is not None
         }
@@ -118,6 +119,6 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """Return ", did you mean 'x'?" where a known word is close, else an empty text."""
+    """Return " (did you mean x?)" where a known word is close, else an empty text."""
     close = get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from genjax import precision
+from genjax import data, precision
 from genjax.data import DataError, Dataset
 from genjax.data.dataset import shortened
 from genjax.engine.phases import Phase
@@ -99,6 +99,14 @@ def of_module(module: ModuleType, name: str) -> Recipe:
     return Recipe(
         name, values.__doc__ or "", values.PRESETS, partial(_build, values.build), getattr(module, "SCORE", None),
         getattr(module, "CONTROLS", {}),
+    )  # fmt: skip
+
+
+def load_data(options: Options) -> Dataset:
+    """Return the data set that the options name, read as they say."""
+    return data.load(
+        options.data, image_size=options.image_size, channels=options.channels, hold_out=options.hold_out,
+        skip_unreadable=options.skip_unreadable, stream=options.stream,
     )  # fmt: skip
 
 

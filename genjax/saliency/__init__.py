@@ -2,8 +2,8 @@
 
     layer = split(network, variables, "stage4", image, train=False)     # any Flax Linen network, cut at a layer
     explain_batch = jax.jit(partial(explain, partial(grad_cam_pp, score=SOFTMAX), layer))
-    result = explain_batch(images, class_indices)                       # .map .raw .weights .alpha .guarded .route
-    print(result.route)                                                 # how it was computed, and why
+    result = explain_batch(images, class_indices)                       # .map .raw .weights .alpha .route ...
+    print(result.route, remarks(result))                                # how it was computed, and what is wrong with it
 
 A method maps one image's `(head, activations[height, width, channels], class_index)` to an `Explanation`; methods and
 their options are Python objects. `diagonal_derivatives` gives the derivatives alone.
@@ -26,6 +26,7 @@ from genjax.saliency.explanation import (
     Explanation,
     explain,
     pytorch_final_map,
+    remarks,
     resize_map,
     scale_by_max,
     scale_by_range,
@@ -33,12 +34,23 @@ from genjax.saliency.explanation import (
 )
 from genjax.saliency.gradcam import cam, cam_from_weights, grad_cam, grad_cam_plus, hires_cam, layer_cam
 from genjax.saliency.gradcam_pp import exact_alpha, grad_cam_pp, official_alpha, pytorch_alpha
-from genjax.saliency.scores import EXP, LOGIT, SOFTMAX, Score, class_log_probability, class_logit, class_probability
+from genjax.saliency.scores import (
+    EXP,
+    LOGIT,
+    SIGMOID,
+    SOFTMAX,
+    Score,
+    class_log_probability,
+    class_log_sigmoid,
+    class_logit,
+    class_probability,
+)
 from genjax.saliency.split import Split, layer_names, split
 
 __all__ = [
     "EXP",
     "LOGIT",
+    "SIGMOID",
     "SOFTMAX",
     "AlphaStatistics",
     "Derivatives",
@@ -51,6 +63,7 @@ __all__ = [
     "cam",
     "cam_from_weights",
     "class_log_probability",
+    "class_log_sigmoid",
     "class_logit",
     "class_probability",
     "diagonal_derivatives",
@@ -71,6 +84,7 @@ __all__ = [
     "prove_piecewise_linear",
     "pytorch_alpha",
     "pytorch_final_map",
+    "remarks",
     "resize_map",
     "reverse_mode",
     "scale_by_max",

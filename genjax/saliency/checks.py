@@ -33,6 +33,14 @@ def require_class(class_index: Any, classes: int) -> None:
         )
 
 
+def nan_for_unknown_class(values: Any, class_index: Any, classes: int) -> Any:
+    """`values`, as NaN where a traced `class_index` turns out not to be in [0, classes): indexing would clamp it."""
+    if is_concrete(class_index):
+        return values
+    known = (class_index >= 0) & (class_index < classes)
+    return jax.tree.map(lambda v: jnp.where(known, v, jnp.nan), values)
+
+
 def require_spatial(activations: Any) -> None:
     """Raise ValueError unless `activations` are float[height, width, channels] of one image."""
     if jnp.ndim(activations) != 3:

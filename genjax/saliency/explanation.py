@@ -26,9 +26,10 @@ class Explanation(NamedTuple):
     """One map and how it came about.
 
     `map` float[height, width] in [0, 1]; `raw` float[height, width] the weighted channel sum, before ReLU and scaling;
-    `weights` float[channels] (float[height, width, channels] for LayerCAM and HiResCAM); `alpha` and `guarded` (how
-    many denominators were taken as zero) are Grad-CAM++'s and zero elsewhere; `route` says how the derivatives were
-    computed (`route.name`, `route.reason`).
+    `weights` float[channels] (float[height, width, channels] for LayerCAM and HiResCAM). `alpha`, `guarded` (how many
+    denominators cancelled, and were taken as zero: poles) and `dead` (how many were zero in every term: units that the
+    score does not see, or sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says how the
+    derivatives were computed (`route.name`, `route.reason`). `remarks` says what is wrong with a map, if anything is.
     """
 
     map: jax.Array
@@ -36,21 +37,22 @@ class Explanation(NamedTuple):
     weights: jax.Array
     alpha: AlphaStatistics
     guarded: jax.Array
+    dead: jax.Array
     route: Route
 
 
 def scale_by_max(values: jax.Array) -> jax.Array:
-    """relu(values) / max, in [0, 1]; a map that is zero everywhere stays zero, and so does its gradient."""
+    """relu(values) / max, in [0, 1]; a map that is zero everywhere stays zero, and NaN stays NaN."""
     values = jax.nn.relu(values)
     peak = jnp.max(values)
-    return jnp.where(peak > 0, values / jnp.where(peak > 0, peak, 1), 0)
+    return jnp.where(peak == 0, 0, values / jnp.where(peak == 0, 1, peak))
 
 
 def scale_by_range(values: jax.Array) -> jax.Array:
-    """(relu(values) - min) / (max - min), in [0, 1]; a constant map becomes zero."""
+    """(relu(values) - min) / (max - min), in [0, 1]; a constant map becomes zero, and NaN stays NaN."""
     values = jax.nn.relu(values)
     low, span = jnp.min(values), jnp.max(values) - jnp.min(values)
-    return jnp.where(span > 0, (values - low) / jnp.where(span > 0, span, 1), 0)
+    return jnp.where(span == 0, 0, (values - low) / jnp.where(span == 0, 1, span))
 
 
 def scale_like_pytorch(values: jax.Array) -> jax.Array:
@@ -73,6 +75,40 @@ def resize_map(values: jax.Array, shape: tuple[int, int]) -> jax.Array:
 def pytorch_final_map(raw: jax.Array, shape: tuple[int, int]) -> jax.Array:
     """The picture that pytorch-grad-cam returns for one layer: scale, enlarge to `shape`, scale again."""
     return scale_like_pytorch(resize_map(scale_like_pytorch(raw), shape))
+
+
+def remarks(explanation: Explanation) -> list[str]:
+    """Sentences on what a map does not show: NaN, a map of zeros, denominators that cancelled. Not under `jit`.
+
+    For one image, or a batch of them (float[batch, height, width]).
+    """
+    maps, raw = (np.asarray(v).reshape(-1, *np.shape(v)[-2:]) for v in (explanation.map, explanation.raw))
+    grid = maps.shape[1] * maps.shape[2] * np.shape(explanation.weights)[-1]
+    poles, dead = (np.asarray(v).reshape(-1) for v in (explanation.guarded, explanation.dead))
+    found = []
+    for n in range(len(maps)):
+        where = f"map {n}: " if len(maps) > 1 else ""
+        share = poles[n] / max(1, grid - dead[n])
+        if not np.all(np.isfinite(maps[n])):
+            found.append(
+                f"{where}NaN or infinity, so nothing can be said: look for overflow in the network's logits, a class "
+                "that the network does not have, or weights that are not finite"
+            )
+            continue
+        if not np.any(maps[n]):
+            if dead[n] == grid:
+                reason = "second and third derivative vanish at every activation: the score does not move, or is linear"
+            elif np.any(raw[n]):
+                reason = "every weighted sum of the channels is negative, and a map keeps what speaks for the class"
+            else:
+                reason = "no channel has a positive weight: the class falls wherever an activation rises, or is certain"
+            found.append(f"{where}zero everywhere; {reason}")
+        if share > 0.5:
+            found.append(
+                f"{where}{share:.0%} of the denominators cancelled and were taken as zero: the map rests on the "
+                "others; use a smaller guard, or the exponential score"
+            )
+    return found
 
 
 def explain(

@@ -13,7 +13,7 @@ from genjax.saliency.calculus.derivatives import require_head
 from genjax.saliency.calculus.forward import Head, Route
 from genjax.saliency.calculus.proof import prove_piecewise_linear
 from genjax.saliency.calculus.structure import flatten, read_structure
-from genjax.saliency.checks import require_spatial
+from genjax.saliency.checks import nan_for_unknown_class, require_class, require_spatial
 from genjax.saliency.explanation import Explanation, no_alpha, scale_by_max
 
 Scale = Callable[[jax.Array], jax.Array]
@@ -32,7 +32,9 @@ def cam_from_weights(
         raise ValueError(
             f"weights have shape {list(jnp.shape(weights))}, expected [{activations.shape[-1]} channels, classes]"
         )
-    return _weighted(activations, jnp.asarray(weights)[:, class_index], scale, Route("weights", "given by the caller"))
+    require_class(class_index, weights.shape[1])
+    own = nan_for_unknown_class(jnp.asarray(weights)[:, class_index], class_index, weights.shape[1])
+    return _weighted(activations, own, scale, Route("weights", "given by the caller"))
 
 
 def cam(head: Head, activations: jax.Array, class_index: jax.Array, *, scale: Scale = scale_by_max) -> Explanation:
@@ -92,9 +94,11 @@ def hires_cam(
 def _gradient(head: Head, activations: jax.Array, class_index: jax.Array) -> jax.Array:
     require_spatial(activations)
     require_head(head, activations, class_index)
-    return jax.grad(lambda a: head(a)[class_index])(activations)
+    gradient = jax.grad(lambda a: head(a)[class_index])(activations)
+    return nan_for_unknown_class(gradient, class_index, jax.eval_shape(head, activations).shape[0])
 
 
 def _weighted(activations: jax.Array, weights: jax.Array, scale: Scale, route: Route) -> Explanation:
     raw = jnp.sum(activations * jnp.broadcast_to(weights, activations.shape), -1)
-    return Explanation(scale(raw), raw, weights, no_alpha(raw.dtype), jnp.zeros((), jnp.int32), route)
+    none = jnp.zeros((), jnp.int32)
+    return Explanation(scale(raw), raw, weights, no_alpha(raw.dtype), none, none, route)

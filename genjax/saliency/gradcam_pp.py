@@ -74,9 +74,10 @@ def grad_cam_pp(
     `method=auto` is exact; `method=exp_trick` is the usual approximation. `alpha=official_alpha` reproduces the
     authors' code; `method=exp_trick, alpha=pytorch_alpha, scale=scale_like_pytorch` the most used PyTorch package. The
     softmax score has real poles: a denominator that cancels to less than the share `guard` of its terms is taken as
-    zero, and counted in `guarded` (1e-6: nothing is left there of float32 activations; 1e-2 gives calmer maps). Weights
-    are divided by Y for an exponentiated score. Computed in float64 inside. Raises ValueError or TypeError as
-    `diagonal_derivatives`, and for activations without spatial axes.
+    zero, and counted in `guarded` (1e-6: nothing is left there of float32 activations; 1e-2 gives calmer maps). So is 0
+    / 0, where the score does not see a unit; it is counted in `dead`. Weights are divided by Y for an exponentiated
+    score. Computed in float64 inside. Raises ValueError or TypeError as `diagonal_derivatives`, and for activations
+    without spatial axes.
     """
     require_spatial(activations)
     derivatives = diagonal_derivatives(head, activations, score, class_index, method=method, chunk=chunk)
@@ -90,11 +91,12 @@ def grad_cam_pp(
         weights = jnp.sum(share * jax.nn.relu(first), (0, 1))
         raw = jnp.sum(a * weights[None, None], -1)
         statistics = _statistics(share, first > 0)
-        count = jnp.sum(guarded, dtype=jnp.int32)
-        return jax.tree.map(lambda v: v.astype(dtype), (raw, weights, statistics)), count
+        dead = (second == 0) & (total * third == 0)
+        counts = tuple(jnp.sum(v, dtype=jnp.int32) for v in (guarded & ~dead, dead))
+        return jax.tree.map(lambda v: v.astype(dtype), (raw, weights, statistics)), counts
 
-    (raw, weights, statistics), guarded = in_double(wide, activations, derivatives[:3], derivatives.residual)
-    return Explanation(scale(raw), raw, weights, statistics, guarded, derivatives.route)
+    (raw, weights, statistics), (guarded, dead) = in_double(wide, activations, derivatives[:3], derivatives.residual)
+    return Explanation(scale(raw), raw, weights, statistics, guarded, dead, derivatives.route)
 
 
 def _statistics(alpha: jax.Array, where: jax.Array) -> AlphaStatistics:

@@ -72,7 +72,7 @@ class Translation:
     def originals(self, key: jax.Array, count: int, backward: bool = False) -> np.ndarray:
         """Return test images of the domain that is translated, uint8[count, *shape], drawn at random."""
         if self.dataset.absent:
-            raise ValueError(f"{self.dataset.name} is not on this machine: give the images to translate")
+            raise ValueError(f"{self.dataset.name} was not loaded with this model: give the images to translate")
         source = domains(self.dataset.test)[1 if backward else 0]
         rows = np.asarray(jax.random.randint(key, (count,), 0, len(source)))
         return self._middle(source.take(rows)["images"])

@@ -37,7 +37,7 @@ def test_marginalising_all_classes_at_once_equals_a_loop_over_them():
     noise = jax.random.normal(jax.random.key(2), (5, 3, 2))
     outputs, mean, log_variance, log_q = apply(images, noise)
     nll, kl = bernoulli_nll(outputs, images[:, None]), kl_standard_normal(mean, log_variance)
-    total, _ = m2.objective(nll, kl, log_q, jnp.asarray(labels), 0.7, 0.5)
+    total, _ = m2.objective(nll, kl, log_q, jnp.asarray(labels), alpha=0.7, beta=0.5)
 
     bound = np.zeros((5, 3))
     for y in range(3):
@@ -59,15 +59,15 @@ def test_marginalising_all_classes_at_once_equals_a_loop_over_them():
 def test_known_labels_leave_the_classifier_to_its_own_term():
     log_q = jax.nn.log_softmax(jax.random.normal(jax.random.key(0), (4, 3)))
     nll, kl, labels = jnp.arange(12.0).reshape(4, 3), jnp.ones((4, 3)), jnp.array([0, 1, 2, 1])
-    gradient = jax.grad(lambda q: m2.objective(nll, kl, q, labels, 0.0, 1.0)[0])(log_q)
+    gradient = jax.grad(lambda q: m2.objective(nll, kl, q, labels, alpha=0.0, beta=1.0)[0])(log_q)
     np.testing.assert_array_equal(gradient, np.zeros((4, 3)))
-    unlabelled = jax.grad(lambda q: m2.objective(nll, kl, q, jnp.full(4, -1), 0.0, 1.0)[0])(log_q)
+    unlabelled = jax.grad(lambda q: m2.objective(nll, kl, q, jnp.full(4, -1), alpha=0.0, beta=1.0)[0])(log_q)
     assert float(jnp.abs(unlabelled).min()) > 0
 
 
 def test_a_batch_without_labels_is_finite():
     nll = jnp.ones((2, 3))
-    total, metrics = m2.objective(nll, nll, jnp.log(jnp.full((2, 3), 1 / 3)), jnp.full(2, -1), 1.0, 1.0)
+    total, metrics = m2.objective(nll, nll, jnp.log(jnp.full((2, 3), 1 / 3)), jnp.full(2, -1), alpha=1.0, beta=1.0)
     np.testing.assert_allclose(total, 2.0, rtol=1e-6)  # log p(y) and the entropy of q(y|x) cancel
     assert float(metrics["cross_entropy"]) == 0.0
 

@@ -55,7 +55,7 @@ def test_bad_domains_are_one_clear_sentence(tmp_path):
             write(root / name, count)
         with pytest.raises(data.DataError, match=sentence):
             data.load(f"folder:{root}", stream=True)
-    with pytest.raises(data.DataError, match="domains:digits or domains:scenes"):
+    with pytest.raises(data.DataError, match="domains:digits, domains:scenes"):
         data.load("domains:cats")
     with pytest.raises(data.DataError, match="differ in colour"):
         data.load("domains:digits", channels=1)

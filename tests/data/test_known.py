@@ -10,7 +10,9 @@ from genjax import data
 from genjax.data.known import KNOWN
 
 load = functools.cache(data.load)
-EMBEDDED = [source.form for source in data.SOURCES if source.form.islower() and source.form != "scenes"]
+EMBEDDED = [
+    source.form for source in data.SOURCES if source.form.islower() and not source.form.endswith(("scenes", "garments"))
+]
 """Without the drawn scenes, which take seconds."""
 
 
@@ -44,10 +46,13 @@ def test_known_sets_take_no_memory():
     assert (len(dataset.train), len(dataset.test), dataset.shape) == (3_033_042, 300, (128, 128, 3))
     assert dataset.train.arrays["images"].base.nbytes <= 8
     assert data.known("tfds:mnist", channels=3).shape == (28, 28, 3)
+    columns = data.known("maps:ade20k", image_size=64, channels=1).columns
+    assert columns == {"images": ((64, 64, 1), "uint8"), "maps": ((64, 64, 1), "uint8")}
+    assert data.known("maps:ade20k", channels=3).columns["maps"] == ((256, 256, 1), "uint8")
 
 
 def test_domains_and_pairs_are_told_apart():
-    horses, maps = (data.placeholder(data.known(spec)) for spec in ("folder:horse2zebra", "folder:maps"))
+    horses, maps = (data.placeholder(data.known(spec)) for spec in ("folder:horse2zebra", "pairs:maps"))
     assert isinstance(horses.train, data.Unpaired) and len(horses.train) == 1334 and not horses.facts.paired
     assert isinstance(maps.train, data.Arrays) and maps.facts.paired
     for dataset in (horses, maps):

@@ -31,9 +31,11 @@ def test_import_is_cheap():
     [
         (
             "mnist",
-            r"unknown data 'mnist'; choose one of digits, photos, scenes, .*folder:DIR, idx:DIR, .*PATH.npz",
+            r"unknown data 'mnist' \(did you mean tfds:mnist\?\); choose one of digits, .*folder:DIR, .*PATH.npz",
         ),
         ("folder:", "unknown data 'folder:'"),
+        ("mixture:rings", r"unknown data 'mixture:rings' \(did you mean mixture:ring\?\)"),
+        ("digit", r"unknown data 'digit' \(did you mean digits\?\)"),
         ("/nowhere/at all.npz", "/nowhere/at all.npz does not exist; give the path of an .npz file"),
         ("folder:/nowhere", "/nowhere is not a directory; folder:DIR needs"),
         ("idx:/nowhere", "/nowhere is not a directory; idx:DIR needs"),

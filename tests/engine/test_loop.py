@@ -1,5 +1,6 @@
 """The loop: resume bit for bit, stop in good order, tell what went wrong, leave nothing half-written."""
 
+import itertools
 import json
 import os
 import random
@@ -9,8 +10,10 @@ import sys
 import time
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from genjax import parallel
 from genjax.data import Files
@@ -22,6 +25,7 @@ from tests.conftest import REPOSITORY
 from tests.engine import toy
 
 SETTINGS = Settings(fuse=5, checkpoint_every=10, evaluate_every=10)
+UNSAVED = Settings(fuse=20, checkpoint_every=10**9, evaluate_every=10**9)
 PLAN = parallel.jit_plan(jax.devices()[:1])
 
 
@@ -45,6 +49,45 @@ def test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one(tmp_path, plan
 
     assert rows("whole") == rows("parts")
     assert [row["step"] for row in rows("whole")] == list(range(5, 41, 5))
+
+
+def test_without_a_folder_nothing_is_written_and_the_metrics_are_returned(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(None, evaluate=lambda state: {"error": float(state.step)})
+    assert not list(tmp_path.iterdir())
+    assert [row["step"] for row in result.rows if "net/loss" in row] == list(range(5, 41, 5))
+    assert [row["test/error"] for row in result.rows if "test/error" in row] == [10, 20, 30, 40]
+    written = run(tmp_path / "written")
+    assert toy.same_bits(result.state, written.state)
+    assert not written.rows  # they are in the file
+    losses = [row["net/loss"] for row in read_rows(tmp_path / "written" / "metrics.jsonl")]
+    assert [row["net/loss"] for row in result.rows if "net/loss" in row] == losses
+
+
+def test_a_loss_that_is_not_finite_stops_a_run_without_a_folder_too():
+    with pytest.raises(DivergedError, match="at step 24; last good checkpoint: none was saved yet"):
+        run(None, game=toy.regression(poison=23))
+
+
+def lengths_of_calls(game, **settings):
+    """Return how many steps each compiled call of a run of 100 steps makes."""
+    rows = run(None, 100, game, settings=Settings(**settings)).rows
+    steps = [0, *(row["step"] for row in rows)]
+    return [after - before for before, after in itertools.pairwise(steps)]
+
+
+def convolves(game):
+    """Return the game with a convolution among its networks, which nothing trains."""
+    conv = nn.Conv(2, (3, 3))
+    return game._replace(networks={**game.networks, "conv": lambda key: conv.init(key, jnp.zeros((1, 4, 4, 1)))})
+
+
+def test_calls_are_as_long_as_asked_and_else_short_for_convolutions_on_a_cpu():
+    dense = toy.regression()
+    assert lengths_of_calls(dense) == [50, 50]
+    assert lengths_of_calls(convolves(dense)) == [1] * 100
+    assert lengths_of_calls(dense, fuse=25) == [25] * 4
+    assert lengths_of_calls(convolves(dense), fuse=25) == [25] * 4
 
 
 def test_streamed_data_trains_to_the_same_bits_as_resident_data(tmp_path):
@@ -77,9 +120,9 @@ def test_scores_and_pictures_are_taken_when_due(tmp_path):
     result = run(
         tmp_path,
         evaluate=lambda state: {"error": float(state.step)},
-        pictures=lambda state, folder, step: seen.append((folder, step, int(state.step))),
+        pictures=lambda state, step: seen.append((step, int(state.step))),
     )
-    assert seen == [(tmp_path, step, step) for step in (10, 20, 30, 40)]
+    assert seen == [(step, step) for step in (10, 20, 30, 40)]
     assert result.scores == {"error": 40.0}
     assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl") if "test/error" in row] == [10, 20, 30, 40]
     again = run(tmp_path, evaluate=lambda state: {"error": float(state.step)}, resume=True)
@@ -224,11 +267,11 @@ def killed_run(folder, steps, kills, seed=0):
             time.sleep(draw.uniform(0, 0.5))
             process.kill()
         assert max(saved(folder)) < steps, "the run ended before it was killed"
-    return run(folder, steps, settings=Settings(fuse=20, checkpoint_every=100, evaluate_every=10**9), resume=True)
+    return run(folder, steps, settings=UNSAVED, resume=True)
 
 
 @pytest.mark.parametrize(("kills", "steps"), [(2, 8_000), pytest.param(20, 60_000, marks=pytest.mark.slow)])
 def test_a_run_killed_at_random_moments_ends_with_the_bits_of_an_uninterrupted_one(tmp_path, kills, steps):
     interrupted = killed_run(tmp_path / "killed", steps, kills)
-    whole = run(tmp_path / "whole", steps, settings=Settings(fuse=20, checkpoint_every=10**9, evaluate_every=10**9))
+    whole = run(tmp_path / "whole", steps, settings=UNSAVED)
     assert toy.same_bits(interrupted.state, whole.state)

@@ -8,8 +8,9 @@ import pytest
 from flax import linen as nn
 
 from genjax.engine import Network, Side, adversarial_game, aux, init_state, with_networks
+from genjax.nn.dense import Dense
 from genjax.nn.dropout import Dropout
-from genjax.nn.spectral import SpectralDense
+from genjax.nn.weights import Spectral
 from tests.engine.toy import same_bits, worst
 
 KEY = jax.random.key(2)
@@ -22,7 +23,7 @@ class Layers(nn.Module):
 
     @nn.compact
     def __call__(self, x, train=False, shift=0.0):
-        x = SpectralDense(4, dtype=self.dtype)(x)
+        x = Dense(4, weight=Spectral(), dtype=self.dtype)(x)
         x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype)(x)
         return Dropout(0.5)(x, train) + shift
 
@@ -121,14 +122,13 @@ def test_an_adversarial_game_initialises_both_sides_and_keeps_their_order():
     sides = side("critic", Labelled(), repeats=3), side("generator", Generator())
     options = {"latent": 5, "image_shape": (2, 2, 1), "labels": True, "ema": 0.9}
     for order in (sides, sides[::-1]):
-        game = adversarial_game(*order, **options, memory={"seen": jnp.int32(4)})
+        game = adversarial_game(*order, **options)
         assert [(player.name, player.owns) for player in game.players] == [(one.name, (one.name,)) for one in order]
         assert game.batches_per_step == 3
         state = init_state(game, KEY)
         assert state.params["generator"]["Dense_0"]["kernel"].shape == (5, 4)
         assert state.params["critic"]["Dense_0"]["kernel"].shape == (7, 1)
         assert set(state.ema) == {"generator"}
-        assert int(state.memory["seen"]) == 4
 
 
 @pytest.mark.parametrize("names", [("generator",), ("critic", "other"), ("generator", "generator")])

@@ -8,8 +8,8 @@ from genjax.data import pipeline
 from genjax.engine import init_state, make_run, make_step
 from genjax.engine.loop import Settings, train
 from genjax.engine.phases import Phase
+from genjax.run import devices
 from tests.engine import toy
-from train import _cli
 
 KEY = jax.random.key(0)
 PLANS = {"jit": parallel.jit_plan(jax.devices()[:2]), "pmap": parallel.pmap_plan(jax.devices()[:2])}
@@ -54,12 +54,12 @@ def test_compiled_programs_are_kept_where_the_user_keeps_caches(monkeypatch, tmp
     before = {name: getattr(jax.config, name) for name in names}
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     try:
-        _cli.configure()
+        devices.configure()
         assert jax.config.jax_compilation_cache_dir == before[names[0]]  # the environment's own choice is kept
         monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
-        _cli.configure(cache=False)
+        devices.configure(cache=False)
         assert jax.config.jax_compilation_cache_dir == before[names[0]]
-        _cli.configure()
+        devices.configure()
         assert jax.config.jax_compilation_cache_dir == str(tmp_path / "genjax" / "xla")
     finally:
         for name, value in before.items():

@@ -1,18 +1,18 @@
 import pytest
 
-from eval import _family
+from eval.comparison import training
 
 TINY = {"epochs": 3, "seeds": 2, "latents": (2, 4), "hidden": 16, "samples": 2}
 
 
 @pytest.fixture(scope="session")
 def options(tmp_path_factory):
-    return _family.Options(out=tmp_path_factory.mktemp("comparison"), **TINY)
+    return training.Options(out=tmp_path_factory.mktemp("comparison"), **TINY)
 
 
 @pytest.fixture(scope="session")
 def family(options):
-    return _family.family(options)
+    return training.family(options)
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from eval import _claims
-from eval._claims import FAILS, HOLDS, WITHIN, Claim, Comparison
-from eval._members import AE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG, VAE
+from eval.comparison import claims as judged
+from eval.comparison.claims import FAILS, HOLDS, WITHIN, Claim, Comparison
+from eval.comparison.probing import AE, CVAE_NONE, CVAE_TRUE, CVAE_WRONG, VAE
 
 VARIANTS = (AE, VAE, CVAE_TRUE, CVAE_NONE, CVAE_WRONG)
 
@@ -47,7 +47,7 @@ def test_every_claim_of_the_article_holds_where_the_numbers_say_so():
         ),
         offset=lambda m, z: 10.0 if m == AE else 0.1,
     )
-    found = {claim.statement: claim.verdict for claim in _claims.claims(numbers, (2, 4, 16))}
+    found = {claim.statement: claim.verdict for claim in judged.claims(numbers, (2, 4, 16))}
     assert len(found) == 16
     contradicting = [s for s in found if "summary" in s or s.startswith("The CVAE clusters better") or "sharply" in s]
     assert {found[s] for s in found if s not in contradicting} == {HOLDS}
@@ -59,18 +59,18 @@ def test_claims_fail_where_the_numbers_are_turned_round():
     numbers = synthetic(
         nll=lambda m, z: (100 + 10 * order[m]) * z, v=lambda m, z: 0.5, offset=lambda m, z: 0.1 if m == AE else 1.0
     )
-    claims = _claims.claims(numbers, (2, 4, 16))
+    claims = judged.claims(numbers, (2, 4, 16))
     found = {claim.statement: claim.verdict for claim in claims}
     assert found["A larger latent reconstructs better, in all three models."] == FAILS
     assert found["The VAE reconstructs more cleanly than the AE."] == FAILS
     assert found["The AE's latents lie off centre, those of VAE and CVAE near the origin."] == FAILS
     assert found["The CVAE clusters better than the VAE (encoder given no label)."] == WITHIN
-    summary, details = _claims.tables(claims)
+    summary, details = judged.tables(claims)
     assert [row[3] for row in summary.rows] == list(found.values())
     assert len(details.rows) == sum(len(claim.comparisons) for claim in claims)
 
 
 def test_claims_about_sizes_that_were_not_trained_are_left_out():
     numbers = synthetic(lambda m, z: 1.0, lambda m, z: 0.5, lambda m, z: 1.0)
-    statements = [claim.statement for claim in _claims.claims(numbers, (2,))]
+    statements = [claim.statement for claim in judged.claims(numbers, (2,))]
     assert not any("latent of 4" in s or "latent of 16" in s or "along a walk" in s for s in statements)

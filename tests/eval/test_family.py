@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval import _family, _members, _padded
+from eval.comparison import padded, probing, training
 from genjax import data, rng
 from genjax.data import pipeline
 from genjax.engine import init_state
@@ -16,12 +16,12 @@ KEY = jax.random.key(0)
 
 def train_alone(kind, latent, options, dataset, seed):
     """The parameters of one member, trained without padding and without the others."""
-    game = _family.make_game(kind, _family.build(kind, latent, options, dataset), options)
+    game = training.make_game(kind, training.build(kind, latent, options, dataset), options)
     state = init_state(game, jax.random.key(seed))
     split = dataset.train
     if kind == "cvae":
-        split = _family.labelled_share(split, options.labelled, 0)
-    run = _family.compile_run(game)
+        split = training.labelled_share(split, options.labelled, 0)
+    run = training.compile_run(game)
     states = jax.tree.map(lambda x: x[None], state)
     keys = rng.named(jax.random.key(seed), "train")[None]
     steps = pipeline.units_per_epoch(len(split), options.batch_size)
@@ -34,7 +34,7 @@ def assert_equal_trees(a, b, tolerance):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=0, atol=tolerance), a, b)
 
 
-@pytest.mark.parametrize("kind", _family.KINDS)
+@pytest.mark.parametrize("kind", training.KINDS)
 def test_padded_and_alone_train_to_the_same_weights(kind, options, monkeypatch):
     normal = jax.random.normal
 
@@ -44,26 +44,26 @@ def test_padded_and_alone_train_to_the_same_weights(kind, options, monkeypatch):
 
     monkeypatch.setattr(jax.random, "normal", same_noise)
     dataset = data.load("digits")
-    params, _ = _family._train(kind, options, dataset)
+    params, _ = training._train(kind, options, dataset)
     alone = train_alone(kind, 2, options, dataset, seed=1)
     whole = jax.tree.map(lambda x: x[1], params)[kind]  # the second seed of the first size
-    small = jax.tree.map(partial(_padded.unpad, latent=2), whole, alone)
+    small = jax.tree.map(partial(padded.unpad, latent=2), whole, alone)
     assert_equal_trees(small, alone, 1e-5)
-    assert_equal_trees(jax.tree.map(lambda s, w: _padded.pad(jnp.asarray(s), w, 2), small, whole), whole, 0)
+    assert_equal_trees(jax.tree.map(lambda s, w: padded.pad(jnp.asarray(s), w, 2), small, whole), whole, 0)
     assert not np.allclose(alone["decoder"]["head"]["bias"], 0, atol=1e-3)  # it did train
 
 
 def test_padding_stays_zero_with_late_labels(options):
     dataset = data.load("digits")
     options = dataclasses.replace(options, late=True, epochs=1)
-    params, history = _family._train("cvae", options, dataset)
+    params, history = training._train("cvae", options, dataset)
     like = jax.eval_shape(
-        partial(init_state, _family.make_game("cvae", _family.build("cvae", 2, options, dataset), options)), KEY
+        partial(init_state, training.make_game("cvae", training.build("cvae", 2, options, dataset), options)), KEY
     ).params
     whole = jax.tree.map(lambda x: x[0], params)
-    small = jax.tree.map(partial(_padded.unpad, latent=2), whole, like)
+    small = jax.tree.map(partial(padded.unpad, latent=2), whole, like)
     assert jax.tree.map(np.shape, small) == jax.tree.map(lambda x: x.shape, like)
-    back = jax.tree.map(lambda s, w: _padded.pad(jnp.asarray(s), w, 2), small, whole)
+    back = jax.tree.map(lambda s, w: padded.pad(jnp.asarray(s), w, 2), small, whole)
     assert_equal_trees(back, whole, 0)
     assert np.isfinite(history["kl"]).all()
 
@@ -74,7 +74,7 @@ def test_seeds_and_sizes_differ_and_learn(family):
     assert not np.allclose(
         first.variables["params"]["decoder"]["head"]["kernel"], second.variables["params"]["decoder"]["head"]["kernel"]
     )
-    for kind in _family.KINDS:
+    for kind in training.KINDS:
         nll = family.history[kind]["nll"]
         assert nll.shape == (3, 2, 2)
         assert (nll[-1] < nll[0]).all()
@@ -84,14 +84,14 @@ def test_models_are_read_again_only_where_options_are_equal(family, options, mon
     def refuse(kind, *_):
         raise AssertionError(f"{kind} was trained again")
 
-    monkeypatch.setattr(_family, "_train", refuse)
-    again = _family.family(options)
+    monkeypatch.setattr(training, "_train", refuse)
+    again = training.family(options)
     assert set(again.seconds.values()) == {0.0}
     for old, new in zip(family.members, again.members, strict=True):
         assert_equal_trees(old.variables, new.variables, 0)
     for change, kind in (({"hidden": 8}, "ae"), ({"beta": 0.2}, "vae"), ({"late": True}, "cvae")):
         with pytest.raises(AssertionError, match=f"^{kind} was trained again"):
-            _family.family(dataclasses.replace(options, **change))
+            training.family(dataclasses.replace(options, **change))
 
 
 @pytest.mark.parametrize(
@@ -105,25 +105,25 @@ def test_models_are_read_again_only_where_options_are_equal(family, options, mon
 )
 def test_unusable_options_are_refused(change, message, options, tmp_path):
     with pytest.raises(ValueError, match=message):
-        _family.family(dataclasses.replace(options, out=tmp_path, **change))
+        training.family(dataclasses.replace(options, out=tmp_path, **change))
 
 
 def test_images_without_labels_are_refused(options, tmp_path):
     path = tmp_path / "plain.npz"
     np.savez(path, x_train=np.zeros((200, 8, 8), np.uint8), x_test=np.zeros((20, 8, 8), np.uint8))
     with pytest.raises(ValueError, match="needs labelled images"):
-        _family.family(dataclasses.replace(options, out=tmp_path, data=str(path)))
+        training.family(dataclasses.replace(options, out=tmp_path, data=str(path)))
 
 
 def test_divergence_is_an_error(options, tmp_path):
     broken = dataclasses.replace(options, out=tmp_path, learning_rate=1e38, epochs=1)
     with pytest.raises(ValueError, match="diverged"):
-        _family.family(broken)
+        training.family(broken)
     assert not list(tmp_path.rglob("*.npz"))
 
 
 def test_wrong_labels_are_never_right():
     labels = np.arange(1000, dtype=np.int32) % 10
-    wrong = _members.given_labels(_members.CVAE_WRONG, labels, 10)
+    wrong = probing.given_labels(probing.CVAE_WRONG, labels, 10)
     assert (wrong != labels).all() and wrong.min() >= 0 and wrong.max() <= 9
-    assert (_members.given_labels(_members.CVAE_NONE, labels, 10) == -1).all()
+    assert (probing.given_labels(probing.CVAE_NONE, labels, 10) == -1).all()

@@ -3,21 +3,21 @@
 import json
 import signal
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from eval import _extractors, _runs, arithmetic, interpolate, modes, sample, scores
-from train import cgan, dcgan, gan, vae
-from train._cli import main as train_main
+from eval import arithmetic, interpolate, modes, sample, scores
+from genjax.run import extractors
+from genjax.run.cli import main as train_main
+from genjax.run.load import Trained, load
 
 pytestmark = pytest.mark.xdist_group("generators")
 
 
 def trained(recipe, folder, *options):
-    name = recipe.__name__.split(".")[-1]
-    quiet = ["--out", str(folder), "--no-cache", "--devices", "1", *options]
-    assert train_main(name, recipe.PRESETS, recipe.build, quiet) == 0
+    assert train_main(recipe, ["--out", str(folder), "--no-cache", "--devices", "1", *options]) == 0
     return folder
 
 
@@ -25,25 +25,25 @@ def trained(recipe, folder, *options):
 def dcgan_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators") / "dcgan"
     return trained(
-        dcgan, folder, "--steps", "2", "--image-size", "16", "--width", "4", "--latent", "6", "--batch-size", "8"
+        "dcgan", folder, "--steps", "2", "--image-size", "16", "--width", "4", "--latent", "6", "--batch-size", "8"
     )
 
 
 @pytest.fixture(scope="module")
 def cgan_run(tmp_path_factory):
-    return trained(cgan, tmp_path_factory.mktemp("generators") / "cgan", "--steps", "2")
+    return trained("cgan", tmp_path_factory.mktemp("generators") / "cgan", "--steps", "2")
 
 
 @pytest.fixture(scope="module")
 def uniform_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators") / "uniform"
-    return trained(cgan, folder, "--steps", "2", "--prior", "uniform")
+    return trained("cgan", folder, "--steps", "2", "--prior", "uniform")
 
 
 @pytest.fixture(scope="module")
 def ring_run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generators") / "gan"
-    return trained(gan, folder, "--data", "mixture:ring", "--steps", "2")
+    return trained("gan", folder, "--data", "mixture:ring", "--steps", "2")
 
 
 def test_samples_have_a_row_for_each_class_and_can_be_had_as_arrays(cgan_run, tmp_path):
@@ -56,15 +56,13 @@ def test_samples_have_a_row_for_each_class_and_can_be_had_as_arrays(cgan_run, tm
         assert arrays["images"].shape == (12, 8, 8, 1)
         assert arrays["images"].dtype == np.uint8
         # The generator draws the same from the latents that the file holds.
-        generator = _runs.load_generator(cgan_run)
-        again = generator.sampler.generate(generator.state, arrays["latents"], arrays["labels"])
-        low, high = generator.sampler.low, generator.sampler.high
-        assert np.abs(255 * (again - low) / (high - low) - arrays["images"]).max() <= 1
+        again = load(cgan_run).from_latents(arrays["latents"], arrays["labels"])
+        assert np.array_equal(again, arrays["images"])
 
 
 def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
-    generator = _runs.load_generator(dcgan_run)
-    free, within = sample.latents(generator, 200, 3), sample.latents(generator, 200, 3, 0.7)
+    task, key = load(dcgan_run).task, jax.random.key(3)
+    free, within = (np.asarray(task.latents(key, 200, truncation)) for truncation in (None, 0.7))
     assert np.abs(within).max() <= 0.7
     untouched = np.abs(free) <= 0.7
     assert np.array_equal(within[untouched], free[untouched])
@@ -72,7 +70,7 @@ def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
 
 
 def test_of_a_uniform_prior_only_the_straight_walk_is_drawn(uniform_run, tmp_path):
-    assert sample.is_uniform(_runs.load_generator(uniform_run).sampler)
+    assert load(uniform_run).task.prior.bound == 1
     assert interpolate.main(["--run", str(uniform_run), "--steps", "3", "--out", str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"interpolate-linear.png", "interpolate.gif"}
 
@@ -90,17 +88,23 @@ def test_a_walk_between_latents_reaches_both_ends(cgan_run, tmp_path):
 
 
 def test_the_arithmetic_is_that_of_mean_latents(dcgan_run, tmp_path, monkeypatch):
-    drawn = []
+    drawn, calls, real = [], [], Trained.from_latents
+
+    def recorded(model, latents, labels=None):
+        calls.append((latents, real(model, latents, labels)))
+        return calls[-1][1]
+
+    monkeypatch.setattr(Trained, "from_latents", recorded)
     monkeypatch.setattr(arithmetic, "save_grid", lambda path, images, *a, **k: drawn.append(np.asarray(images)))
     numbers = ["--indices", "0", "1", "2", "--minus", "3", "4", "5", "--plus", "6", "7", "8"]
     assert arithmetic.main([str(dcgan_run), *numbers]) == 0
-    generator = _runs.load_generator(dcgan_run)
-    pool = sample.latents(generator, arithmetic.POOL, 0)
+    pool = np.asarray(load(dcgan_run).task.latents(jax.random.key(0), arithmetic.POOL))
     result = pool[:3].mean(0) - pool[3:6].mean(0) + pool[6:9].mean(0)
-    expected = generator.sampler.generate(generator.state, result[None].astype(np.float32), None)[0]
-    grid = drawn[0].reshape(6, 5, *expected.shape)
-    assert np.abs(grid[4, 1] - expected).max() < 1e-5
-    assert np.abs(grid[4, 0] - expected).max() > 1e-4  # a neighbour
+    latents, images = calls[-1]
+    np.testing.assert_allclose(latents[4], result, atol=1e-6)
+    assert np.abs(latents[[0, 1, 2, 3, 5, 6, 7, 8]] - result).max(1).min() > 0.01  # its neighbours
+    grid = drawn[0].reshape(6, 5, 16, 16, 1)
+    assert np.array_equal(grid[3:, :3].reshape(images.shape), images)
 
 
 def test_scores_stand_beside_those_of_real_images_with_the_extractors_name(cgan_run, tmp_path, monkeypatch, capsys):
@@ -119,7 +123,7 @@ def test_scores_stand_beside_those_of_real_images_with_the_extractors_name(cgan_
     assert table["samples of the asked class"]["real"] is None
     assert "| score | samples | real against real |" in capsys.readouterr().out
     # A second run finds the classifier that the first one trained.
-    monkeypatch.setattr(_extractors.train_cli, "main", lambda *arguments: pytest.fail("trained again"))
+    monkeypatch.setattr(extractors.cli, "main", lambda *arguments: pytest.fail("trained again"))
     assert scores.main([str(cgan_run), "--count", "100"]) == 0
 
 
@@ -138,7 +142,7 @@ def test_stacked_digits_are_read_channel_by_channel():
 
     images = np.zeros((3, 4, 4, 3), np.float32)
     images[:, 0, 0] = [[0.1, 0.2, 0.3], [0.9, 0.0, 0.4], [0.0, 0.0, 0.7]]
-    assert scores.stacked_labels(_extractors.Extractor("", "", apply), images).tolist() == [123, 904, 7]
+    assert scores.stacked_labels(extractors.Extractor("", "", apply), images).tolist() == [123, 904, 7]
 
 
 def test_the_ring_is_drawn_over_training_with_and_without_look_ahead(tmp_path):
@@ -176,18 +180,18 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
     [
         (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
         (sample, ["{cgan}", "--labels", "12"], "classes are 0 to 9"),
-        (sample, ["{dcgan}", "--truncation", "-1"], "must be positive"),
-        (sample, ["{uniform}", "--truncation", "0.7"], "those of this run are uniform"),
-        (sample, ["{dcgan}", "--count", "0"], "at least one sample"),
+        (sample, ["{dcgan}", "--truncation", "-1"], "give a number above 0"),
+        (sample, ["{uniform}", "--truncation", "0.7"], "bounded already; only latents of N(0, 1) are truncated"),
+        (sample, ["{dcgan}", "--count", "0"], "at least 1"),
         (sample, ["{nothing}"], "holds no run"),
-        (sample, ["{vae}"], "an autoencoder; give the folder of a GAN's run"),
+        (sample, ["{ae}"], "an autoencoder without a prior has nothing to draw from"),
         (sample, ["{ring}"], "points, not images"),
         (interpolate, ["--run", "{ring}"], "points, not images"),
         (arithmetic, ["{dcgan}", "--indices", "1"], "all of --indices, --minus and --plus"),
         (arithmetic, ["{ring}"], "draws images from a latent"),
         (arithmetic, ["{cgan}"], "draws whichever class it is told"),
         (scores, ["{dcgan}", "--features", "inception:nowhere.npz"], "pt_inception-2015-12-05-6726825d.pth"),
-        (scores, ["{dcgan}", "--features", "{cgan}"], "give one of train.classifier"),
+        (scores, ["{dcgan}", "--features", "{cgan}"], "give one of classifier, or inception:FILE"),
         (scores, ["{dcgan}", "--resizing", "published"], "is for InceptionV3; leave it out"),
         (scores, ["{dcgan}", "--count", "20"], "too few to score"),
         (modes, ["--columns", "1"], "at least 2"),
@@ -197,15 +201,15 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
 def test_what_cannot_work_is_one_clear_sentence(
     program, arguments, sentence, dcgan_run, cgan_run, uniform_run, ring_run, tmp_path, capsys
 ):
-    if "{vae}" in arguments:
-        trained(vae, tmp_path / "vae", "--steps", "2", "--hidden", "4", "--importance-samples", "2")
+    if "{ae}" in arguments:
+        trained("ae", tmp_path / "ae", "--steps", "2", "--hidden", "4")
     places = {
         "dcgan": dcgan_run,
         "cgan": cgan_run,
         "uniform": uniform_run,
         "ring": ring_run,
         "nothing": tmp_path,
-        "vae": tmp_path / "vae",
+        "ae": tmp_path / "ae",
     }
     before = sorted(tmp_path.rglob("*"))
     assert program.main([argument.format(**places) for argument in arguments]) == 2

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from eval import article, cluster, collapse, interpolate, latent, reconstruct
-from eval._members import AE, CVAE_NONE, CVAE_TRUE, VAE
+from eval.comparison.probing import AE, CVAE_NONE, CVAE_TRUE, VAE
 from genjax.metrics.clustering import v_measures
 from genjax.viz.table import image_table
 
@@ -50,8 +50,7 @@ def test_walks_reach_both_ends():
 
 
 def test_interpolate_takes_the_model_of_a_run(tmp_path, capsys):
-    from train._cli import main
-    from train.vae import PRESETS, build
+    from genjax.run.cli import main
 
     out = tmp_path / "run"
     tiny = [
@@ -67,7 +66,7 @@ def test_interpolate_takes_the_model_of_a_run(tmp_path, capsys):
         "--batch-size",
         "96",
     ]
-    assert main("vae", PRESETS, build, [*tiny, "--out", str(out)]) == 0
+    assert main("vae", [*tiny, "--out", str(out)]) == 0
     assert interpolate.main(["--run", str(out), "--walk", "linear"]) == 0
     assert (out / "interpolate-linear.png").exists() and (out / "interpolate.gif").exists()
     assert not (out / "interpolate-spherical.png").exists()
@@ -86,7 +85,7 @@ def test_latent(arguments, options):
 
 def test_the_plane_has_equal_shares_and_grows_up_and_right(family, monkeypatch):
     seen = []
-    monkeypatch.setattr(latent._members, "decode", lambda member, z, labels: seen.append(z))
+    monkeypatch.setattr(latent.probing, "decode", lambda member, z, labels: seen.append(z))
     latent.plane(family.of("vae", 2)[0], 3, np.array([10.0, 20.0]), np.array([1.0, 2.0]))
     x, y = seen[0][..., 0], seen[0][..., 1]
     np.testing.assert_allclose(x[0], 10 + np.array([-0.9674, 0, 0.9674]), atol=1e-3)

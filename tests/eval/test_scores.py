@@ -8,11 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from eval import _extractors, scores
-from eval._extractors import Extractor
+from eval import scores
 from genjax.classifiers import inception, weights
 from genjax.data import Arrays, Dataset, Unpaired
-from train._cli import Sampler
+from genjax.data.ranges import TANH
+from genjax.latent import NORMAL
+from genjax.run import extractors
+from genjax.run.extractors import Extractor
+from genjax.tasks.generation import Generation
 
 
 def by_mean(images):
@@ -22,21 +25,24 @@ def by_mean(images):
     return features, np.stack([1 - bright, bright], -1)
 
 
-def generator(split, level=0.25, classes=0, names=("dark", "bright")):
+class Turned(Generation):
+    """One that imitates the negatives of the data set's images."""
+
+    def real(self, images):
+        return 255 - images
+
+
+def generator(split, level=0.25, names=("dark", "bright"), kind=Generation, channels_of=None):
     """One that draws noise about a level, in [-1, 1]."""
-
-    def generate(state, latents, labels=None):
-        return np.tanh(np.asarray(latents) / 10 + np.arctanh(2 * level - 1))
-
     shape = tuple(split.shape)
-    prior = lambda key, count: jax.random.normal(key, (count, *shape))  # noqa: E731
-    return SimpleNamespace(
-        recipe="any",
-        hyper=SimpleNamespace(data="any"),
-        dataset=Dataset("any", split, split, names),
-        state=None,
-        sampler=Sampler(prior, generate, -1.0, 1.0, classes),
-    )
+
+    def draw(state, latents, labels=None):
+        noise = np.asarray(latents).reshape(-1, *shape)
+        return np.tanh(noise / 10 + np.arctanh(2 * level - 1))
+
+    dataset = Dataset("any", split, split, names, channels_of=channels_of)
+    task = kind(dataset=dataset, pixels=TANH, prior=NORMAL, latent=int(np.prod(shape)), draw=draw, prepare=TANH.prepare)
+    return SimpleNamespace(options=SimpleNamespace(data="any"), dataset=dataset, state=None, task=task)
 
 
 def grey(count, level, seed=0):
@@ -76,10 +82,8 @@ def test_a_generator_of_the_data_is_as_good_as_real_images_and_another_is_not(mo
 
 
 def test_images_are_compared_as_the_generator_imitates_them(monkeypatch):
-    made = generator(grey(2000, 0.25), 0.75)
-    turned = made.sampler._replace(real=lambda images: 1 - images.astype(np.float32) / 127.5)  # dark for bright
-    plain, _ = scored(monkeypatch, made)
-    rows, _ = scored(monkeypatch, SimpleNamespace(**{**vars(made), "sampler": turned}))
+    plain, _ = scored(monkeypatch, generator(grey(2000, 0.25), 0.75))
+    rows, _ = scored(monkeypatch, generator(grey(2000, 0.25), 0.75, kind=Turned))  # dark for bright
     assert plain["precision"][0] == 0 and rows["precision"][0] > 0.5
 
 
@@ -93,8 +97,7 @@ def test_a_translator_is_compared_with_images_of_the_domain_it_draws(monkeypatch
 def test_a_network_that_knows_other_classes_does_not_count_them(monkeypatch):
     rows, _ = scored(monkeypatch, generator(grey(400, 0.5), names=("one", "two", "three")))
     assert not any(name.startswith("classes of") for name in rows)
-    stacked = generator(grey(400, 0.5))
-    stacked.hyper.data = "stacked"
+    stacked = generator(grey(400, 0.5), channels_of="digits")
     with pytest.raises(ValueError, match=r"judge knows 2 classes; leave out --features"):
         scored(monkeypatch, stacked)
 
@@ -116,12 +119,12 @@ def test_a_converted_file_is_known_by_the_hash_of_its_source(tmp_path, monkeypat
     expected = hashlib.sha256(source.read_bytes()).hexdigest()
     assert [weights.digest(path) for path in (source, converted, again)] == [expected] * 3
     assert list(weights.read(again)) == ["a.weight"]
-    monkeypatch.setattr(_extractors.weights, "load", lambda *arguments: {})
-    assert not _extractors.of_inception(converted).published
+    monkeypatch.setattr(extractors.weights, "load", lambda *arguments: {})
+    assert not extractors.of_inception(converted).published
     monkeypatch.setattr(inception, "KNOWN_SHA256", expected[:8])
-    found = _extractors.of_inception(converted)
+    found = extractors.of_inception(converted)
     assert (found.published, found.hash, found.distance) == (True, expected[:12], "FID (clean resizing)")
-    assert _extractors.of_inception(converted, "published").distance == "FID"
+    assert extractors.of_inception(converted, "published").distance == "FID"
 
 
 def test_class_probabilities_of_inception_leave_out_the_bias(monkeypatch):

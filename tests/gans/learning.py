@@ -2,22 +2,18 @@
 
 import dataclasses
 import functools
-import importlib
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from genjax import data, parallel, rng
-from genjax.classifiers.convnet import ConvNet
+from genjax.classifiers import classify
 from genjax.engine import State, init_state
 from genjax.engine.loop import Settings, train
 from genjax.metrics.frechet import frechet_distance
-from train import classifier
-from train._cli import Run
+from genjax.run.run import Run, recipe
 
 
 class Learned(NamedTuple):
@@ -29,26 +25,24 @@ class Learned(NamedTuple):
     state: State
 
 
-def _train(run: Run, seed: int, fuse: int) -> State:
-    settings = Settings(checkpoint_every=10**9, evaluate_every=10**9, fuse=fuse)
-    plan = parallel.jit_plan(jax.devices()[:1])
-    with tempfile.TemporaryDirectory() as folder:
-        return train(run.phases, plan, seed=seed, folder=Path(folder), settings=settings).state
+def _train(run: Run, seed: int) -> State:
+    settings = Settings(checkpoint_every=10**9, evaluate_every=10**9)
+    return train(run.phases, parallel.jit_plan(jax.devices()[:1]), seed=seed, settings=settings).state
 
 
 def learned(name: str, **changes: Any) -> Learned:
     """Train the small preset of a recipe with some hyperparameters changed."""
-    recipe = importlib.import_module(f"train.{name}")
-    hyper = dataclasses.replace(recipe.PRESETS["small"], **changes)
-    run = recipe.build(hyper, data.load(hyper.data, image_size=hyper.image_size))
+    found = recipe(name)
+    hyper = dataclasses.replace(found.presets["small"], **changes)
+    run = found.build(hyper, data.load(hyper.data, image_size=hyper.image_size))
     key = rng.named(jax.random.key(hyper.seed), "init")
     start = jax.jit(lambda key: init_state(run.phases[0].game, key))(key)
-    state = _train(run, hyper.seed, hyper.fuse)
-    return Learned(run, run.evaluate(start), run.evaluate(state), state)
+    state = _train(run, hyper.seed)
+    return Learned(run, run.task.scores(start), run.task.scores(state), state)
 
 
 class Judge(NamedTuple):
-    """classify: images in [0, 1] -> (classes int[count], features float[count, 64]).
+    """classify: images uint8[count, height, width, 1] -> (classes int[count], features float[count, 64]).
 
     accuracy: on test images.  real: features of the training images.
     """
@@ -69,32 +63,24 @@ class Judge(NamedTuple):
 @functools.cache
 def judge(size: int) -> Judge:
     """Return a classifier trained on the digits at `size` pixels."""
-    hyper = dataclasses.replace(classifier.PRESETS["small"], image_size=size)
-    dataset = data.load("digits", image_size=size)
-    run = classifier.build(hyper, dataset)
-    variables = _train(run, 0, 1).variables_of("classifier")
-    network = ConvNet()
+    found, dataset = recipe("classifier"), data.load("digits", image_size=size)
+    run = found.build(dataclasses.replace(found.presets["small"], image_size=size), dataset)
+    state, task = _train(run, 0), run.task
 
     @jax.jit
     def apply(images):
-        logits, state = network.apply(
-            variables, images, capture_intermediates=lambda module, _: module.name == "stage3", mutable="intermediates"
-        )
-        (activations,) = state["intermediates"]["stage3"]["__call__"]
-        return logits.argmax(-1), activations.mean((1, 2))
+        return classify.features_and_logits(task.network, task.variables(state), task.preprocess(images))
 
-    def classify(images):
+    def judged(images):
         parts = [apply(images[at : at + 256]) for at in range(0, len(images), 256)]
-        return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        features, logits = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        return logits.argmax(-1), features
 
-    test, train_ = (np.asarray(split.arrays["images"]) / np.float32(255) for split in (dataset.test, dataset.train))
-    accuracy = float((classify(test)[0] == dataset.test.arrays["labels"]).mean())
-    return Judge(classify, accuracy, classify(train_)[1])
+    return Judge(judged, task.scores(state)["accuracy"], judged(dataset.train.arrays["images"])[1])
 
 
 def samples(learnt: Learned, count: int = 1000) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return samples in [0, 1] and the labels that were asked for, in turn; None for unconditional generators."""
-    sampler = learnt.run.sampler
-    labels = np.arange(count) % sampler.classes if sampler.classes else None
-    images = sampler.generate(learnt.state, sampler.prior(jax.random.key(7), count), labels)
-    return (images - sampler.low) / (sampler.high - sampler.low), labels
+    """Return samples, as bytes, and the labels that were asked for, in turn; None for unconditional generators."""
+    task = learnt.run.task
+    labels = np.arange(count) % task.classes if task.classes else None
+    return task.sample(learnt.state, jax.random.key(7), count, labels=labels), labels

@@ -10,9 +10,10 @@ from genjax import data
 from genjax.engine import Network, init_state, move
 from genjax.gans import cyclegan
 from genjax.nn.patch import PatchDiscriminator
+from genjax.run.cli import main
+from genjax.run.optimizers import SECOND_HALF
 from tests.gans.learning import learned
 from train import cyclegan as recipe
-from train._cli import main
 
 
 def reference(pool, size, images, swap, places):
@@ -113,7 +114,7 @@ def test_losses_by_hand():
 
 
 def test_the_rate_is_constant_and_then_falls_to_zero():
-    rate = recipe.second_half(2e-4, 200)
+    rate = SECOND_HALF.schedule(2e-4, 200)
     for step, factor in ((0, 1), (99, 1), (100, 1), (150, 0.5), (199, 0.01), (200, 0)):
         assert float(rate(step)) == pytest.approx(2e-4 * factor, rel=1e-4, abs=1e-12)
 
@@ -150,11 +151,11 @@ def test_a_logit_of_the_discriminator_sees_70_pixels():
         (("--image-size", "8"), "at least 12 pixels"),
         (("--data", "digits"), "two domains"),
         (("--crop", "20"), "--crop 20"),
-        (("--pool", "0"), "--pool 50"),
+        (("--pool", "0"), "--pool 0: give a number at least 1"),
     ],
 )
 def test_what_cannot_work_is_one_clear_sentence(options, sentence, capsys, tmp_path):
-    assert main("cyclegan", recipe.PRESETS, recipe.build, (*options, "--out", str(tmp_path / "run"))) == 2
+    assert main("cyclegan", (*options, "--out", str(tmp_path / "run"))) == 2
     said = capsys.readouterr().err
     assert sentence in said
     assert "Traceback" not in said

@@ -1,7 +1,6 @@
 """One real optimizer step of every published configuration, at a reduced batch."""
 
 import dataclasses
-import importlib
 import math
 
 import jax
@@ -11,8 +10,8 @@ import pytest
 
 from genjax import data
 from genjax.engine import init_state, make_step
+from genjax.run.run import recipe
 from tests.engine.toy import worst
-from train._describe import KNOWN
 
 # Data sets keep their shapes and classes; of images there are as many as a batch takes.
 FAST = (
@@ -32,23 +31,21 @@ def images_like(spec: str, size: int | None) -> data.Dataset:
     """Return random images of the shape and with as many classes as `spec` has."""
     if spec.startswith("mixture:"):
         return data.load(spec)
-    (height, width, channels), classes, *_ = KNOWN[spec]
-    shape = (height, width, channels) if size is None else (size, size, channels)
+    facts = data.known(spec, image_size=size)
+    (shape, _), classes = facts.columns["images"], len(facts.class_names)
     random = np.random.Generator(np.random.Philox(0))
     count = max(64, classes)  # a class number at or above the number of images is refused
     arrays = {"images": random.integers(0, 256, (count, *shape), np.uint8)}
     if classes:
         arrays["labels"] = random.integers(0, classes, count, np.int32)
-    return data.Dataset(spec, data.Arrays(arrays), data.Arrays(arrays), tuple(map(str, range(classes))))
+    return data.Dataset(spec, data.Arrays(arrays), data.Arrays(arrays), facts.class_names)
 
 
 @pytest.mark.parametrize(("name", "preset"), [*FAST, *(pytest.param(*each, marks=pytest.mark.slow) for each in SLOW)])
 def test_a_step_changes_every_network_and_its_losses_are_finite(name, preset):
-    recipe = importlib.import_module(f"train.{name}")
-    hyper = dataclasses.replace(recipe.PRESETS[preset], batch_size=BATCH)
-    if hyper.epochs is not None:
-        hyper = dataclasses.replace(hyper, epochs=None, steps=1000)
-    phase = recipe.build(hyper, images_like(hyper.data, hyper.image_size)).phases[-1]
+    found = recipe(name)
+    hyper = dataclasses.replace(found.presets[preset], batch_size=BATCH, epochs=None, steps=1000)
+    phase = found.build(hyper, images_like(hyper.data, hyper.image_size)).phases[-1]
     game, key = phase.game, jax.random.key(0)
     repeats = game.batches_per_step
     raw = phase.feed.split.take(np.arange(BATCH * repeats) % len(phase.feed.split))
@@ -70,5 +67,4 @@ def test_a_step_changes_every_network_and_its_losses_are_finite(name, preset):
 
 def test_every_published_preset_is_among_them():
     for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "unrolled"):
-        presets = importlib.import_module(f"train.{name}").PRESETS
-        assert {(name, preset) for preset in presets} - {(name, "small")} <= {*FAST, *SLOW}
+        assert {(name, preset) for preset in recipe(name).presets} - {(name, "small")} <= {*FAST, *SLOW}

@@ -178,14 +178,15 @@ def placeholder(size, count=256):
     return Dataset("noise", Arrays({"images": draw}), Arrays({"images": draw[:64]}))
 
 
+SMALL, PAPER = recipe.PRESETS["small"], recipe.PRESETS["paper"]
 TINY = dataclasses.replace(
-    recipe.SMALL, steps=14, latent=LATENT, base=16, limit=6, batches=(8, 4), first_images=24, fade_images=16,
+    SMALL, steps=14, latent=LATENT, base=16, limit=6, batches=(8, 4), first_images=24, fade_images=16,
     stable_images=12, half_life=100.0,
 )  # fmt: skip
 
 
 def test_the_stages_of_the_published_schedule():
-    plan = recipe.stages(recipe.PAPER, 1024, recipe.PAPER.steps)
+    plan = recipe.stages(PAPER, 1024, PAPER.steps)
     assert [(stage.size, stage.fading) for stage in plan[:4]] == [(4, False), (8, True), (8, False), (16, True)]
     assert len(plan) == 17
     assert {stage.size: stage.batch for stage in plan} == {
@@ -218,7 +219,7 @@ def test_images_are_averaged_down_to_the_phase():
         (2, {}, "cannot reach 2; give --image-size 4"),
         (16, {"first_size": 32}, "--first-size 32"),
         (16, {"batches": (8, 1)}, "at least 2"),
-        (16, {"decay": True}, "leave out --decay"),
+        (16, {"rate_warm_up": 0.1}, "leave out --rate-warm-up"),
     ],
 )
 def test_what_cannot_work_is_one_clear_sentence(size, options, sentence):
@@ -241,7 +242,7 @@ def test_a_run_resumed_in_a_fade_equals_one_that_was_never_stopped(stop, tmp_pat
     class Enough(Exception):
         pass
 
-    def interrupt(state, folder, step):  # called after the checkpoint of the same step
+    def interrupt(state, step):  # called after the checkpoint of the same step
         raise Enough
 
     with pytest.raises(Enough):
@@ -256,10 +257,10 @@ def test_a_run_resumed_in_a_fade_equals_one_that_was_never_stopped(stop, tmp_pat
 
 def test_samples_in_a_fade_and_at_the_end_of_a_phase_have_the_size_of_the_data():
     run = recipe.build(TINY, placeholder(16))
-    latents = run.sampler.prior(KEY, 3)
+    latents = run.task.latents(KEY, 3)
     for index, done in ((0, 0), (0, 3), (1, 5), (1, 7), (2, 8), (3, 12), (3, 14)):
         state = start(run.phases[index].game).replace(step=jnp.int32(done))
-        samples = run.sampler.generate(state, latents, None)
+        samples = run.task.generate(state, latents)
         assert samples.shape == (3, 16, 16, 1)
         size = (4, 8, 8, 16)[index]
         np.testing.assert_array_equal(samples, recipe.enlarge(samples[:, :: 16 // size, :: 16 // size], 16))
@@ -283,11 +284,11 @@ def test_one_step_of_the_published_networks_at_64_pixels_and_a_batch_of_2():
 @pytest.mark.slow
 def test_the_small_preset_comes_close_to_the_digits(tmp_path):
     """Ends within twice the distance between real images, and below a quarter of the untrained networks' distance."""
-    hyper = recipe.SMALL
+    hyper = SMALL
     run = recipe.build(hyper, load(hyper.data, image_size=hyper.image_size))
     untrained = start(run.phases[-1].game).replace(step=jnp.int32(hyper.steps))
-    before = run.evaluate(untrained)["sliced_wasserstein"]
+    before = run.task.scores(untrained)["sliced_wasserstein"]
     result = train(run.phases, parallel.jit_plan(jax.devices()[:1]), seed=0, folder=tmp_path, settings=settings())
-    after = run.evaluate(result.state)
+    after = run.task.scores(result.state)
     assert after["sliced_wasserstein"] < 0.25 * before
     assert after["sliced_wasserstein"] < 2 * after["real_against_real"]

@@ -1,16 +1,17 @@
 """The recipes: sizes of the published configurations, and refusals."""
 
 import dataclasses
-import importlib
 import json
 
 import jax
 import numpy as np
 import pytest
 
-from genjax import data
+from genjax import data, parallel
+from genjax.engine.loop import Settings, train
+from genjax.run.cli import main
+from genjax.run.run import recipe
 from train import cgan, wgan
-from train._cli import main
 
 OTHERS = {
     ("gan", "cifar10"): {"generator": 89_395_072, "discriminator": 37_393_601},
@@ -44,8 +45,7 @@ PAPER = {
 
 
 def run(name, *options):
-    recipe = importlib.import_module(f"train.{name}")
-    return main(name, recipe.PRESETS, recipe.build, options)
+    return main(name, options)
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -56,7 +56,6 @@ def test_the_paper_preset_describes_itself_without_its_data(name, capsys):
     assert set(described["optimizers"]) == set(PAPER[name])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("name", "preset"), OTHERS)
 def test_every_published_preset_describes_itself(name, preset, capsys):
     assert run(name, preset, "--describe") == 0
@@ -78,6 +77,27 @@ def test_the_critic_warms_up_in_a_phase_of_its_own(capsys):
     assert second["batch"]["images"][0] == 5
 
 
+def test_bursts_of_the_critic_share_two_programs_and_one_data_set_on_the_device():
+    hyper = dataclasses.replace(wgan.PRESETS["small"], steps=12, warm_up=2, burst_every=4, batch_size=8)
+    run = wgan.build(hyper, data.load(hyper.data))
+    assert [phase.steps for phase in run.phases] == [2, 2, 1, 3, 1, 3]
+    plan, put, compiled = parallel.jit_plan(jax.devices()[:1]), [], []
+
+    def put_source(arrays):
+        put.append(arrays)
+        return plan.put_source(arrays)
+
+    def compile(steps):
+        compiled.append(plan.compile(steps))
+        return compiled[-1]
+
+    watched = plan._replace(put_source=put_source, compile=compile)
+    result = train(run.phases, watched, seed=0, settings=Settings(fuse=1))
+    assert int(result.state.step) == 12
+    assert len(put) == 1
+    assert [program._cache_size() for program in compiled] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -85,13 +105,13 @@ def test_the_critic_warms_up_in_a_phase_of_its_own(capsys):
         (("dcgan", "--data", "mixture:ring"), "leave out image_size"),
         (("sngan", "--labels"), "--networks residual"),
         (("wgan_gp", "paper", "--data", "digits", "--image-size", "12"), "doublings do not reach 12 pixels"),
-        (("unrolled", "--look-ahead", "-1"), "0 for none"),
+        (("unrolled", "--look-ahead", "-1"), "--look-ahead -1: give a number at least 0"),
         (("sngan", "--devices", "3"), "cannot be split evenly"),
-        (("cgan", "--label-noise", "2"), "from 0 to 1"),
-        (("unrolled", "--layers", "0"), "at least 1 hidden layer"),
-        (("wgan", "--limit", "0"), "a limit above 0"),
+        (("cgan", "--label-noise", "2"), "--label-noise 2: give a number at least 0 and at most 1"),
+        (("unrolled", "--layers", "0"), "--layers 0: give a number at least 1"),
+        (("wgan", "--limit", "0"), "--limit 0: give a number above 0"),
         (("wgan_gp", "lsun_strided", "--data", "digits", "--image-size", "18"), "not 18; give --image-size 32"),
-        (("wgan_gp", "lsun", "--data", "digits", "--image-size", "20"), "doublings do not reach 20 pixels"),
+        (("wgan_gp", "lsun", "--data", "digits", "--image-size", "20"), "5 x 5 pixels cannot be halved"),
         (("sngan", "plain", "--data", "digits", "--image-size", "20"), "doublings do not reach 20 pixels"),
         (("sngan", "plain", "--data", "digits", "--image-size", "32", "--discriminator-widths", "64"), "seven"),
     ],
@@ -100,6 +120,7 @@ def test_the_critic_warms_up_in_a_phase_of_its_own(capsys):
 def test_what_cannot_work_is_one_clear_sentence(arguments, sentence, capsys, tmp_path):
     assert run(*arguments, "--out", str(tmp_path / "run")) == 2
     said = capsys.readouterr().err
+    assert said.startswith("error: ")
     assert sentence in said
     assert "Traceback" not in said
     assert not (tmp_path / "run").exists()
@@ -109,12 +130,12 @@ def test_images_without_labels_are_refused_by_the_conditional_models():
     images = data.Arrays({"images": np.zeros((4, 8, 8, 1), np.uint8)})
     missing = data.Arrays({**images.arrays, "labels": np.array([0, 1, -1, 1])})
     for name, changes in (("cgan", {}), ("sngan", {"networks": "residual", "labels": True})):
-        recipe = importlib.import_module(f"train.{name}")
-        hyper = dataclasses.replace(recipe.PRESETS["small"], **changes)
+        found = recipe(name)
+        hyper = dataclasses.replace(found.presets["small"], **changes)
         with pytest.raises(ValueError, match="needs labels"):
-            recipe.build(hyper, data.Dataset("plain", images, images))
+            found.build(hyper, data.Dataset("plain", images, images))
         with pytest.raises(ValueError, match="without one"):
-            recipe.build(hyper, data.Dataset("partly", missing, missing, ("0", "1")))
+            found.build(hyper, data.Dataset("partly", missing, missing, ("0", "1")))
 
 
 def test_label_noise_draws_that_share_anew():

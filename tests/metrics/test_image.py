@@ -53,5 +53,8 @@ def test_bad_input_teaches():
         psnr(IMAGES, TARGETS, border=15)
     with pytest.raises(ValueError, match="11 x 11 pixels does not fit into 10 x 22"):
         ssim(IMAGES, TARGETS, border=10)
+    for score in (lambda x: psnr(IMAGES, x), lambda x: ssim(x, x), luma, sharpness):
+        with pytest.raises(ValueError, match="not uint8; divide bytes by 255"):
+            score(REFERENCES["images"])
     with pytest.raises(ValueError, match="not of 1 channels"):
         luma(IMAGES[..., :1])

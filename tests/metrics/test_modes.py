@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from genjax.data.mixtures import draw, ring
+from genjax.data.drawn.mixtures import draw, ring
 from genjax.metrics.modes import class_coverage, coverage
 
 RING = ring()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from genjax.metrics.path_length import feature_distance, path_length, spherical
+from tests.metrics.references import REFERENCES
 
 KEY = jax.random.key(0)
 
@@ -62,6 +63,29 @@ def test_walks_in_z_go_over_the_sphere(endpoints):
     t = np.zeros(200) if endpoints else jax.random.uniform(jax.random.split(jax.random.fold_in(KEY, 0), 3)[2], (200,))
     step = spherical(first, second, np.asarray(t, np.float64) + 1e-2) - spherical(first, second, np.asarray(t))
     np.testing.assert_allclose(one.mean, trimmed((0.5 * step[:, 0] / 1e-2) ** 2).mean(), rtol=1e-3)
+
+
+@pytest.mark.parametrize("method", ["lerp", "slerp_unit"])
+def test_lengths_from_an_end_equal_those_of_torchmetrics(method):
+    latents = iter(REFERENCES["latents"])
+
+    def generate(z):
+        return jnp.tanh(z / jnp.linalg.norm(z, axis=-1, keepdims=True) @ REFERENCES["to_image"])
+
+    found = path_length(
+        lambda key, count: jnp.asarray(next(latents)),
+        generate,
+        lambda images: images @ REFERENCES["to_features"],
+        KEY,
+        mapping=(lambda z: z) if method == "lerp" else None,
+        endpoints=True,
+        pairs=201,
+        batch=201,
+        epsilon=1e-2,
+    )
+    mean, kept = REFERENCES[method]
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-3)
+    assert found.kept == kept
 
 
 def test_the_arc_starts_and_ends_at_its_ends_and_parallel_ends_do_no_harm():

@@ -11,9 +11,3 @@ def test_values_that_are_not_finite_are_refused():
     for pair in ((a, broken), (broken, a)):
         with pytest.raises(ValueError, match="2 of 6 samples are NaN or infinite"):
             sliced_wasserstein(*pair)
-
-
-def test_bytes_are_not_subtracted_as_bytes():
-    a = np.array([[3], [250]], np.uint8)
-    assert sliced_wasserstein(a, a[::-1]) == 0
-    np.testing.assert_allclose(sliced_wasserstein(a, a + np.uint8(5)), 5)

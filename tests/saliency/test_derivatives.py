@@ -170,16 +170,16 @@ STRUCTURES = {
     "mean, layer norm, dense": (lambda a: layer_norm(a.mean((0, 1))) @ MATRIX, "one direction per channel"),
     "1x1 conv, gelu, mean, dense": (
         lambda a: jax.nn.gelu(a @ SQUARE).mean((0, 1)) @ MATRIX,
-        "all positions at once",
+        "powers of one smooth layer",
     ),
     "layer norm per position": (lambda a: layer_norm(a).mean((0, 1)) @ MATRIX, "all positions at once"),
     "two sums": (
         lambda a: jnp.concatenate([a.mean((0, 1)), jax.nn.silu(a).mean((0, 1))]) @ np.concatenate([MATRIX, MATRIX]),
-        "all positions at once",
+        "powers of one smooth layer",
     ),
     "position embedding": (
         lambda a: jax.nn.gelu(a + KERNEL[:, :, :1, :][:, [0, 1, 2, 0], 0]).mean((0, 1)) @ MATRIX,
-        "all positions at once",
+        "powers of one smooth layer",
     ),
     "different weights per position": (
         lambda a: (a * KERNEL[:, [0, 1, 2, 0], 0]).mean((0, 1)) @ MATRIX,
@@ -190,7 +190,10 @@ STRUCTURES = {
         "forward mode",
     ),
     "attention": (attention, "forward mode"),
-    "3x3 conv, gelu": (lambda a: jax.nn.gelu(conv(a[None], KERNEL)).mean((1, 2))[0] @ MATRIX, "forward mode"),
+    "3x3 conv, gelu": (
+        lambda a: jax.nn.gelu(conv(a[None], KERNEL)).mean((1, 2))[0] @ MATRIX,
+        "powers of one smooth layer",
+    ),
     "half of the positions": (lambda a: a[:2].mean((0, 1)) @ MATRIX, "class moments, streamed"),
     "rolled by a relu": (lambda a: jax.nn.relu(jnp.roll(a, 1, 0) - a).mean((0, 1)) @ MATRIX, "class moments, streamed"),
     "minus the mean of the logits": (
@@ -397,7 +400,8 @@ def test_memory_is_bounded_by_the_chunk():
     a = jnp.ones((16, 16, 6))
 
     def bytes_used(chunk):
-        wrapped = jax.jit(lambda a: diagonal_derivatives(lambda v: head(v).astype(v.dtype), a, SOFTMAX, 0, chunk=chunk))
+        options = {"method": forward_mode, "chunk": chunk}
+        wrapped = jax.jit(lambda a: diagonal_derivatives(lambda v: head(v).astype(v.dtype), a, SOFTMAX, 0, **options))
         return wrapped.lower(a).compile().memory_analysis().temp_size_in_bytes
 
     small, large = bytes_used(8), bytes_used(64)
@@ -444,5 +448,5 @@ def test_bad_input_is_explained_in_one_sentence():
         diagonal_derivatives(lambda v: v.mean((1, 2)), a[None], EXP, 1)
     with pytest.raises(ValueError, match="order is 4"):
         diagonal_derivatives(head, a, EXP, 1, 4)
-    with pytest.raises(ValueError, match="EXP, SOFTMAX and LOGIT"):
+    with pytest.raises(ValueError, match="EXP, SIGMOID, SOFTMAX and LOGIT"):
         diagonal_derivatives(head, a, Score(class_probability), 1, method=piecewise_linear)

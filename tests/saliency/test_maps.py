@@ -267,7 +267,9 @@ def test_guarded_denominators_are_counted():
     assert int(everything.guarded) == ACTIVATIONS.size and float(jnp.abs(everything.raw).max()) == 0
     assert int(softmax_pp(linear_head, ACTIVATIONS, 1, guard=0.0).guarded) == 0
     dead = jax.jit(partial(grad_cam_pp, lambda a: linear_head(a * jnp.array([0, 1, 1, 1, 1, 1.0])[None, None])))
-    assert int(dead(ACTIVATIONS, 1).guarded) == 12  # a channel without influence: 0 / 0
+    assert (
+        int(dead(ACTIVATIONS, 1).guarded) == 0 and int(dead(ACTIVATIONS, 1).dead) == 12
+    )  # a channel without influence: 0 / 0
     assert dead(ACTIVATIONS, 1).weights[0] == 0
 
 

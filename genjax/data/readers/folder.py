@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genjax.data.dataset import DataError, Dataset, Unpaired
+from genjax.data.fingerprint import fingerprint
 from genjax.data.holdout import Rows, empty_classes, hold_out
 from genjax.data.options import DEFAULTS, Options, user_path
 from genjax.data.readers.image import CURE, suffixes
@@ -45,13 +46,15 @@ def load(directory: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
     sub-folders are no classes. image_size None needs images of one size; channels None is colour if any is in colour.
     DataError for a missing or empty folder, unreadable images, mixed sizes.
     """
-    root = user_path(directory)
-    if not os.path.isdir(root):
-        raise DataError(
-            f"{root} is not a directory; folder:DIR needs one that holds images or one sub-folder per class"
-        )
+    root = _root(directory)
     if any(os.path.isdir(root / name) for name in ("trainA", "trainB")):
         return _unpaired(root, options)
+    return load_with_paths(root, options)[0]
+
+
+def load_with_paths(directory: str | os.PathLike, options: Options = DEFAULTS) -> tuple[Dataset, list[list[str]]]:
+    """Return what `load` does of one domain, and the file of each training and each test image."""
+    root = _root(directory)
     names, parts = _parts(root)
     encoded, look, notes = _surveyed(root, parts, options)
     rows = _usable(parts, look)
@@ -62,7 +65,19 @@ def load(directory: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
         options.refuse_hold_out(root)
     train, test = (opened(encoded, part, look, options) for part in rows)
     notes += empty_classes(rows[0].labels, rows[1].labels, names)
-    return Dataset(f"folder:{root.name}", train, test, names, notes=tuple(notes))
+    paths = [path for part in parts for path in part.listing.paths]
+    mark = fingerprint(paths, root)
+    dataset = Dataset(f"folder:{root.name}", train, test, names, fingerprint=mark, notes=tuple(notes))
+    return dataset, [[paths[number] for number in part.numbers] for part in rows]
+
+
+def _root(directory: str | os.PathLike) -> pathlib.Path:
+    root = user_path(directory)
+    if not os.path.isdir(root):
+        raise DataError(
+            f"{root} is not a directory; folder:DIR needs one that holds images or one sub-folder per class"
+        )
+    return root
 
 
 def _unpaired(root: pathlib.Path, options: Options) -> Dataset:
@@ -84,7 +99,11 @@ def _unpaired(root: pathlib.Path, options: Options) -> Dataset:
         options.refuse_hold_out(root)
     halves = [opened(encoded, part, look, options) for part in rows]
     return Dataset(
-        f"folder:{root.name}", Unpaired(halves[0], halves[1]), Unpaired(halves[2], halves[3]), notes=tuple(notes)
+        f"folder:{root.name}",
+        Unpaired(halves[0], halves[1]),
+        Unpaired(halves[2], halves[3]),
+        fingerprint=fingerprint([path for part in parts for path in part.listing.paths], root),
+        notes=tuple(notes),
     )
 
 

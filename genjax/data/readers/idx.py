@@ -10,6 +10,7 @@ import zlib
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset
+from genjax.data.fingerprint import fingerprint
 from genjax.data.holdout import empty_classes
 from genjax.data.labels import check_labels, number_names
 from genjax.data.options import DEFAULTS, Options, user_path
@@ -27,10 +28,11 @@ def load(directory: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
             f"{root} is not a directory; idx:DIR needs one with train-images-idx3-ubyte.gz and its siblings"
         )
     options.refuse_hold_out(root)
-    splits, classes = {}, None
+    splits, classes, paths = {}, None, []
     for split, prefix in _PARTS.items():
         images_path = _find(root, f"{prefix}-images-idx3-ubyte")
         labels_path = _find(root, f"{prefix}-labels-idx1-ubyte")
+        paths += [images_path, labels_path]
         images, numbers = read(images_path, 3)[..., None], read(labels_path, 1)
         labels = check_labels(numbers, len(images), classes, str(labels_path))
         classes = classes or len(number_names(labels))
@@ -38,7 +40,7 @@ def load(directory: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
     train, test = splits.values()
     names = number_names(train.arrays["labels"])
     notes = empty_classes(train.arrays["labels"], test.arrays["labels"], names)
-    return Dataset(f"idx:{root.name}", train, test, names, notes=tuple(notes))
+    return Dataset(f"idx:{root.name}", train, test, names, fingerprint=fingerprint(paths, root), notes=tuple(notes))
 
 
 def _find(root: pathlib.Path, stem: str) -> pathlib.Path:

@@ -13,7 +13,7 @@ from genjax.data.errors import DataError, reason
 from genjax.data.readers import bounds
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.Image import Image, Resampling
 
 CURE = "repair or delete it"
 LARGEST = 89_478_485
@@ -142,6 +142,36 @@ def plain(picture: "Image", white: White | None = None) -> "Image":
     return picture.point(lambda value: 255 * (value > 0)) if white is not None and white.shallow == 1 else picture
 
 
+def examine_map(file: str | os.PathLike | IO[bytes], name: object = None) -> Seen:
+    """Return what a label map holds.  peak: the largest class.  deep: 255, which is no class, occurs. DataError."""
+    numbers = read_map(file, name)
+    classes = numbers[numbers < 255]
+    height, width, _ = numbers.shape
+    return Seen(height, width, 1, int(classes.max()) if classes.size else 0, classes.size < numbers.size)
+
+
+def read_map(file: str | os.PathLike | IO[bytes], name: object = None, image_size: int | None = None) -> np.ndarray:
+    """Return the numbers that a label map stores, uint8[height, width, 1], by the nearest pixel where it is resized.
+
+    Palettes count by their numbers, not their colours. DataError for files that hold something else.
+    """
+    with _opened(file, name) as picture:
+        from PIL import Image as pillow
+        from PIL import ImageOps
+
+        if picture.format in ("JPEG", "MPO"):
+            raise DataError("it is a JPEG, whose losses change the numbers of classes; save label maps as PNG")
+        if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
+            raise DataError(f"it is in colour ({picture.mode}); a label map is grey or has a palette, a number a pixel")
+        values = np.asarray(ImageOps.exif_transpose(picture))
+        if values.min() < 0 or values.max() > 255:
+            raise DataError(
+                f"its numbers go from {values.min()} to {values.max()}; classes are 0 .. 254, and 255 is none"
+            )
+        numbers = pillow.fromarray(values.astype(np.uint8))
+        return np.asarray(_square(numbers, image_size, pillow.Resampling.NEAREST))[..., None]
+
+
 def _deep_values(picture: "Image") -> np.ndarray:
     values = np.asarray(picture)
     if values.min() < 0 or values.max() > 65535:
@@ -158,14 +188,16 @@ def fit(picture: "Image", image_size: int | None, channels: int | None) -> np.nd
 
     if channels is not None:
         picture = picture.convert("L" if channels == 1 else "RGB")
-    if image_size is not None and picture.size != (image_size, image_size):
-        side = min(picture.size)
-        left, top = (picture.width - side) / 2, (picture.height - side) / 2
-        picture = picture.resize(
-            (image_size, image_size), pillow.Resampling.BICUBIC, box=(left, top, left + side, top + side)
-        )
-    array = np.array(picture, np.uint8)
+    array = np.array(_square(picture, image_size, pillow.Resampling.BICUBIC), np.uint8)
     return array[..., None] if array.ndim == 2 else array
+
+
+def _square(picture: "Image", image_size: int | None, resample: "Resampling") -> "Image":
+    if image_size is None or picture.size == (image_size, image_size):
+        return picture
+    side = min(picture.size)
+    left, top = (picture.width - side) / 2, (picture.height - side) / 2
+    return picture.resize((image_size, image_size), resample, box=(left, top, left + side, top + side))
 
 
 def fit_all(images: np.ndarray, image_size: int | None, channels: int | None) -> np.ndarray:

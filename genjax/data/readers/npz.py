@@ -7,6 +7,7 @@ import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset
 from genjax.data.errors import reason
+from genjax.data.fingerprint import fingerprint
 from genjax.data.holdout import Rows, empty_classes, hold_out
 from genjax.data.labels import check_labels, check_names, number_names
 from genjax.data.options import DEFAULTS, Options, user_path
@@ -53,7 +54,7 @@ def load(path: str | os.PathLike, options: Options = DEFAULTS) -> Dataset:
         Arrays({"images": x} if y is None else {"images": x, "labels": y}) for x, y in zip(images, labels, strict=True)
     )
     notes += empty_classes(labels[0], labels[1], names)
-    return Dataset(path.stem, train, test, names, notes=tuple(notes))
+    return Dataset(path.stem, train, test, names, fingerprint=fingerprint([path], path.parent), notes=tuple(notes))
 
 
 def _read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], list[tuple[str, str]]]:

@@ -8,8 +8,9 @@ import hashlib
 import os
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import IO, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from genjax.data.options import Options
 from genjax.data.readers import image
 from genjax.data.readers.cache import cache_folder, memory_map, run_in_threads
 from genjax.files import atomic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 _NAMED = 10
 _GROUP = 64
@@ -30,18 +34,25 @@ class Encoded(NamedTuple):
 
     open: number -> a path or a file.  name: number -> what messages call it.
     stamps: one for each, which changes when the image does.  origin: what changes when any of them may have.
+    kind: what is taken of each file: the image, its left or right half, or a label map's numbers.
     """
 
     open: Callable[[int], str | IO[bytes]]
     name: Callable[[int], str]
     stamps: Sequence[object]
     origin: object = None
+    kind: Literal["image", "left", "right", "map"] = "image"
 
 
 class Look(NamedTuple):
-    """What all usable images come out as.  usable: their numbers, ascending.  notes: sentences on what was done."""
+    """What all usable images come out as.
+
+    usable: their numbers, ascending.  seen: of every number, usable or not, what `image.Seen` says, in fields of the
+    same names.  notes: sentences on what was done.
+    """
 
     usable: np.ndarray
+    seen: np.ndarray
     shape: tuple[int, int, int]
     white: image.White
     notes: tuple[str, ...]
@@ -56,25 +67,33 @@ def survey(encoded: Encoded, options: Options, where: object, broken: Sequence[s
     """
     if options.channels not in (None, 1, 3):
         raise DataError(f"image files are read in grey or colour; channels {options.channels} must be 1, 3 or left out")
-    seen, problems = _examined(encoded, options.cache_dir)
+    everything, problems = _examined(encoded, options.cache_dir)
     problems = [*broken, *problems]
     notes: list[str] = []
-    usable = np.flatnonzero(seen["channels"])
+    usable = np.flatnonzero(everything["channels"])
     if problems:
         total = len(usable) + len(problems)
         if not options.skip_unreadable or not len(usable):
             raise DataError(_listed(problems, total, where))
         faults = "; ".join(map(_fault, problems[:_NAMED])) + ("; ..." if len(problems) > _NAMED else "")
         notes.append(f"left out {len(problems)} of {total} files that cannot be read: {faults}")
-    seen = seen[usable]
-    white = _white(seen, notes)
-    depth = options.channels or int(seen["channels"].max())
+    if encoded.kind in ("left", "right"):
+        odd = usable[everything["width"][usable] % 2 == 1]
+        if len(odd):
+            raise DataError(
+                f"{encoded.name(int(odd[0]))} is {everything['width'][odd[0]]} pixels wide, which is no pair of halves "
+                "side by side; use an even width, or folders A and B"
+            )
+        everything["width"] //= 2
+    seen = everything[usable]
+    white = image.White() if encoded.kind == "map" else _white(seen, notes)
+    depth = 1 if encoded.kind == "map" else options.channels or int(seen["channels"].max())
     grey = int((seen["channels"] == 1).sum())
-    if options.channels is None and 0 < grey < len(seen):
+    if encoded.kind != "map" and options.channels is None and 0 < grey < len(seen):
         notes.append(f"{grey} of {len(seen)} images are grey and get three equal channels, as others are in colour")
     size = options.image_size
     if size is not None:
-        return Look(usable, (size, size, depth), white, tuple(notes))
+        return Look(usable, everything, (size, size, depth), white, tuple(notes))
     sizes = Counter(zip(seen["height"].tolist(), seen["width"].tolist(), strict=True))
     if len(sizes) > 1:
         (first, _), (second, _) = sizes.most_common(2)
@@ -85,7 +104,7 @@ def survey(encoded: Encoded, options: Options, where: object, broken: Sequence[s
             f"is {second[0]} x {second[1]}; pass image_size to resize and crop them all"
         )
     [(height, width)] = sizes
-    return Look(usable, (height, width, depth), white, tuple(notes))
+    return Look(usable, everything, (height, width, depth), white, tuple(notes))
 
 
 def opened(encoded: Encoded, rows: Rows, look: Look, options: Options) -> Arrays | Files:
@@ -94,11 +113,15 @@ def opened(encoded: Encoded, rows: Rows, look: Look, options: Options) -> Arrays
 
     def decode(index: int) -> np.ndarray:
         number = int(rows.numbers[index])
-        picture = image.read(encoded.open(number), encoded.name(number), white=look.white)
-        found = image.fit(picture, options.image_size, look.shape[2])
+        file, name = encoded.open(number), encoded.name(number)
+        if encoded.kind == "map":
+            found = image.read_map(file, name, options.image_size)
+        else:
+            picture = _part(image.read(file, name, white=look.white), encoded.kind)
+            found = image.fit(picture, options.image_size, look.shape[2])
         if found.shape != look.shape:
             raise DataError(
-                f"{encoded.name(number)} is {found.shape[0]} x {found.shape[1]} (height x width) but others are "
+                f"{name} is {found.shape[0]} x {found.shape[1]} (height x width) but others are "
                 f"{look.shape[0]} x {look.shape[1]}; pass image_size to resize and crop them all"
             )
         return found
@@ -107,8 +130,35 @@ def opened(encoded: Encoded, rows: Rows, look: Look, options: Options) -> Arrays
     if options.stream:
         return files
     stamps = [encoded.stamps[row] for row in rows.numbers]
-    key = ("images", 2, PIL.__version__, look.shape, options.image_size, look.white, encoded.origin, stamps)
+    key = (
+        "images",
+        2,
+        PIL.__version__,
+        look.shape,
+        options.image_size,
+        look.white,
+        encoded.kind,
+        encoded.origin,
+        stamps,
+    )
     return memory_map(files, key, options.cache_dir)
+
+
+def joined(columns: Mapping[str, Arrays | Files]) -> Arrays | Files:
+    """Return one split of which row i holds image i of every column, as "images" and under the other names."""
+    images = columns["images"]
+    others = {name: split for name, split in columns.items() if name != "images"}
+    if isinstance(images, Files):
+        return replace(images, others=others)
+    arrays = {name: split.arrays["images"] for name, split in others.items() if isinstance(split, Arrays)}
+    return Arrays({**images.arrays, **arrays})
+
+
+def _part(picture: "Image", kind: str) -> "Image":
+    middle = picture.width // 2
+    if kind == "image":
+        return picture
+    return picture.crop((0, 0, middle, picture.height) if kind == "left" else (middle, 0, 2 * middle, picture.height))
 
 
 _SEEN = np.dtype(
@@ -120,7 +170,8 @@ def _examined(encoded: Encoded, cache_dir: str | os.PathLike | None) -> tuple[np
     """Return a row of _SEEN for every image, channels 0 where it is broken, and a sentence for each of those."""
     import PIL
 
-    key = ("survey", 1, PIL.__version__, encoded.origin, list(encoded.stamps))
+    key = ("survey", 1, PIL.__version__, encoded.kind == "map", encoded.origin, list(encoded.stamps))
+    examine = image.examine_map if encoded.kind == "map" else image.examine
     path = cache_folder(cache_dir) / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.seen.npy"
     seen = np.zeros(len(encoded.stamps), _SEEN)
     with contextlib.suppress(OSError, ValueError, EOFError):  # absent or damaged: look at all again
@@ -133,7 +184,7 @@ def _examined(encoded: Encoded, cache_dir: str | os.PathLike | None) -> tuple[np
     def look(group: np.ndarray) -> int:
         for number in group:
             try:
-                found = image.examine(encoded.open(number), encoded.name(number))
+                found = examine(encoded.open(number), encoded.name(number))
                 seen[number] = (found.height, found.width, found.channels, found.peak, found.deep)
             except DataError as error:
                 problems.append(str(error))

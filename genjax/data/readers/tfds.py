@@ -10,6 +10,7 @@ import numpy as np
 
 from genjax.data.dataset import DataError, Dataset, Facts
 from genjax.data.errors import reason
+from genjax.data.fingerprint import fingerprint
 from genjax.data.holdout import SHARE, Rows, empty_classes, hold_out
 from genjax.data.labels import check_labels
 from genjax.data.options import DEFAULTS, Options, user_path
@@ -48,7 +49,8 @@ def load(name: str, options: Options = DEFAULTS) -> Dataset:
         options.refuse_hold_out(f"tfds:{name}")
     train, test = (opened(encoded, part, look, options) for part in rows)
     notes += empty_classes(rows[0].labels, rows[1].labels, names)
-    return Dataset(_title(builder, first_split), train, test, names, notes=tuple(notes))
+    mark = fingerprint(sorted(pathlib.Path(builder.data_path).iterdir()), builder.data_path)
+    return Dataset(_title(builder, first_split), train, test, names, fingerprint=mark, notes=tuple(notes))
 
 
 def _named_split(name: str) -> tuple[str, str]:
@@ -64,8 +66,8 @@ def _title(builder: Any, split: str) -> str:
 def _encoded(builder: Any, name: str, sources: dict[str, Any]) -> Encoded:
     """Return the examples of all splits one after the other."""
     starts = np.cumsum([0, *map(len, sources.values())])
-    files = [(path.name, path.stat().st_mtime_ns) for path in sorted(pathlib.Path(builder.data_path).iterdir())]
-    stamp = (str(builder.data_path), builder.info.full_name, tuple(files))
+    files = sorted(pathlib.Path(builder.data_path).iterdir())
+    stamp = (str(builder.data_path), builder.info.full_name, fingerprint(files, builder.data_path))
 
     def place(number: int) -> tuple[str, int]:
         split = int(np.searchsorted(starts, number, "right")) - 1
@@ -90,7 +92,7 @@ def _declared(builder: Any, encoded: Encoded, options: Options) -> Look:
     height, width, channels = (declared or number for declared, number in zip(given, found, strict=True))
     depth = options.channels or (1 if channels == 1 else 3)
     shape = (options.image_size or height, options.image_size or width, depth)
-    return Look(np.arange(len(encoded.stamps)), shape, White(), ())
+    return Look(np.arange(len(encoded.stamps)), np.empty(0), shape, White(), ())
 
 
 def facts(name: str) -> Facts:
@@ -108,6 +110,7 @@ def facts(name: str) -> Facts:
         train=count if second else count - held,
         test=builder.info.splits[second].num_examples if second else held,
         class_names=names,
+        fingerprint=fingerprint(sorted(pathlib.Path(builder.data_path).iterdir()), builder.data_path),
     )
 
 

@@ -9,26 +9,40 @@ moments, E_n = sum_q p_q (d_q - d_c)^n, and
 The class itself contributes nothing to E_n: it is left out, so that no digits are lost as p approaches 1.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
 from genjax.saliency.calculus.float64 import Pair, as_pairs, from_pair, in_double
-from genjax.saliency.calculus.forward import Derivatives, Head, Route, assemble, one_hot, powers, score_value, stream
+from genjax.saliency.calculus.forward import (
+    Derivatives,
+    Head,
+    Route,
+    assemble,
+    curve3,
+    of_exponential,
+    one_hot,
+    powers,
+    score_value,
+    stream,
+)
 from genjax.saliency.calculus.pooled import kernels, spread
 from genjax.saliency.calculus.proof import prove_piecewise_linear
 from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
-from genjax.saliency.scores import Score, class_log_probability, class_logit
+from genjax.saliency.scores import Score, class_log_probability, class_log_sigmoid, class_logit
 
 
 def piecewise_linear(
     head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
 ) -> Derivatives:
-    """Closed form for a head that is proved piecewise linear, and the scores `EXP`, `SOFTMAX` and `LOGIT`.
+    """Closed form for a head that is proved piecewise linear, and the scores `EXP`, `SIGMOID`, `SOFTMAX` and `LOGIT`.
 
-    EXP and LOGIT need one gradient. SOFTMAX needs the class moments: from one matrix for heads with a spatial mean,
-    otherwise streamed over the classes, `chunk` gradients at a time. Raises ValueError for other heads (naming what is
-    in the way) and scores.
+    EXP, SIGMOID and LOGIT need one gradient. SOFTMAX needs the class moments: from one matrix for heads with a spatial
+    mean, otherwise streamed over the classes, `chunk` gradients at a time. Raises ValueError for other heads (naming
+    what is in the way) and scores.
     """
     proof = prove_piecewise_linear(head, activations)
     if not proof.piecewise_linear:
@@ -37,7 +51,7 @@ def piecewise_linear(
         )
     if not has_closed_form(score):
         raise ValueError(
-            "the closed form knows the scores EXP, SOFTMAX and LOGIT: use forward_mode or auto for your own"
+            "the closed form knows the scores EXP, SIGMOID, SOFTMAX and LOGIT: use forward_mode or auto for your own"
         )
     flat = flatten(head, activations)
     if flat.has_while:
@@ -48,7 +62,12 @@ def piecewise_linear(
 
 def has_closed_form(score: Score) -> bool:
     """Whether a piecewise linear head needs no higher derivative rule for this score."""
-    return score.function is class_logit or (score.function is class_log_probability and score.exponentiated)
+    return of_one_logit(score) or (score.function is class_log_probability and score.exponentiated)
+
+
+def of_one_logit(score: Score) -> bool:
+    """Whether the score is a function of the explained class's logit alone."""
+    return score.function in (class_logit, class_log_sigmoid)
 
 
 def linear_route(
@@ -60,19 +79,37 @@ def linear_route(
     chunk: int,
 ) -> Derivatives:
     """`piecewise_linear` without the proof, for a head whose structure has been read."""
-    if score.function is class_logit:
-        value, gradient = jax.value_and_grad(lambda a: head(a)[class_index])(activations)
-        derivatives = powers(gradient, value, Route("powers of the gradient", "the head is proved piecewise linear"))
-        if score.exponentiated:
-            return derivatives
-        nothing = jnp.zeros_like(gradient)
-        residual = (derivatives.residual[0], nothing, nothing)
-        return derivatives._replace(second=nothing, third=nothing, residual=residual)
+    if of_one_logit(score):
+        return _of_one_logit(head, activations, score, class_index)
     if structure is not None and structure.uniform:
         return _moments_of_pooled(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     if structure is not None and structure.kernel is not None and structure.tail_is_diagonal:
         return _moments_of_masked(structure, activations, wide_logits(head, activations), score, class_index, chunk)
     return _moments_streamed(head, activations, score, class_index, chunk)
+
+
+def _of_one_logit(head: Head, activations: jax.Array, score: Score, class_index: jax.Array) -> Derivatives:
+    """Y^(n) = f^(n)(S_c) g^n with the gradient g of S_c."""
+    value, gradient = jax.value_and_grad(lambda a: head(a)[class_index])(activations)
+    route = Route("powers of the gradient", "the head is proved piecewise linear")
+    if score.function is class_logit:
+        derivatives = powers(gradient, value, route)
+        if score.exponentiated:
+            return derivatives
+        nothing = jnp.zeros_like(gradient)
+        residual = (derivatives.residual[0], nothing, nothing)
+        return derivatives._replace(second=nothing, third=nothing, residual=residual)
+    logits = wide_logits(head, activations)
+
+    def wide(logits, class_index, gradient):
+        s, slope = from_pair(logits), jnp.arange(logits[0].size, dtype=jnp.int32) == class_index
+        along = curve3(lambda t: score.function(s + t * slope, class_index), jnp.float64)
+        scale = of_exponential(*along) if score.exponentiated else along
+        g = gradient.astype(jnp.float64)
+        return as_pairs(tuple(c * g**n for n, c in enumerate(scale, 1)), gradient.dtype)
+
+    pairs = in_double(wide, logits, class_index, gradient)
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
 
 
 def _moments_of_pooled(
@@ -132,37 +169,54 @@ def _moments_streamed(
     head: Head, activations: jax.Array, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
     logits, pullback = wide_logits(head, activations), jax.vjp(head, activations)[1]
-    own = pullback(one_hot(class_index, logits[0]))[0]
-    classes, dtype = logits[0].size, activations.dtype
+    pairs = stream_moments(pullback, activations, logits, class_index, chunk)
+    classes = logits[0].size
+    route = Route(
+        "class moments, streamed",
+        f"the head is proved piecewise linear: {classes} gradients, {min(chunk, classes)} at a time",
+    )
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+
+
+def stream_moments(
+    along: Callable[[jax.Array], tuple[jax.Array, ...]],
+    like: jax.Array,
+    logits: Pair,
+    class_index: jax.Array,
+    chunk: int,
+) -> Any:
+    """Derivatives of a probability (over it) from those of the logits, class by class: ((d1, d2, d3), residuals).
+
+    `along(cotangent of the logits)` gives their first derivatives (or the first three), each of the shape of `like`.
+    With the derivatives x_n of S_q - S_c, those of f = sum_q exp(S_q - S_c), over f, are E_1 = E x_1, E_2 = E (x_1^2 +
+    x_2) and E_3 = E (x_1^3 + 3 x_1 x_2 + x_3).
+    """
+    own = along(one_hot(class_index, logits[0]))
+    classes, dtype = logits[0].size, like.dtype
     chunk = min(chunk, classes)
 
-    def wide(high, low, logits, class_index, members, gradients, own):
+    def wide(high, low, logits, class_index, members, derivatives, own):
         _, probabilities = _probabilities(logits, class_index)
         weights = jnp.where(members < classes, probabilities[jnp.minimum(members, classes - 1)], 0)
-        x = gradients.astype(jnp.float64) - own.astype(jnp.float64)[None]
+        x = [d.astype(jnp.float64) - o.astype(jnp.float64)[None] for d, o in zip(derivatives, own, strict=True)]
+        terms = (x[0], x[0] ** 2, x[0] ** 3) if len(x) == 1 else of_exponential(*x)
         total = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))
-        return as_pairs(
-            tuple(t + jnp.tensordot(weights, x**n, 1) for n, t in zip((1, 2, 3), total, strict=True)), dtype
-        )
+        return as_pairs(tuple(t + jnp.tensordot(weights, x, 1) for x, t in zip(terms, total, strict=True)), dtype)
 
     def add(moments, members):
-        gradients = jax.vmap(lambda q: pullback(one_hot(q, logits[0]))[0])(members)
-        return in_double(wide, *moments, logits, class_index, members, gradients, own), None
+        derivatives = jax.vmap(lambda q: along(one_hot(q, logits[0])))(members)
+        return in_double(wide, *moments, logits, class_index, members, derivatives, own), None
 
     blocks = -(-classes // chunk)
     members = jnp.arange(blocks * chunk, dtype=jnp.int32).reshape(blocks, chunk)
-    zeros = (jnp.zeros_like(activations),) * 3
+    zeros = (jnp.zeros_like(like),) * 3
     moments, _ = jax.lax.scan(add, (zeros, zeros), members)
 
     def finish(high, low):
         e1, e2, e3 = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))
         return as_pairs(_from_moments(e1, e2, e3), dtype)
 
-    pairs = in_double(finish, *moments)
-    route = Route(
-        "class moments, streamed", f"the head is proved piecewise linear: {classes} gradients, {chunk} at a time"
-    )
-    return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+    return in_double(finish, *moments)
 
 
 def _probabilities(logits: Pair, class_index: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -6,13 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.calculus.closed_form import has_closed_form, linear_route
+from genjax.saliency.calculus.closed_form import has_closed_form, linear_route, of_one_logit
 from genjax.saliency.calculus.forward import Derivatives, Head, forward_mode, reverse_mode
 from genjax.saliency.calculus.pooled import pooled_route, position_route
 from genjax.saliency.calculus.proof import prove_piecewise_linear
+from genjax.saliency.calculus.smooth import read_smooth, smooth_route
 from genjax.saliency.calculus.structure import flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
-from genjax.saliency.checks import require_class, require_finite
+from genjax.saliency.checks import nan_for_unknown_class, require_class, require_finite
 from genjax.saliency.scores import Score
 
 
@@ -29,10 +30,18 @@ def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Arra
     structure = None if proof.reverse_only else read_structure(flat, activations)
     if closed:
         return linear_route(flat.call, structure, activations, score, class_index, chunk)
+    logits = wide_logits(flat.call, activations)
+    # Directions that the structure leaves, and backward passes for them all: what is fewer is cheaper.
+    directions = activations.size if structure is None else activations.shape[-1]
+    one_logit = of_one_logit(score)
+    if has_closed_form(score) and not flat.has_while and (one_logit or 3 * logits[0].size <= directions * 4):
+        smooth = read_smooth(flat, structure, activations)
+        if smooth is not None:
+            return smooth_route(smooth, activations, logits, score, class_index, chunk)
     if structure is not None and structure.uniform:
-        return pooled_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)
+        return pooled_route(structure, activations, logits, score, class_index, chunk)
     if structure is not None:
-        return position_route(structure, activations, wide_logits(flat.call, activations), score, class_index, chunk)
+        return position_route(structure, activations, logits, score, class_index, chunk)
     why = f"no closed form ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
     return forward_mode(flat.call, activations, score, class_index, chunk=chunk, why=why)
 
@@ -61,7 +70,10 @@ def diagonal_derivatives(
         # The head keeps its own precision; the derivatives of its result do not fit into 8 or 11 bits.
         narrow, dtype = head, activations.dtype
         head, activations = lambda a: narrow(a.astype(dtype)).astype(jnp.float32), activations.astype(jnp.float32)
+    logits = jax.eval_shape(head, activations)
+    jax.eval_shape(score.function, logits, class_index)  # a score may refuse this number of classes
     derivatives = method(head, activations, score, class_index, chunk=chunk)
+    derivatives = nan_for_unknown_class(derivatives, class_index, logits.shape[0])
     return derivatives._replace(
         second=derivatives.second if order >= 2 else None,
         third=derivatives.third if order >= 3 else None,

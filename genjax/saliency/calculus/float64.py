@@ -72,7 +72,8 @@ def from_pair(pair: Pair) -> jax.Array:
 def as_pair(values: jax.Array, dtype: Any) -> Pair:
     """A float64 array as the sum of two arrays of `dtype`: 48 bits of mantissa when that is float32."""
     high = values.astype(dtype)
-    return high, (values - high.astype(values.dtype)).astype(dtype)
+    finite = jnp.isfinite(high)  # an infinity leaves nothing over
+    return high, jnp.where(finite, values - jnp.where(finite, high, 0).astype(values.dtype), 0).astype(dtype)
 
 
 def as_pairs(values: tuple[jax.Array, ...], dtype: Any) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:

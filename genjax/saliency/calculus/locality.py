@@ -215,15 +215,25 @@ UNIFORM = frozenset(
 
 def _moved_axes(equation: Any, sources: list[Any]) -> tuple[int, ...]:
     """Where the spatial axes are after an operation that is not elementwise; NotLocalError if it mixes positions."""
-    name, parameters = equation.primitive.name, equation.params
     which = next(n for n, p in enumerate(sources) if isinstance(p, Local))
-    axes, shape = sources[which].axes, equation.invars[which].aval.shape
-    out = equation.outvars[0].aval.shape
-    if sum(p is not None for p in sources) > 1 and name != "concatenate":
+    if sum(p is not None for p in sources) > 1 and equation.primitive.name != "concatenate":
         raise NotLocalError
+    moved = kept_axes(equation, which)
+    if not all(a in moved for a in sources[which].axes):
+        raise NotLocalError
+    return tuple(moved[a] for a in sources[which].axes)
+
+
+def kept_axes(equation: Any, which: int) -> dict[int, int]:
+    """The axes of the operand number `which` that an operation leaves alone -> where they are in its output.
+
+    Along such an axis, entry n of the output depends on entry n of the operand alone.
+    """
+    name, parameters = equation.primitive.name, equation.params
+    shape, out = equation.invars[which].aval.shape, equation.outvars[0].aval.shape
     moved: dict[int, int] = {}
     if name == "reshape" and parameters["dimensions"] is None:
-        for a in axes:
+        for a in range(len(shape)):
             # The index along axis a is found again where as many entries precede, and the size is the same.
             for b in range(len(out)):
                 same = out[b] == shape[a] and math.prod(out[:b]) == math.prod(shape[:a])
@@ -251,15 +261,16 @@ def _moved_axes(equation: Any, sources: list[Any]) -> tuple[int, ...]:
         moved = {a: a for a in range(len(shape)) if a != parameters["dimension"]}
     elif name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp") or name == "split":
         moved = {a: a for a in range(len(shape)) if a != parameters["axis"]}
+    elif name.startswith("reduce_window_"):
+        plain = [all(parameters[k][a] == 1 for k in ("window_dimensions", "window_strides")) for a in range(len(shape))]
+        moved = {a: a for a in range(len(shape)) if plain[a] and out[a] == shape[a]}
     elif name == "slice":
         moved = {a: a for a in range(len(shape)) if out[a] == shape[a]}
     elif name == "pad":
         moved = {a: a for a, config in enumerate(parameters["padding_config"]) if not any(config)}
     elif name == "rev":
         moved = {a: a for a in range(len(shape)) if a not in parameters["dimensions"]}
-    if not all(a in moved for a in axes):
-        raise NotLocalError
-    return tuple(moved[a] for a in axes)
+    return moved
 
 
 def _through_convolution(equation: Any) -> dict[int, int]:

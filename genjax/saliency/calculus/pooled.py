@@ -116,7 +116,6 @@ def kernels(local: Callable[[jax.Array], list[jax.Array]], activations: jax.Arra
 
 
 def spread(pairs: Any, activations: jax.Array, log_score: jax.Array, route: Route) -> Derivatives:
-    """The derivatives of each channel, repeated at all its positions."""
-    line = (1,) * (activations.ndim - 1) + (activations.shape[-1],)
-    pairs = jax.tree.map(lambda v: jnp.broadcast_to(v.reshape(line), activations.shape), pairs)
+    """The derivatives of each channel, float[channels], repeated at all its positions."""
+    pairs = jax.tree.map(lambda v: jnp.broadcast_to(v, activations.shape), pairs)
     return assemble(pairs, activations.shape, log_score, route)

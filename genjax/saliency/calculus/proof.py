@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.extend.core as jex
+import numpy as np
 
 from genjax.saliency.calculus.jaxpr import (
     CALLS,
@@ -140,9 +141,7 @@ def _vanishes(jaxpr: Any, inputs: Sequence[bool]) -> list[bool]:
             return [all(z for v, z in pairs if jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact))] * count
         return [False] * count
 
-    return interpret(
-        jaxpr, [False] * len(jaxpr.constvars), inputs, rule, lambda atom: not bool(jax.numpy.any(atom.val))
-    )
+    return interpret(jaxpr, [False] * len(jaxpr.constvars), inputs, rule, lambda atom: not np.any(np.asarray(atom.val)))
 
 
 def _walk(jaxpr: Any, inputs: Sequence[int]) -> list[int]:
@@ -223,14 +222,15 @@ def _obstacle(jaxpr: Any, moving: Sequence[Any] | None = None) -> str:
             pairs = zip(inner.invars, equation.invars, strict=True)
             obstacle = _obstacle(inner, [a for a, b in pairs if not isinstance(b, jex.Literal) and b in depends])
         else:
-            linear = name != "custom_vjp_call" and _is_piecewise_linear(equation, jaxpr, depends)
+            linear = name != "custom_vjp_call" and is_piecewise_linear(equation, jaxpr, depends)
             obstacle = "" if linear else name
         if obstacle:
             return obstacle
     return ""
 
 
-def _is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
+def is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
+    """Whether one equation of `jaxpr` is piecewise linear in those of its inputs that are in `depends`, together."""
     inputs = list(dict.fromkeys(variables(equation.invars)))
     outputs = [v for v in equation.outvars if jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
     inexact = [v for v in inputs if v in depends and jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]

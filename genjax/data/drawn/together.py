@@ -1,0 +1,90 @@
+"""Drawn images that belong together: outlines with scenes, scenes with label maps or captions, persons with garments.
+
+Every colour is a function of the shape, so that what belongs to an outline or a label map is known.
+"""
+
+import numpy as np
+
+from genjax.data.dataset import Arrays, DataError, Dataset
+from genjax.data.drawn import garments, scenes
+from genjax.data.options import DEFAULTS, Options
+
+COUNTS = {"train": 1024, "test": 256}
+LARGEST = 128
+
+
+def load_pairs(_name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return "images", outlines uint8[count, size, size, 1], and "targets", the scenes in colour; else 32 pixels.
+
+    Labels number the shapes. DataError outside 16 .. 128 pixels, or for channels.
+    """
+    splits = []
+    for seed, count in enumerate(COUNTS.values()):
+        factors = coloured_by_shape(scenes.draw_factors(range(count), seed=seed))
+        drawing = scenes.render(factors, _size(options, "pairs:scenes"))
+        splits.append(Arrays({"images": drawing.edges, "targets": drawing.images, "labels": factors.shape[:, 0]}))
+    return Dataset("pairs:scenes", splits[0], splits[1], scenes.SHAPES)
+
+
+def load_maps(_name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return "images" of two solids with "maps" uint8[count, size, size, 1]: 0 the ground, 1 + shape elsewhere.
+
+    32 pixels by default. DataError outside 16 .. 128 pixels, or for channels.
+    """
+    splits = []
+    for seed, count in enumerate(COUNTS.values()):
+        factors = coloured_by_shape(scenes.draw_factors(range(count), objects=2, seed=seed))
+        drawing = scenes.render(factors, _size(options, "maps:scenes"))
+        splits.append(Arrays({"images": drawing.images, "maps": drawing.masks[..., None]}))
+    return Dataset("maps:scenes", splits[0], splits[1], map_names=("ground", *scenes.SHAPES))
+
+
+def load_captions(_name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return "images" of two solids with "captions" int32[count, 1, 10], numbers in `Dataset.words`.
+
+    32 pixels by default. DataError outside 16 .. 128 pixels, or for channels.
+    """
+    splits = []
+    for seed, count in enumerate(COUNTS.values()):
+        factors = scenes.draw_factors(range(count), objects=2, seed=seed)
+        images = scenes.render(factors, _size(options, "captions:scenes")).images
+        splits.append(Arrays({"images": images, "captions": scenes.tokens(factors)[:, None]}))
+    return Dataset("captions:scenes", splits[0], splits[1], words=scenes.WORDS)
+
+
+def load_triplets(_name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return persons as "images", the "articles" they wear, "others", and as "targets" the persons wearing those.
+
+    "masks" uint8[count, size, size, 1] are 1 where a person shows the garment. 32 pixels by default. DataError outside
+    16 .. 128 pixels, or for channels.
+    """
+    splits = []
+    for seed, count in enumerate(COUNTS.values()):
+        drawn = garments.draw_triplets(range(count), _size(options, "triplets:garments"), seed=seed)
+        splits.append(
+            Arrays(
+                {
+                    "images": drawn.persons,
+                    "articles": drawn.articles,
+                    "others": drawn.others,
+                    "targets": drawn.swapped,
+                    "masks": drawn.masks[..., None],
+                }
+            )
+        )
+    return Dataset("triplets:garments", splits[0], splits[1])
+
+
+def coloured_by_shape(factors: scenes.Factors) -> scenes.Factors:
+    """Return the scenes with colour number i for shape number i, on a ground of one hue."""
+    return factors._replace(colour=factors.shape.copy(), background=np.zeros_like(factors.background))
+
+
+def _size(options: Options, name: str) -> int:
+    options.refuse_hold_out(name)
+    if options.channels is not None:
+        raise DataError(f"{name} is drawn in the channels that belong to it; leave out channels={options.channels}")
+    size = options.image_size or 32
+    if not scenes.SMALLEST <= size <= LARGEST:
+        raise DataError(f"{name} is drawn at {scenes.SMALLEST} to {LARGEST} pixels, not {size}")
+    return size

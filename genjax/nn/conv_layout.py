@@ -1,0 +1,90 @@
+"""Convolutions in compiled loops on CPUs: in the one layout of axes that XLA computes fast there.
+
+XLA for CPUs has a fast routine for convolutions of images [batch, height, width, channels] with a kernel [height,
+width, inputs, outputs]. Their gradients are convolutions with these axes exchanged. The compiler exchanges them back,
+but not inside loops and branches, where such a convolution falls to a routine that takes up to a hundred times as long.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any
+
+import jax
+import jax.extend.core as jex
+from jax import lax
+
+
+def in_fast_layout(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `function` with all convolutions in that layout, those of its derivatives, loops and branches included.
+
+    For a function of arrays which is complete: a training step or a loop over steps, not a loss that is still to be
+    differentiated. The same numbers as `function`; other operations, and other backends' programs, stay as they are.
+
+        step = jax.jit(in_fast_layout(lambda state, batches: lax.scan(step, state, batches)))
+    """
+
+    @wraps(function)
+    def rewritten(*arguments: Any) -> Any:
+        if jax.default_backend() != "cpu":
+            return function(*arguments)
+        program, shapes = jax.make_jaxpr(function, return_shape=True)(*arguments)
+        outputs = jex.jaxpr_as_fun(_Rewriting().closed(program))(*jax.tree.leaves(arguments))
+        return jax.tree.unflatten(jax.tree.structure(shapes), outputs)
+
+    return rewritten
+
+
+class _Rewriting:
+    """One pass over a program. A sub-program that is called twice is rewritten once, and so compiled once."""
+
+    def __init__(self) -> None:
+        self.done: dict[jex.Jaxpr, jex.Jaxpr] = {}
+
+    def closed(self, program: jex.ClosedJaxpr) -> jex.ClosedJaxpr:
+        return program.replace(jaxpr=self.program(program.jaxpr))
+
+    def program(self, program: jex.Jaxpr) -> jex.Jaxpr:
+        if program not in self.done:
+            self.done[program] = program.replace(eqns=[self.equation(each) for each in program.eqns])
+        return self.done[program]
+
+    def equation(self, equation: jex.JaxprEqn) -> jex.JaxprEqn:
+        if equation.primitive is lax.conv_general_dilated_p:
+            return _convolution(equation)
+        return equation.replace(params={name: self.parameter(value) for name, value in equation.params.items()})
+
+    def parameter(self, value: Any) -> Any:
+        if isinstance(value, jex.ClosedJaxpr):
+            return self.closed(value)
+        if isinstance(value, jex.Jaxpr):
+            return self.program(value)
+        if type(value) is tuple:
+            return tuple(map(self.parameter, value))
+        return value
+
+
+def _convolution(equation: jex.JaxprEqn) -> jex.JaxprEqn:
+    """Return the convolution with transpositions around it, as one call, if its axes are not in order."""
+    parameters = dict(equation.params)
+    inputs, kernel, outputs = axes = parameters.pop("dimension_numbers")
+    last = len(inputs) - 1
+    images, taps = (0, last, *range(1, last)), (last, last - 1, *range(last - 1))
+    standard = lax.ConvDimensionNumbers(images, taps, images)
+    grouped = max(parameters["feature_group_count"], parameters["batch_group_count"]) > 1
+    if grouped or axes == standard:
+        return equation
+
+    @jax.jit
+    def convolution(x: jax.Array, w: jax.Array) -> jax.Array:
+        x, w = lax.transpose(x, _order(inputs, images)), lax.transpose(w, _order(kernel, taps))
+        y = lax.conv_general_dilated(x, w, dimension_numbers=standard, **parameters)
+        return lax.transpose(y, _order(images, outputs))
+
+    call = jax.make_jaxpr(convolution)(*(variable.aval for variable in equation.invars)).eqns[0]
+    return call.replace(invars=equation.invars, outvars=equation.outvars)
+
+
+def _order(before: Sequence[int], after: Sequence[int]) -> tuple[int, ...]:
+    """Return the permutation that takes axes from their places `before` to those `after`."""
+    where = dict(zip(after, before, strict=True))
+    return tuple(where[axis] for axis in range(len(where)))
