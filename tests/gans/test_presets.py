@@ -596,18 +596,16 @@ def test_in_simultaneous_moves_a_networks_statistics_are_those_of_its_owners_los
         def __call__(self, x, train=False):
             return nn.BatchNorm(use_running_average=not train, momentum=0.5)(x)
 
-    def loss(nets, state, batch, key, *, own):
+    def loss(nets, state, batch, key, *, draw, own):
         shift = 0.0 if own == "generator" else 10.0
         value, generator = nets.generator(batch + shift)
         other, critic = nets.critic(batch - shift)
         return jnp.mean(value) + jnp.mean(other), aux(generator, critic)
 
     sides = [Side(name, Layer(), partial(loss, own=name), optax.sgd(0.1)) for name in ("critic", "generator")]
-    (player,) = adversarial_game(*sides, latent=2, image_shape=(1, 1, 2), simultaneous=True).players
-    variables = {"batch_stats": {"BatchNorm_0": {"mean": jnp.zeros(2), "var": jnp.ones(2)}}}
-    params = {"BatchNorm_0": {"scale": jnp.ones(2), "bias": jnp.zeros(2)}}
-    state = SimpleNamespace(params=dict.fromkeys(player.owns, params), variables=dict.fromkeys(player.owns, variables))
-    _, told = player.loss(state, jnp.full((3, 2), 4.0), jax.random.key(0))
+    game = adversarial_game(*sides, latent=2, image_shape=(1, 1, 2), simultaneous=True)
+    (player,) = game.players
+    _, told = player.loss(init_state(game, jax.random.key(0)), jnp.full((3, 1, 1, 2), 4.0), jax.random.key(0))
     means = {net: float(told.variables[net]["batch_stats"]["BatchNorm_0"]["mean"][0]) for net in player.owns}
     assert means == {"critic": -3.0, "generator": 2.0}
     with pytest.raises(ValueError, match="more than once"):
