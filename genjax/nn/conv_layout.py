@@ -1,4 +1,4 @@
-"""Convolutions in compiled loops on CPUs: in the one layout of axes that XLA computes fast there.
+"""Convolutions in compiled loops on CPUs, brought into the layout of axes that XLA computes fast.
 
 XLA for CPUs has a fast routine for convolutions of images [batch, height, width, channels] with a kernel [height,
 width, inputs, outputs]. Their gradients are convolutions with these axes exchanged. The compiler exchanges them back,
@@ -15,12 +15,12 @@ from jax import lax
 
 
 def in_fast_layout(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` with all convolutions in that layout, those of its derivatives, loops and branches included.
+    """Return `function` with every convolution in the fast layout, in its derivatives, loops and branches too.
 
-    For a function of arrays which is complete: a training step or a loop over steps, not a loss that is still to be
-    differentiated. The same numbers as `function`; other operations, and other backends' programs, stay as they are.
+    function: of arrays, complete, such as a training step; not a loss that is still to be differentiated.
+    The numbers are those of `function`. Other operations, and the programs of other backends, stay as they are.
 
-        step = jax.jit(in_fast_layout(lambda state, batches: lax.scan(step, state, batches)))
+        fast = jax.jit(in_fast_layout(lambda state, batches: lax.scan(step, state, batches)))
     """
 
     @wraps(function)
