@@ -21,6 +21,7 @@ from genjax.saliency.calculus.forward import (
 )
 from genjax.saliency.calculus.pooled import per_position, pooled
 from genjax.saliency.calculus.proof import Proof, prove_piecewise_linear
+from genjax.saliency.calculus.series import series_mode
 from genjax.saliency.explanation import (
     AlphaStatistics,
     Explanation,
@@ -90,6 +91,7 @@ __all__ = [
     "scale_by_max",
     "scale_by_range",
     "scale_like_pytorch",
+    "series_mode",
     "split",
     "taylor_mode",
 ]

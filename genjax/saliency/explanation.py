@@ -13,13 +13,17 @@ from genjax.saliency.split import Split
 
 
 class AlphaStatistics(NamedTuple):
-    """Summary of Grad-CAM++'s alpha over the positions with a positive first derivative; zeros where there is none."""
+    """Summary of Grad-CAM++'s alpha where it is used; zeros where there is none.
+
+    It is used at `positions` positions: those with a positive first derivative, in channels that are not all zero.
+    """
 
     minimum: jax.Array
     maximum: jax.Array
     mean: jax.Array
     negative_share: jax.Array
     above_half_share: jax.Array
+    positions: jax.Array
 
 
 class Explanation(NamedTuple):
@@ -27,8 +31,8 @@ class Explanation(NamedTuple):
 
     `map` float[height, width] in [0, 1]; `raw` float[height, width] the weighted channel sum, before ReLU and scaling;
     `weights` float[channels] (float[height, width, channels] for LayerCAM and HiResCAM). `alpha`, `guarded` (how many
-    denominators cancelled, and were taken as zero: poles) and `dead` (how many were zero in every term: units that the
-    score does not see, or sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says how the
+    of the used denominators cancelled, and were taken as zero: poles) and `dead` (how many were zero in every term:
+    units that the score sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says how the
     derivatives were computed (`route.name`, `route.reason`). `remarks` says what is wrong with a map, if anything is.
     """
 
@@ -83,12 +87,12 @@ def remarks(explanation: Explanation) -> list[str]:
     For one image, or a batch of them (float[batch, height, width]).
     """
     maps, raw = (np.asarray(v).reshape(-1, *np.shape(v)[-2:]) for v in (explanation.map, explanation.raw))
-    grid = maps.shape[1] * maps.shape[2] * np.shape(explanation.weights)[-1]
-    poles, dead = (np.asarray(v).reshape(-1) for v in (explanation.guarded, explanation.dead))
+    counts = (explanation.guarded, explanation.dead, explanation.alpha.positions)
+    poles, dead, used = (np.asarray(v).reshape(-1) for v in counts)
     found = []
     for n in range(len(maps)):
         where = f"map {n}: " if len(maps) > 1 else ""
-        share = poles[n] / max(1, grid - dead[n])
+        share = poles[n] / max(1, used[n] - dead[n])
         if not np.all(np.isfinite(maps[n])):
             found.append(
                 f"{where}NaN or infinity, so nothing can be said: look for overflow in the network's logits, a class "
@@ -96,8 +100,8 @@ def remarks(explanation: Explanation) -> list[str]:
             )
             continue
         if not np.any(maps[n]):
-            if dead[n] == grid:
-                reason = "second and third derivative vanish at every activation: the score does not move, or is linear"
+            if used[n] and dead[n] == used[n]:
+                reason = "second and third derivative vanish at every activation: the score is linear there"
             elif np.any(raw[n]):
                 reason = "every weighted sum of the channels is negative, and a map keeps what speaks for the class"
             else:
