@@ -46,7 +46,7 @@ from genjax.saliency.scores import (
     class_logit,
     class_probability,
 )
-from genjax.saliency.split import Split, layer_names, split
+from genjax.saliency.split import Split, layer_names, split, split_tokens
 
 __all__ = [
     "EXP",
@@ -93,5 +93,6 @@ __all__ = [
     "scale_like_pytorch",
     "series_mode",
     "split",
+    "split_tokens",
     "taylor_mode",
 ]

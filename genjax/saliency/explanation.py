@@ -119,13 +119,15 @@ def explain(
     method: Callable[..., Explanation],
     layers: Split | Sequence[Split],
     images: jax.Array,
-    class_indices: jax.Array,
+    class_indices: Any = None,
 ) -> Any:
     """`method(head, activations, class_index)` for every image, at one layer or at several.
 
     `layers` is a `Split` (or a tuple of them: a tuple of results comes back), `images` float[batch, height, width,
-    channels], `class_indices` int[batch]. Options are bound beforehand: `functools.partial(grad_cam_pp,
-    score=SOFTMAX)`. To be jitted by the caller: `jax.jit(functools.partial(explain, grad_cam, layer))`.
+    channels] or one image without the batch axis. `class_indices`: int[batch], one integer for all, or None for each
+    image's most probable class; one image may have a list of classes, and gets a map for each. Options are bound
+    beforehand: `functools.partial(grad_cam_pp, score=SOFTMAX)`. To be jitted by the caller:
+    `jax.jit(functools.partial(explain, grad_cam, layer))`. Raises ValueError or TypeError for bad input.
     """
     if not isinstance(layers, Split):
         return tuple(explain(method, layer, images, class_indices) for layer in layers)
@@ -134,19 +136,34 @@ def explain(
             f"images are {jnp.result_type(images)}{list(jnp.shape(images))}, expected float[batch, height, width, "
             "channels]: convert 0..255 pixels with the network's own preprocessing first"
         )
-    if jnp.shape(class_indices) != jnp.shape(images)[:1]:
-        raise ValueError(
-            f"class_indices has shape {list(jnp.shape(class_indices))}, expected one class per image: "
-            f"[{jnp.shape(images)[0]}]"
-        )
     require_finite("images", images)
     features, head = layers
+    images = jnp.asarray(images)
+    single = images.ndim == 3
+    batch = images[None] if single else images
+
+    def logits(image: jax.Array) -> jax.Array:
+        return head(features(image), image)
+
+    if class_indices is None:
+        class_indices = jnp.argmax(jax.vmap(logits)(batch), -1).astype(jnp.int32)
+        class_indices = class_indices[0] if single else class_indices
+    classes = jnp.asarray(class_indices)
+    given = list(classes.shape)
+    if single and classes.ndim == 1:
+        single, batch = False, jnp.broadcast_to(images, (classes.size, *images.shape))
+    elif not single and classes.ndim == 0:
+        classes = jnp.broadcast_to(classes, batch.shape[:1])
+    classes = classes[None] if single else classes
+    if classes.shape != batch.shape[:1]:
+        raise ValueError(f"class_indices has shape {given}, expected one class per image: [{len(batch)}]")
+    if is_concrete(classes):
+        number = jax.eval_shape(logits, batch[0]).shape[-1]
+        for class_index in np.asarray(classes):
+            require_class(class_index, number)
 
     def one(image: jax.Array, class_index: jax.Array) -> Explanation:
         return method(lambda activations: head(activations, image), features(image), class_index)
 
-    if is_concrete(class_indices):
-        number = jax.eval_shape(lambda x: head(features(x), x), jnp.asarray(images)[0]).shape[-1]
-        for class_index in np.asarray(class_indices):
-            require_class(class_index, number)
-    return jax.vmap(one)(images, class_indices)
+    result = jax.vmap(one)(batch, classes)
+    return jax.tree.map(lambda v: v[0], result) if single else result

@@ -65,7 +65,7 @@ def test_a_map_needs_positive_derivatives_and_channels_that_are_not_zero_only():
         a = jax.random.normal(jax.random.key(3), (4, 3, 4)).at[..., 3].set(0)
         part = jax.jit(lambda a: diagonal_derivatives(curved, a, EXP, 1, for_map=True, chunk=1))(a)
         whole = jax.jit(lambda a: diagonal_derivatives(curved, a, EXP, 1))(a)
-        needed = np.asarray(whole.first > 0)
+        needed = np.array(whole.first > 0)
         needed[..., 3] = False
         np.testing.assert_allclose(part.first, whole.first, rtol=1e-3, atol=1e-6)
         np.testing.assert_array_equal(np.asarray(part.second)[needed], np.asarray(whole.second)[needed])

@@ -76,8 +76,8 @@ def diagonal_derivatives(
     the cheapest exact one; `chunk` directions are computed at a time, which bounds memory (None: what suits the
     method). `for_map` lets `auto` leave out directions that no map needs. Orders above `order` come back as None.
 
-    Raises ValueError or TypeError for bad input, for an unknown class, and for a method whose condition this head does not
-    meet.
+    Raises ValueError or TypeError for bad input, for an unknown class, and for a method whose condition this head does
+    not meet.
     """
     require_head(head, activations, class_index)
     if order not in (1, 2, 3):
