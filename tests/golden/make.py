@@ -23,8 +23,8 @@ from tests.gans.golden import FOLDER, thinned
 KEPT = {
     "dcgan": r"in/.*|./state/.*|./after.*|out/(?!.*_after_train).*|loss/.*|grad/.*main.*",
     "wgan_gp": r"in/.*|./state/.*|authors/(?!.*(in_x|in_z|_after_train)).*",
-    "sngan": r"(plain|projection)/(in/.*|D/embedding.*|[GD]/state/(?!.*(_v|sn_u|sn_sigma)$).*"
-    r"|authors/(?!.*(in_x|in_z|_after_train|converged|D_eval_real|sn_)).*)",
+    "sngan": r"(plain|projection)/(in/.*|D/embedding.*|([GD]/state|D/converged)/(?!.*(_v|sn_u|sn_sigma)$).*"
+    r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*)",
     "pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "cyclegan": r".*",
 }
