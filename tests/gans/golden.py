@@ -5,7 +5,6 @@ PyTorch's: images [batch, channels, height, width], convolutions [out, in, h, w]
 layers [out, in]. All numbers were computed in float64 and stored in float32: 1e-7 of an array's largest is noise.
 """
 
-import pathlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -17,8 +16,8 @@ import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from genjax.engine import Game, State, init_state, move
+from tests.golden import FOLDER
 
-FOLDER = pathlib.Path(__file__).resolve().parents[1] / "golden"
 TOLERANCE = 1e-6
 
 Arrays = Mapping[str, np.ndarray]
