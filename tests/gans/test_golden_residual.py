@@ -21,20 +21,21 @@ def in_double():
         yield
 
 
-# What both peers' generators and both discriminators share: our block and PyTorch's.
+# Blocks here and in PyTorch, where a generator's first block is the dense layer.
 UP = {f"UpBlock_{n}": f"block{n + 2}" for n in range(3)}
 DOWN = {f"DownBlock_{n}": f"block{n + 1}" for n in range(4)}
 INNER = "BatchNorm_0/BatchNorm_0"
 
 
 def scales(ours, theirs, classes):
-    """Return where the first and the second norm of a block have scales and statistics."""
+    """Return where a norm of a generator's block has its scales and statistics."""
     if classes:
         return {ours: (CLASS_SCALE, f"{theirs}.embed"), f"{ours}/{INNER}": (STATISTICS, f"{theirs}.bn")}
     return {f"{ours}/{INNER}": (SCALE + STATISTICS, theirs)}
 
 
 def generator(classes=False):
+    """Return the names of a generator's layers; classes: whether its norms have a row per class."""
     names = {"Dense_0": (golden.pixels_first(4), "l1"), INNER: (SCALE + STATISTICS, "b5"), "Conv_0": (CONV, "c5")}
     for ours, theirs in UP.items():
         names |= {
@@ -48,6 +49,7 @@ def generator(classes=False):
 
 
 def discriminator(last):
+    """Return the names of a critic's or a discriminator's layers; last: our name of the linear unit."""
     names = {last: (DENSE, "l5"), "SpectralEmbed_0": (golden.TABLE, "l_y")}
     for ours, theirs in DOWN.items():
         names |= {
