@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax.traverse_util import flatten_dict
 
+from genjax.engine import make_step
 from genjax.gans import cyclegan, dcgan, pggan
 from genjax.latent import Prior
 from genjax.nn.patch import PatchDiscriminator
@@ -41,19 +43,23 @@ DCGAN_DISCRIMINATOR = {
 }
 
 
-@pytest.fixture
-def torch_dcgan():
+def dcgan_case(**txs):
     values = golden.read("dcgan")
     z = values["in/z"][:, :, 0, 0]
     modules = {"generator": dcgan.Generator(32, 3, 4), "discriminator": dcgan.Discriminator(32, 4)}
     setting = {"image_shape": (32, 32, 3), "latent": 6, "prior": Prior("given", golden.given(z))}
-    game = dcgan.game(*modules.values(), **golden.txs("discriminator"), **setting)
+    game = dcgan.game(*modules.values(), **txs, **setting)
     state = golden.start(
         game,
         generator=golden.converted(under(values, "G/state/"), DCGAN_GENERATOR),
         discriminator=golden.converted(under(values, "D/state/"), DCGAN_DISCRIMINATOR),
     )
     return golden.Case(values, modules, game, state, {"images": images(values["in/x"])}, z)
+
+
+@pytest.fixture
+def torch_dcgan():
+    return dcgan_case(**golden.txs("discriminator"))
 
 
 def test_dcgan_outputs(torch_dcgan):
@@ -85,6 +91,19 @@ def test_dcgan_generator_moves(torch_dcgan):
     expected = golden.biased(under(values, "G/state/"), under(values, "G/after_train/"), counts)
     agree(torch_dcgan.variables("generator", after), golden.converted(expected, DCGAN_GENERATOR))
     agree(torch_dcgan.variables("discriminator", after), torch_dcgan.variables("discriminator"), 0.0)
+
+
+def test_dcgan_trains_for_two_steps():
+    adam = optax.adam(0.01, b1=0.5)
+    case, expected = dcgan_case(generator_tx=adam, discriminator_tx=adam), golden.read("dcgan_steps")
+    step, state, batch = jax.jit(make_step(case.game)), case.state, jax.tree.map(lambda x: x[None], case.batch)
+    for number in (1, 2):
+        state, metrics = step(state, batch, jax.random.key(0))
+        agree(metrics["discriminator/loss"], expected[f"loss/D/{number}"])
+        agree(metrics["generator/loss"], expected[f"loss/G/{number}"])
+    for net, theirs, names in (("generator", "G", DCGAN_GENERATOR), ("discriminator", "D", DCGAN_DISCRIMINATOR)):
+        found = flatten_dict(state.variables_of(net), sep="/")
+        agree(found, golden.converted(under(expected, f"{theirs}/after/"), names))
 
 
 # PGGAN at 16 pixels, during the fade: three tenths of the new layers
