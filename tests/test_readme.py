@@ -6,13 +6,14 @@ import re
 import pytest
 
 from eval import readme
+from genjax.files import render
 from tests.conftest import REPOSITORY
 
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def test_tables_are_what_the_program_writes():
-    assert readme.render(TEXT) == TEXT, "run: python -m eval.readme"
+    assert render(TEXT, readme.SECTIONS, "README.md") == TEXT, "run: python -m eval.readme"
 
 
 def test_every_command_names_a_module_that_exists():
@@ -31,4 +32,4 @@ def test_every_file_and_picture_that_it_links_exists():
 
 def test_a_mark_that_is_missing_is_named():
     with pytest.raises(ValueError, match="needs the marks '<!-- begin models -->' and '<!-- end models -->' once each"):
-        readme.render(TEXT.replace("<!-- begin models -->", ""))
+        render(TEXT.replace("<!-- begin models -->", ""), readme.SECTIONS, "README.md")

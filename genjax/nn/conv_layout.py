@@ -1,4 +1,4 @@
-"""Convolutions in compiled loops on CPUs: in the one layout of axes that XLA computes fast there.
+"""Convolutions in compiled loops on CPUs, brought into the layout of axes that XLA computes fast.
 
 XLA for CPUs has a fast routine for convolutions of images [batch, height, width, channels] with a kernel [height,
 width, inputs, outputs]. Their gradients are convolutions with these axes exchanged. The compiler exchanges them back,
@@ -15,12 +15,12 @@ from jax import lax
 
 
 def in_fast_layout(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `function` with all convolutions in that layout, those of its derivatives, loops and branches included.
+    """Return `function` with every convolution in the fast layout, in its derivatives, loops and branches too.
 
-    For a function of arrays which is complete: a training step or a loop over steps, not a loss that is still to be
-    differentiated. The same numbers as `function`; other operations, and other backends' programs, stay as they are.
+    function: of arrays, complete, such as a training step; not a loss that is still to be differentiated.
+    The numbers are those of `function`. Other operations, and the programs of other backends, stay as they are.
 
-        step = jax.jit(in_fast_layout(lambda state, batches: lax.scan(step, state, batches)))
+        fast = jax.jit(in_fast_layout(lambda state, batches: lax.scan(step, state, batches)))
     """
 
     @wraps(function)
@@ -35,10 +35,11 @@ def in_fast_layout(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Rewriting:
-    """One pass over a program. A sub-program that is called twice is rewritten once, and so compiled once."""
+    """One pass over a program. What occurs twice, sub-program or convolution, is rewritten once and so traced once."""
 
     def __init__(self) -> None:
         self.done: dict[jex.Jaxpr, jex.Jaxpr] = {}
+        self.convolutions: dict[Any, jex.JaxprEqn] = {}
 
     def closed(self, program: jex.ClosedJaxpr) -> jex.ClosedJaxpr:
         return program.replace(jaxpr=self.program(program.jaxpr))
@@ -50,7 +51,11 @@ class _Rewriting:
 
     def equation(self, equation: jex.JaxprEqn) -> jex.JaxprEqn:
         if equation.primitive is lax.conv_general_dilated_p:
-            return _convolution(equation)
+            operands = tuple(variable.aval for variable in equation.invars)
+            key = (operands, *sorted(equation.params.items()))
+            if key not in self.convolutions:
+                self.convolutions[key] = _convolution(equation, operands)
+            return self.convolutions[key].replace(invars=equation.invars, outvars=equation.outvars)
         return equation.replace(params={name: self.parameter(value) for name, value in equation.params.items()})
 
     def parameter(self, value: Any) -> Any:
@@ -63,7 +68,7 @@ class _Rewriting:
         return value
 
 
-def _convolution(equation: jex.JaxprEqn) -> jex.JaxprEqn:
+def _convolution(equation: jex.JaxprEqn, operands: Sequence[Any]) -> jex.JaxprEqn:
     """Return the convolution with transpositions around it, as one call, if its axes are not in order."""
     parameters = dict(equation.params)
     inputs, kernel, outputs = axes = parameters.pop("dimension_numbers")
@@ -80,8 +85,7 @@ def _convolution(equation: jex.JaxprEqn) -> jex.JaxprEqn:
         y = lax.conv_general_dilated(x, w, dimension_numbers=standard, **parameters)
         return lax.transpose(y, _order(images, outputs))
 
-    call = jax.make_jaxpr(convolution)(*(variable.aval for variable in equation.invars)).eqns[0]
-    return call.replace(invars=equation.invars, outvars=equation.outvars)
+    return jax.make_jaxpr(convolution)(*operands).eqns[0]
 
 
 def _order(before: Sequence[int], after: Sequence[int]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ from genjax.saliency.calculus.forward import (
 )
 from genjax.saliency.calculus.pooled import per_position, pooled
 from genjax.saliency.calculus.proof import Proof, prove_piecewise_linear
+from genjax.saliency.calculus.series import series_mode
 from genjax.saliency.explanation import (
     AlphaStatistics,
     Explanation,
@@ -45,7 +46,7 @@ from genjax.saliency.scores import (
     class_logit,
     class_probability,
 )
-from genjax.saliency.split import Split, layer_names, split
+from genjax.saliency.split import Split, layer_names, split, split_tokens
 
 __all__ = [
     "EXP",
@@ -90,6 +91,8 @@ __all__ = [
     "scale_by_max",
     "scale_by_range",
     "scale_like_pytorch",
+    "series_mode",
     "split",
+    "split_tokens",
     "taylor_mode",
 ]

@@ -13,13 +13,17 @@ from genjax.saliency.split import Split
 
 
 class AlphaStatistics(NamedTuple):
-    """Summary of Grad-CAM++'s alpha over the positions with a positive first derivative; zeros where there is none."""
+    """Summary of Grad-CAM++'s alpha where it is used; zeros where there is none.
+
+    It is used at `positions` positions: those with a positive first derivative, in channels that are not all zero.
+    """
 
     minimum: jax.Array
     maximum: jax.Array
     mean: jax.Array
     negative_share: jax.Array
     above_half_share: jax.Array
+    positions: jax.Array
 
 
 class Explanation(NamedTuple):
@@ -27,8 +31,8 @@ class Explanation(NamedTuple):
 
     `map` float[height, width] in [0, 1]; `raw` float[height, width] the weighted channel sum, before ReLU and scaling;
     `weights` float[channels] (float[height, width, channels] for LayerCAM and HiResCAM). `alpha`, `guarded` (how many
-    denominators cancelled, and were taken as zero: poles) and `dead` (how many were zero in every term: units that the
-    score does not see, or sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says how the
+    of the used denominators cancelled, and were taken as zero: poles) and `dead` (how many were zero in every term:
+    units that the score sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says how the
     derivatives were computed (`route.name`, `route.reason`). `remarks` says what is wrong with a map, if anything is.
     """
 
@@ -83,12 +87,12 @@ def remarks(explanation: Explanation) -> list[str]:
     For one image, or a batch of them (float[batch, height, width]).
     """
     maps, raw = (np.asarray(v).reshape(-1, *np.shape(v)[-2:]) for v in (explanation.map, explanation.raw))
-    grid = maps.shape[1] * maps.shape[2] * np.shape(explanation.weights)[-1]
-    poles, dead = (np.asarray(v).reshape(-1) for v in (explanation.guarded, explanation.dead))
+    counts = (explanation.guarded, explanation.dead, explanation.alpha.positions)
+    poles, dead, used = (np.asarray(v).reshape(-1) for v in counts)
     found = []
     for n in range(len(maps)):
         where = f"map {n}: " if len(maps) > 1 else ""
-        share = poles[n] / max(1, grid - dead[n])
+        share = poles[n] / max(1, used[n] - dead[n])
         if not np.all(np.isfinite(maps[n])):
             found.append(
                 f"{where}NaN or infinity, so nothing can be said: look for overflow in the network's logits, a class "
@@ -96,8 +100,8 @@ def remarks(explanation: Explanation) -> list[str]:
             )
             continue
         if not np.any(maps[n]):
-            if dead[n] == grid:
-                reason = "second and third derivative vanish at every activation: the score does not move, or is linear"
+            if used[n] and dead[n] == used[n]:
+                reason = "second and third derivative vanish at every activation: the score is linear there"
             elif np.any(raw[n]):
                 reason = "every weighted sum of the channels is negative, and a map keeps what speaks for the class"
             else:
@@ -115,13 +119,15 @@ def explain(
     method: Callable[..., Explanation],
     layers: Split | Sequence[Split],
     images: jax.Array,
-    class_indices: jax.Array,
+    class_indices: Any = None,
 ) -> Any:
     """`method(head, activations, class_index)` for every image, at one layer or at several.
 
     `layers` is a `Split` (or a tuple of them: a tuple of results comes back), `images` float[batch, height, width,
-    channels], `class_indices` int[batch]. Options are bound beforehand: `functools.partial(grad_cam_pp,
-    score=SOFTMAX)`. To be jitted by the caller: `jax.jit(functools.partial(explain, grad_cam, layer))`.
+    channels] or one image without the batch axis. `class_indices`: int[batch], one integer for all, or None for each
+    image's most probable class; one image may have a list of classes, and gets a map for each. Options are bound
+    beforehand: `functools.partial(grad_cam_pp, score=SOFTMAX)`. To be jitted by the caller:
+    `jax.jit(functools.partial(explain, grad_cam, layer))`. Raises ValueError or TypeError for bad input.
     """
     if not isinstance(layers, Split):
         return tuple(explain(method, layer, images, class_indices) for layer in layers)
@@ -130,19 +136,34 @@ def explain(
             f"images are {jnp.result_type(images)}{list(jnp.shape(images))}, expected float[batch, height, width, "
             "channels]: convert 0..255 pixels with the network's own preprocessing first"
         )
-    if jnp.shape(class_indices) != jnp.shape(images)[:1]:
-        raise ValueError(
-            f"class_indices has shape {list(jnp.shape(class_indices))}, expected one class per image: "
-            f"[{jnp.shape(images)[0]}]"
-        )
     require_finite("images", images)
     features, head = layers
+    images = jnp.asarray(images)
+    single = images.ndim == 3
+    batch = images[None] if single else images
+
+    def logits(image: jax.Array) -> jax.Array:
+        return head(features(image), image)
+
+    if class_indices is None:
+        class_indices = jnp.argmax(jax.vmap(logits)(batch), -1).astype(jnp.int32)
+        class_indices = class_indices[0] if single else class_indices
+    classes = jnp.asarray(class_indices)
+    given = list(classes.shape)
+    if single and classes.ndim == 1:
+        single, batch = False, jnp.broadcast_to(images, (classes.size, *images.shape))
+    elif not single and classes.ndim == 0:
+        classes = jnp.broadcast_to(classes, batch.shape[:1])
+    classes = classes[None] if single else classes
+    if classes.shape != batch.shape[:1]:
+        raise ValueError(f"class_indices has shape {given}, expected one class per image: [{len(batch)}]")
+    if is_concrete(classes):
+        number = jax.eval_shape(logits, batch[0]).shape[-1]
+        for class_index in np.asarray(classes):
+            require_class(class_index, number)
 
     def one(image: jax.Array, class_index: jax.Array) -> Explanation:
         return method(lambda activations: head(activations, image), features(image), class_index)
 
-    if is_concrete(class_indices):
-        number = jax.eval_shape(lambda x: head(features(x), x), jnp.asarray(images)[0]).shape[-1]
-        for class_index in np.asarray(class_indices):
-            require_class(class_index, number)
-    return jax.vmap(one)(images, class_indices)
+    result = jax.vmap(one)(batch, classes)
+    return jax.tree.map(lambda v: v[0], result) if single else result

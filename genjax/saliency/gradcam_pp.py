@@ -67,7 +67,7 @@ def grad_cam_pp(
     alpha: Alpha = exact_alpha,
     guard: float = 1e-6,
     scale: Callable[[jax.Array], jax.Array] = scale_by_max,
-    chunk: int = 64,
+    chunk: int | None = None,
 ) -> Explanation:
     """Grad-CAM++ of one image: `activations` float[height, width, channels], `head` -> logits float[classes].
 
@@ -80,7 +80,7 @@ def grad_cam_pp(
     without spatial axes.
     """
     require_spatial(activations)
-    derivatives = diagonal_derivatives(head, activations, score, class_index, method=method, chunk=chunk)
+    derivatives = diagonal_derivatives(head, activations, score, class_index, method=method, chunk=chunk, for_map=True)
     dtype = activations.dtype
 
     def wide(activations, high, low):
@@ -90,9 +90,10 @@ def grad_cam_pp(
         share, guarded = alpha(first, second, third, total, guard)
         weights = jnp.sum(share * jax.nn.relu(first), (0, 1))
         raw = jnp.sum(a * weights[None, None], -1)
-        statistics = _statistics(share, first > 0)
+        used = (first > 0) & jnp.any(a != 0, (0, 1), keepdims=True)
+        statistics = _statistics(share, used)
         dead = (second == 0) & (total * third == 0)
-        counts = tuple(jnp.sum(v, dtype=jnp.int32) for v in (guarded & ~dead, dead))
+        counts = tuple(jnp.sum(v, dtype=jnp.int32) for v in (used & guarded & ~dead, used & dead))
         return jax.tree.map(lambda v: v.astype(dtype), (raw, weights, statistics)), counts
 
     (raw, weights, statistics), (guarded, dead) = in_double(wide, activations, derivatives[:3], derivatives.residual)
@@ -112,4 +113,5 @@ def _statistics(alpha: jax.Array, where: jax.Array) -> AlphaStatistics:
         jnp.sum(jnp.where(where, alpha, 0)) / count,
         share(alpha < 0),
         share(alpha > 0.5),
+        jnp.sum(where, dtype=jnp.int32),
     )

@@ -1,13 +1,11 @@
 """Cut a network at a layer: `features(image) -> A` and `head(A, image) -> logits`, for one image without a batch axis.
 
-Flax Linen networks are cut at any named layer by intercepting the call, without touching their code. `head` runs the
-network again with the layer's output replaced, so skip connections around the layer keep working: they see the image as
-before. For any other network write the two functions down:
+Flax Linen and Flax NNX networks are cut at any named layer, without touching their code. `head` runs the network again
+with the layer's output replaced, so skip connections around the layer keep working: they see the image as before. For
+any other network write the two functions down:
 
     Split(features=lambda image: ..., head=lambda activations, image: ...)
 
-    # Flax NNX: sub-networks are attributes, and nnx.split makes them arrays and structure
-    Split(lambda x: model.trunk(x[None])[0], lambda a, x: model.classifier(a[None])[0])
     # Equinox: modules are callables, channels first (move the axis)
     Split(lambda x: jnp.moveaxis(model.trunk(x), 0, -1), lambda a, x: model.classifier(jnp.moveaxis(a, -1, 0)))
     # Haiku: transform the two halves under the same names
@@ -18,6 +16,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax.ad_checkpoint import checkpoint_name
+
+from genjax.saliency.cut import MARK, count_marks, run_to_mark, run_with
+from genjax.saliency.layers import Call, at, call_of, replaced_at, sketch
 
 
 class Split(NamedTuple):
@@ -27,89 +30,116 @@ class Split(NamedTuple):
     head: Callable[[jax.Array, jax.Array], jax.Array]
 
 
-class _ReachedError(Exception):
-    """Carries a layer's output out of the network, so that the rest is not run."""
-
-    def __init__(self, value):
-        super().__init__()
-        self.value = value
-
-
 def split(
-    module: Any, variables: Any, layer: str, image: Any, *arguments: Any, call: int = 0, **keywords: Any
+    module: Any,
+    variables: Any,
+    layer: str,
+    image: Any,
+    *arguments: Any,
+    call: int = 0,
+    logits: int | str | None = None,
+    activation: int | str | None = None,
+    **keywords: Any,
 ) -> Split:
-    """Cut a Flax Linen `module` at the output of `layer`.
+    """Cut a Flax Linen or NNX `module` at the output of `layer`.
 
-    `layer` is the path of a submodule, `"fire9"` or `"stage3/block2/conv1"` (`layer_names` lists them); `image` an
-    example float[height, width, channels], or its `jax.ShapeDtypeStruct`; `arguments` and `keywords` go to the network
-    after the image batch (`train=False`). `call` picks one of several calls of a shared layer. Raises ValueError for an
-    unknown layer (listing the layers), or for a layer that does not return one array with a batch axis.
+    `layer` is the path of a submodule, `"fire9"` or `"stage3/block2/conv1"` (`layer_names` lists them); `variables` are
+    None for an NNX module, which has its own; `image` is an example float[height, width, channels], or its
+    `jax.ShapeDtypeStruct`; `arguments` and `keywords` go to the network after the image batch (`train=False`). `call`
+    picks one of several calls of a shared layer, or an iteration of one inside `nn.scan`; `nn.remat` is cut through.
+    `logits` and `activation` say where the array is in what the network, and the layer, return: a position, key or
+    field (`logits="logits"`, `activation=0`). Raises ValueError for an unknown layer (listing the layers), and where
+    there is no single array with a batch axis.
     """
-    from flax import linen as nn
+    network = call_of(module, variables, arguments, keywords)
+    outputs, result = _outline(network, image)
+    if layer not in outputs:
+        raise ValueError(f"no layer {layer!r} in {type(module).__name__}; its layers are: {', '.join(outputs)}")
+    found = at(outputs[layer][0], activation)
+    if not hasattr(found, "shape") or len(found.shape) < 2 or found.shape[0] != 1:
+        raise ValueError(
+            f"layer {layer!r} returns {sketch(found)}, expected one array float[batch, ..., channels]: where it "
+            "returns several, pick one as activation=0 or activation='its name'"
+        )
+    found = at(result, logits)
+    if not hasattr(found, "shape") or len(found.shape) != 2 or found.shape[0] != 1:
+        raise ValueError(
+            f"the network returns {sketch(found)}, expected logits float[batch, classes]: where it returns several "
+            "things, pick them as logits='logits' or logits=0"
+        )
 
-    def run(image, interceptor):
-        with nn.intercept_methods(interceptor):
-            return module.apply(variables, image[None], *arguments, **keywords)
+    def program(image: Any) -> Any:
+        def mark(path: str, output: Any) -> Any:
+            if path != layer:
+                return output
+            return replaced_at(output, activation, checkpoint_name(at(output, activation), MARK))
 
-    def at_layer(action):
-        seen = 0
+        return jax.make_jaxpr(lambda image: at(network(image[None], mark), logits)[0])(image)
 
-        def interceptor(next_function, args, kwargs, context):
-            nonlocal seen
-            if context.method_name != "__call__" or "/".join(context.module.path) != layer:
-                return next_function(*args, **kwargs)
-            seen += 1
-            return action(next_function, args, kwargs) if seen == call + 1 else next_function(*args, **kwargs)
+    calls = count_marks(program(image).jaxpr, layer)
+    if not 0 <= call < calls:
+        raise ValueError(f"layer {layer!r} is called {calls} times, so call={call} does not exist")
+    return Split(
+        lambda image: run_to_mark(program(image), image, call)[0],
+        lambda activations, image: run_with(program(image), image, call, activations[None]),
+    )
 
-        return interceptor
 
-    def reach(next_function, args, kwargs):
-        raise _ReachedError(next_function(*args, **kwargs))
+def split_tokens(
+    module: Any,
+    variables: Any,
+    layer: str,
+    image: Any,
+    *arguments: Any,
+    grid: tuple[int, int],
+    skip: int = 1,
+    **keywords: Any,
+) -> Split:
+    """`split` at a layer that returns tokens float[batch, skip + height * width, channels]: they become a grid.
 
-    def features(image):
-        try:
-            run(image, at_layer(reach))
-        except _ReachedError as reached:
-            return reached.value[0]
-        raise ValueError(f"layer {layer!r} was not called a {call + 1}. time")
+    `grid` = (height, width) of the tokens; `skip` tokens before them (a class token, registers) stay as they are.
+    Raises ValueError where the numbers do not fit.
+    """
+    tokens = split(module, variables, layer, image, *arguments, **keywords)
+    shape = jax.eval_shape(tokens.features, image).shape
+    height, width = grid
+    if len(shape) != 2 or shape[0] != skip + height * width:
+        raise ValueError(
+            f"layer {layer!r} returns {list(shape)} for an image, expected {skip} + {height} x {width} tokens: "
+            "give the grid as (image height / patch, image width / patch), and skip the tokens that are no patches"
+        )
 
-    def head(activations, image):
-        return run(image, at_layer(lambda *_: activations[None]))[0]
+    def features(image: jax.Array) -> jax.Array:
+        return tokens.features(image)[skip:].reshape(height, width, -1)
 
-    shapes = layer_shapes(module, variables, image, *arguments, **keywords)
-    if layer not in shapes:
-        raise ValueError(f"no layer {layer!r} in {type(module).__name__}; its layers are: {', '.join(shapes)}")
-    if call >= len(shapes[layer]):
-        raise ValueError(f"layer {layer!r} is called {len(shapes[layer])} times, so call={call} does not exist")
-    value = shapes[layer][call]
-    if not hasattr(value, "shape") or len(value.shape) < 2 or value.shape[0] != 1:
-        raise ValueError(f"layer {layer!r} returns {value}, expected one array float[batch, ..., channels]")
+    def head(activations: jax.Array, image: jax.Array) -> jax.Array:
+        others = tokens.features(image)[:skip]
+        patches = activations.reshape(height * width, -1)
+        return tokens.head(jnp.concatenate([others, patches]) if skip else patches, image)
+
     return Split(features, head)
 
 
-def layer_shapes(module: Any, variables: Any, image: Any, *arguments: Any, **keywords: Any) -> dict[str, list[Any]]:
-    """Path of every submodule -> output shapes of its calls (batch of one), in calling order. Nothing is computed."""
-    from flax import linen as nn
+def _outline(network: Call, image: Any) -> tuple[dict[str, list[Any]], Any]:
+    """What each call of each layer returns for a batch of one, and what the network does. Nothing is computed."""
+    outputs: dict[str, list[Any]] = {}
 
-    shapes: dict[str, list[Any]] = {}
+    def described(output: Any) -> Any:
+        return jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype) if hasattr(v, "shape") else v, output)
 
-    def interceptor(next_function, args, kwargs, context):
-        out = next_function(*args, **kwargs)
-        if context.method_name == "__call__" and context.module.path:
-            described = jax.tree.map(
-                lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype) if hasattr(v, "shape") else v, out
-            )
-            shapes.setdefault("/".join(context.module.path), []).append(described)
-        return out
+    def note(path: str, output: Any) -> Any:
+        outputs.setdefault(path, []).append(described(output))
+        return output
 
-    def run(image):
-        with nn.intercept_methods(interceptor):
-            return module.apply(variables, image[None], *arguments, **keywords)
+    results = []
+
+    def run(image: jax.Array) -> None:
+        results.append(described(network(image[None], note)))
 
     jax.eval_shape(run, image)
-    return shapes
+    return outputs, results[0]
 
 
 def layer_names(module: Any, variables: Any, image: Any, *arguments: Any, **keywords: Any) -> list[str]:
-    """The layers at which a Flax Linen `module` can be cut, in calling order."""
-    return list(layer_shapes(module, variables, image, *arguments, **keywords))
+    """The layers at which a Flax Linen or NNX `module` can be cut, in calling order."""
+    return list(_outline(call_of(module, variables, arguments, keywords), image)[0])

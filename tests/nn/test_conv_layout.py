@@ -12,7 +12,7 @@ from jax import lax
 
 from genjax import parallel
 from genjax.engine import init_state, make_run, make_step
-from genjax.gans import wgan_gp
+from genjax.gans import dcgan
 from genjax.nn.conv_layout import in_fast_layout
 from tests.engine.toy import same_bits, worst
 
@@ -115,10 +115,10 @@ def test_other_programs_and_other_backends_are_left_alone(monkeypatch):
 @pytest.mark.parametrize("make_plan", [parallel.jit_plan, parallel.pmap_plan])
 def test_a_run_of_several_steps_on_two_devices(make_plan):
     plan = make_plan(jax.devices()[:2])
-    networks = wgan_gp.StridedGenerator(12, 1, 2), wgan_gp.StridedCritic(12, 2)
-    game = wgan_gp.game(*networks, optax.sgd(0.01), optax.sgd(0.01), (12, 12, 1), 3, critic_steps=2)
-    source = plan.put_source({"images": draw((8, 12, 12, 1))[0]})
-    indices = plan.put_batches(np.arange(2 * 2 * 4).reshape(2, 2, 4) % 8)
+    networks = dcgan.Generator(8, 1, 2), dcgan.Discriminator(8, 2)
+    game = dcgan.game(*networks, optax.sgd(0.01), optax.sgd(0.01), (8, 8, 1), 3)
+    source = plan.put_source({"images": draw((8, 8, 8, 1))[0]})
+    indices = plan.put_batches(np.arange(2 * 4).reshape(2, 1, 4))
     run = make_run(make_step(game, plan.axis), None, plan.axis)
     ends = []
     for form in (run, in_fast_layout(run)):

@@ -109,7 +109,7 @@ ANYWHERE = {
     "mixing rule": tanh_with_a_mixing_rule,
     "backward relu": reverse_only(lambda x: jnp.maximum(x, 0), lambda x, g: g * (x > 0)),
     "backward tanh": reverse_only(jnp.tanh, lambda x, g: g * (1 - jnp.tanh(x) ** 2)),
-    "backward half": reverse_only(lambda x: x, lambda x, g: g / 2),
+    "backward leaky relu": reverse_only(lambda x: jnp.maximum(x, 0.1 * x), lambda x, g: jnp.where(x > 0, g, 0.1 * g)),
 }
 CLIPPED = {"backward clip": reverse_only(lambda x: x, lambda x, g: jnp.clip(g, -0.05, 0.05))}
 ON_GRIDS = ANYWHERE | {

@@ -187,9 +187,9 @@ STRUCTURES = {
     ),
     "squeeze and excite": (
         lambda a: (a * jax.nn.sigmoid(a.mean((0, 1), keepdims=True))).mean((0, 1)) @ MATRIX,
-        "forward mode",
+        "Taylor series",
     ),
-    "attention": (attention, "forward mode"),
+    "attention": (attention, "Taylor series"),
     "3x3 conv, gelu": (
         lambda a: jax.nn.gelu(conv(a[None], KERNEL)).mean((1, 2))[0] @ MATRIX,
         "powers of one smooth layer",
@@ -200,7 +200,7 @@ STRUCTURES = {
         lambda a: (lambda s: s - s.mean())(jax.nn.relu(a @ MATRIX).mean((0, 1))),
         "class moments, streamed",
     ),
-    "a rule that mixes positions": (lambda a: tanh_with_a_global_rule(a).mean((0, 1)) @ MATRIX, "forward mode"),
+    "a rule that mixes positions": (lambda a: tanh_with_a_global_rule(a).mean((0, 1)) @ MATRIX, "Taylor series"),
     "a rule that mixes logits": (
         lambda a: tanh_with_a_global_rule(jax.nn.relu(a @ MATRIX).mean((0, 1))),
         "all positions at once",
@@ -222,7 +222,7 @@ STRUCTURES = {
         "one direction per channel",
     ),
     "loop over the mean": (lambda a: doubled(a.mean((0, 1)) @ MATRIX), "one direction per channel"),
-    "loop over the whole": (lambda a: doubled(jnp.abs(a))[0] @ MATRIX[:, 0] @ SQUARE[:4, :3], "forward mode"),
+    "loop over the whole": (lambda a: doubled(jnp.abs(a))[0] @ MATRIX[:, 0] @ SQUARE[:4, :3], "Taylor series"),
     "custom reverse rule": (lambda a: reverse_only_tanh(a.mean((0, 1)) @ MATRIX), "reverse mode"),
 }
 

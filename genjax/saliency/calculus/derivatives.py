@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 
 from genjax.saliency.calculus.closed_form import has_closed_form, linear_route, of_one_logit
-from genjax.saliency.calculus.forward import Derivatives, Head, forward_mode, reverse_mode
+from genjax.saliency.calculus.forward import Derivatives, Head, reverse_mode
 from genjax.saliency.calculus.pooled import pooled_route, position_route
 from genjax.saliency.calculus.proof import prove_piecewise_linear
+from genjax.saliency.calculus.series import series_route
 from genjax.saliency.calculus.smooth import read_smooth, smooth_route
 from genjax.saliency.calculus.structure import flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
@@ -17,8 +18,20 @@ from genjax.saliency.checks import nan_for_unknown_class, require_class, require
 from genjax.saliency.scores import Score
 
 
-def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
-    """The cheapest method that is exact for this head and score; the result's `route` says which, and why."""
+def auto(
+    head: Head,
+    activations: jax.Array,
+    score: Score,
+    class_index: jax.Array,
+    *,
+    chunk: int | None = None,
+    for_map: bool = False,
+) -> Derivatives:
+    """The cheapest method that is exact for this head and score; the result's `route` says which, and why.
+
+    `for_map`: directions that no map needs may be left out (`series_mode`).
+    """
+    series_chunk, chunk = chunk, chunk or 64
     proof = prove_piecewise_linear(head, activations)
     closed = proof.piecewise_linear and has_closed_form(score)
     if proof.reverse_only and not closed:
@@ -43,7 +56,7 @@ def auto(head: Head, activations: jax.Array, score: Score, class_index: jax.Arra
     if structure is not None:
         return position_route(structure, activations, logits, score, class_index, chunk)
     why = f"no closed form ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
-    return forward_mode(flat.call, activations, score, class_index, chunk=chunk, why=why)
+    return series_route(flat, activations, logits, score, class_index, series_chunk, why, for_map)
 
 
 def diagonal_derivatives(
@@ -53,15 +66,18 @@ def diagonal_derivatives(
     class_index: jax.Array,
     order: int = 3,
     method: Callable[..., Derivatives] = auto,
-    chunk: int = 64,
+    chunk: int | None = None,
+    for_map: bool = False,
 ) -> Derivatives:
     """Exact unmixed derivatives of Y = score(head(A), class) along each element of `activations`, up to `order`.
 
-    `head` maps float[..., channels] to logits float[classes]; `method` is one of `forward_mode`, `reverse_mode`,
-    `taylor_mode`, `piecewise_linear`, `pooled`, `per_position`, or `auto` (the default), which picks the cheapest exact
-    one; `chunk` directions are computed at a time, which bounds memory. Orders above `order` come back as None. Raises
-    ValueError or TypeError for bad input, for an unknown class, and for a method whose condition this head does not
-    meet.
+    `head` maps float[..., channels] to logits float[classes]; `method` is one of `series_mode`, `forward_mode`,
+    `reverse_mode`, `taylor_mode`, `piecewise_linear`, `pooled`, `per_position`, or `auto` (the default), which picks
+    the cheapest exact one; `chunk` directions are computed at a time, which bounds memory (None: what suits the
+    method). `for_map` lets `auto` leave out directions that no map needs. Orders above `order` come back as None.
+
+    Raises ValueError or TypeError for bad input, for an unknown class, and for a method whose condition this head does
+    not meet.
     """
     require_head(head, activations, class_index)
     if order not in (1, 2, 3):
@@ -72,7 +88,10 @@ def diagonal_derivatives(
         head, activations = lambda a: narrow(a.astype(dtype)).astype(jnp.float32), activations.astype(jnp.float32)
     logits = jax.eval_shape(head, activations)
     jax.eval_shape(score.function, logits, class_index)  # a score may refuse this number of classes
-    derivatives = method(head, activations, score, class_index, chunk=chunk)
+    options: dict[str, Any] = {} if chunk is None else {"chunk": chunk}
+    if for_map and method is auto:
+        options["for_map"] = True
+    derivatives = method(head, activations, score, class_index, **options)
     derivatives = nan_for_unknown_class(derivatives, class_index, logits.shape[0])
     return derivatives._replace(
         second=derivatives.second if order >= 2 else None,

@@ -105,3 +105,11 @@ def program(jaxpr: Any, inputs: Sequence[Any], outputs: Sequence[Any], equations
         constvars=[], invars=list(inputs), outvars=list(outputs), eqns=list(equations), debug_info=jaxpr.debug_info
     )
     return jex.jaxpr_as_fun(jex.ClosedJaxpr(part, []))
+
+
+def scan_groups(parameters: Any) -> tuple[int, int]:
+    """How many inputs of a `scan` are constants, and how many are carried."""
+    if "num_consts" in parameters:
+        return parameters["num_consts"], parameters["num_carry"]
+    consts, carries, _ = (len(group) for group in parameters["ft_in"].unpack())  # jax 0.12 keeps the groups themselves
+    return consts, carries

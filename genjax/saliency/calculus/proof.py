@@ -23,6 +23,7 @@ from genjax.saliency.calculus.jaxpr import (
     is_call,
     moved_by,
     program,
+    scan_groups,
     variables,
 )
 
@@ -40,7 +41,7 @@ class Proof(NamedTuple):
     """`affine` implies `piecewise_linear`; `obstacle` names the first operation that is neither (empty if none).
 
     `reverse_only`: the head has a `jax.custom_vjp`, which forbids forward mode; its gradient program is read instead,
-    and has to be linear in the cotangent (one that clips it is not).
+    and has to be linear in the cotangent (one that clips it is not). That it is the derivative is taken for granted.
     """
 
     piecewise_linear: bool
@@ -184,10 +185,7 @@ def _transfer(equation: Any, inputs: list[int]) -> list[int]:
 
 
 def _scan(parameters: Any, inputs: list[int]) -> list[int]:
-    if "num_consts" in parameters:
-        consts, carries = parameters["num_consts"], parameters["num_carry"]
-    else:  # jax 0.12 keeps the groups themselves
-        consts, carries, _ = (len(group) for group in parameters["ft_in"].unpack())
+    consts, carries = scan_groups(parameters)
     carry = inputs[consts : consts + carries]
     while True:
         outputs = _walk(parameters["jaxpr"].jaxpr, inputs[:consts] + carry + inputs[consts + carries :])

@@ -159,7 +159,7 @@ def _follow(equation: Any, flat: Flat, states: dict[Any, Any], leaves: dict[Any,
         return dict.fromkeys(outputs, Step())
     found = [states[v] for v in moving]
     linear = is_piecewise_linear(equation, flat.jaxpr, set(inputs))
-    if not any(isinstance(s, Mixed) for s in found) and _by_entries(equation, moving):
+    if not any(isinstance(s, Mixed) for s in found) and by_entries(equation, moving):
         bases = {s.base for s in found}
         if len(bases) == 1 and linear and all(isinstance(s, Single) for s in found):
             return {outputs[0]: found[0]}
@@ -175,7 +175,7 @@ def _follow(equation: Any, flat: Flat, states: dict[Any, Any], leaves: dict[Any,
     return dict.fromkeys(outputs, Mixed())
 
 
-def _by_entries(equation: Any, moving: Sequence[Any]) -> bool:
+def by_entries(equation: Any, moving: Sequence[Any]) -> bool:
     """Whether the output has the shape of `moving`, and each of its entries depends on the same entry of them alone."""
     name, shape = equation.primitive.name, equation.outvars[0].aval.shape
     if len(equation.outvars) != 1 or any(v.aval.shape != shape for v in moving):

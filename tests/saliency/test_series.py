@@ -1,0 +1,105 @@
+"""Taylor series along all elements: exact as forward mode for every operation, and no work that no map needs."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from genjax.saliency import EXP, SOFTMAX, diagonal_derivatives, explain, forward_mode, grad_cam_pp, series_mode
+from genjax.saliency.split import Split
+from tests.saliency import heads
+from tests.saliency.heads import KERNEL, LOGITS, SQUARE, conv
+
+
+def strided(a, groups):
+    kernel = jnp.asarray(KERNEL if groups == 1 else heads.DEPTHWISE, a.dtype)
+    options = {"rhs_dilation": (1, 2), "dimension_numbers": ("NHWC", "HWIO", "NCHW"), "feature_group_count": groups}
+    return jax.lax.conv_general_dilated(a[None], kernel, (2, 1), [(2, 1), (1, 2)], **options)[0].transpose(1, 2, 0)
+
+
+HEADS = {
+    "attention block": lambda a: heads.ON_GRIDS["attention block"](a).mean((0, 1)) @ LOGITS,
+    "norms and gates": lambda a: (
+        heads.ON_GRIDS["squeeze and excite"](heads.ON_GRIDS["instance norm"](a)).mean((0, 1)) @ LOGITS
+    ),
+    "two convolutions": lambda a: jnp.tanh(conv(jax.nn.gelu(conv(a, KERNEL)), KERNEL)).mean((0, 1)) @ LOGITS,
+    "stride, dilation, channels first": lambda a: jnp.tanh(jnp.sin(strided(a, 1)) ** 2).mean((0, 1)) @ LOGITS,
+    "depthwise": lambda a: jnp.tanh(jnp.sin(strided(a, 4)) ** 2).mean((0, 1)) @ LOGITS,
+    "quotients and powers": lambda a: (
+        (jnp.exp(a) / (1 + a**2) + jnp.abs(a + 3) ** (1 + a)).mean((0, 1)) @ LOGITS / (2 + a.mean()) ** 3
+    ),
+    "loops": lambda a: heads.loop(heads.ANYWHERE["scan"](a)).mean((0, 1)) @ LOGITS,
+    "sorted, cumulated, chosen": lambda a: (
+        jnp.sin(jnp.cumprod(jnp.sort(a, 0), 0) + jnp.cumsum(a, 1)).max((0, 1)) @ LOGITS
+    ),
+    "branches": lambda a: heads.ANYWHERE["switch"](heads.ANYWHERE["cond"](a)).mean((0, 1)) ** 2 @ LOGITS,
+    "does not depend on all": lambda a: jnp.tanh(a[0, 1] * a[0, 0]) @ LOGITS,
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_series_are_those_of_forward_mode(name):
+    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
+        a = jax.random.normal(jax.random.key(3), (4, 3, 4), jnp.float64)
+
+        @jax.jit
+        def both(a):
+            return [
+                diagonal_derivatives(HEADS[name], a, SOFTMAX, 1, method=m, chunk=7) for m in (series_mode, forward_mode)
+            ]
+
+        found, right = both(a)
+        for value, reference in zip(found[:3], right[:3], strict=True):
+            np.testing.assert_allclose(value, reference, rtol=0, atol=1e-12 * max(1e-3, np.abs(reference).max()))
+        assert found.route.name == "Taylor series" and "48 directions, 7 at a time" in found.route.reason
+
+
+def curved(a):
+    return (heads.attention(a * jnp.array([1, 0, 1, 1.0])).mean((0, 1)) @ LOGITS).astype(a.dtype)
+
+
+def test_a_map_needs_positive_derivatives_and_channels_that_are_not_zero_only():
+    with jax.numpy_rank_promotion("allow"):
+        a = jax.random.normal(jax.random.key(3), (4, 3, 4)).at[..., 3].set(0)
+        part = jax.jit(lambda a: diagonal_derivatives(curved, a, EXP, 1, for_map=True, chunk=1))(a)
+        whole = jax.jit(lambda a: diagonal_derivatives(curved, a, EXP, 1))(a)
+        needed = np.array(whole.first > 0)
+        needed[..., 3] = False
+        np.testing.assert_allclose(part.first, whole.first, rtol=1e-3, atol=1e-6)
+        np.testing.assert_array_equal(np.asarray(part.second)[needed], np.asarray(whole.second)[needed])
+        assert not np.any(np.asarray(part.third)[~needed]) and np.any(np.asarray(whole.third)[~needed])
+        assert "the map needs" in part.route.reason
+
+
+@pytest.mark.parametrize("score", [EXP, SOFTMAX])
+def test_maps_do_not_change_by_what_is_left_out(score):
+    layer = Split(lambda x: x, lambda a, x: curved(a))
+    with jax.numpy_rank_promotion("allow"):
+        images = jax.random.normal(jax.random.key(4), (2, 4, 3, 4)).at[0, ..., 3].set(0)
+        run = [
+            jax.jit(partial(explain, partial(grad_cam_pp, score=score, **m), layer))
+            for m in ({}, {"method": series_mode})
+        ]
+        found, right = (f(images, jnp.array([0, 2])) for f in run)
+        np.testing.assert_allclose(found.raw, right.raw, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(found.map, right.map, rtol=1e-4, atol=1e-6)
+        assert found.dead.tolist() == right.dead.tolist() and found.guarded.tolist() == right.guarded.tolist()
+        gradient = jax.jit(jax.grad(lambda x: jnp.sum(run[0](x, jnp.array([0, 2])).raw ** 2)))(images)
+        assert np.all(np.isfinite(gradient)) and np.any(gradient)
+
+
+def test_the_point_is_evaluated_once_and_not_for_every_direction():
+    # The error function of 4 x 4 x 4 entries: forward mode computes it (and its derivatives) 64 times more.
+    def head(a):
+        return jax.nn.gelu(a @ SQUARE @ SQUARE.T, approximate=False).std((0, 1)) @ LOGITS
+
+    def transcendentals(method):
+        run = jax.jit(
+            lambda a: diagonal_derivatives(lambda v: head(v).astype(v.dtype), a, EXP, 1, method=method, chunk=64)
+        )
+        return run.lower(jnp.ones((4, 4, 4))).compile().cost_analysis()["transcendentals"]
+
+    with jax.numpy_rank_promotion("allow"):
+        assert transcendentals(series_mode) * 10 < transcendentals(forward_mode)
