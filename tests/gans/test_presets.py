@@ -727,7 +727,7 @@ REFUSED = (
     (("sngan", "plain", "--halvings", "2"), "--networks plain"),
     (("sngan", "plain", "--generator-widths", "2"), "--networks plain"),
     (("sngan", "plain", "--last-bias"), "--networks plain"),
-    (("sngan", "small", "--labels"), "only with residual"),
+    (("sngan", "small", "--labels"), "only with --networks residual"),
     (("sngan", "stl10", "--labels"), "needs labels"),
     (("sngan", "paper", "--slope", "0.1"), "--networks residual"),
     (("dcgan", "paper", "--no-batch-norm"), "--no-flat-norm"),
