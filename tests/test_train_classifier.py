@@ -45,7 +45,7 @@ def test_describe_needs_no_data(preset, parameters, capsys):
 
 def test_learning_rate_rises_and_falls_in_steps():
     imagenet = data.placeholder(data.known("tfds:imagenet2012", image_size=256))
-    own = optimizer_of(classifier.PRESETS["resnet50"], imagenet)
+    own = optimizer_of(replace(classifier.PRESETS["resnet50"], rate_warm_up=5 / 90), imagenet)
     # Plain gradient descent at the same rates: what it does with a gradient of one is minus the rate.
     tx, one = own._replace(rule="momentum", arguments={}).transformation(9000), {"kernel": jnp.ones(())}
 

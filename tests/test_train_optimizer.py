@@ -10,7 +10,7 @@ import pytest
 
 from genjax.run.cli import main
 from genjax.run.gan import adam_of
-from genjax.run.optimizers import LINEAR, RULES, Optimizer, adam, for_run, momentum
+from genjax.run.optimizers import RULES, Optimizer, adam, falling, for_run, momentum
 from genjax.run.run import Recipe
 from train import dcgan, vae
 
@@ -52,7 +52,7 @@ def test_rates_grow_with_the_batch(scaling, factor):
 
 def test_warm_up_precedes_any_decay():
     hyper = replace(HYPER, rate_warm_up=0.4, scaling="sqrt")
-    asked = for_run(SGD._replace(rate=0.5, decay=LINEAR), hyper)
+    asked = for_run(SGD._replace(rate=0.5, decay=falling(0.0)), hyper)
     assert sizes(asked.transformation(5), 6) == pytest.approx([0, 0.5, 1, 2 / 3, 1 / 3, 0], abs=1e-6)
     assert str(asked) == "momentum(1), falling to 0, rising over 0.4 of the steps"
 

@@ -86,14 +86,18 @@ def stairs(*shares: float, factor: float = 0.1) -> Decay:
 
 
 class Rule(NamedTuple):
-    """make: (rate, **arguments) -> optax transformation.  moments: it takes b1 and b2.  decays: and weight_decay."""
+    """make: (rate, **arguments) -> optax transformation.  moments: it takes b1 and b2.  decays: and weight_decay.
+
+    asked: arguments where the command line asks for it by name.
+    """
 
     make: Callable[..., optax.GradientTransformation]
     moments: bool = False
     decays: bool = False
+    asked: Mapping[str, Any] = {}
 
 
-def _momentum(rate: optim.Rate, momentum: float | Rise = 0.9) -> optax.GradientTransformation:
+def _momentum(rate: optim.Rate, momentum: float | Rise | None = None) -> optax.GradientTransformation:
     """SGD with classical momentum m: v <- m v + g, w <- w - rate v; m a number or a function of the step."""
     if not callable(momentum):
         return optax.sgd(rate, momentum)
@@ -104,7 +108,7 @@ RULES = {
     "adam": Rule(optax.adam, moments=True),
     # PyTorch's form, g / (sqrt(v) + eps): optax's default puts epsilon inside the root.
     "rmsprop": Rule(partial(optax.rmsprop, eps_in_sqrt=False)),
-    "momentum": Rule(_momentum),
+    "momentum": Rule(_momentum, asked={"momentum": 0.9}),
     "adagrad": Rule(partial(optax.adagrad, initial_accumulator_value=0.0, eps=1e-8)),
     "sgd": Rule(optim.sgd, decays=True),
     "adamw": Rule(optim.adamw, moments=True, decays=True),
@@ -181,7 +185,7 @@ def for_run(own: Optimizer, options: Options) -> Optimizer:
     arguments = dict(own.arguments)
     if rule != own.rule:
         kept = ("b1", "b2") if RULES[rule].moments else ()
-        arguments = {name: value for name, value in arguments.items() if name in kept}
+        arguments = {**RULES[rule].asked, **{name: value for name, value in arguments.items() if name in kept}}
     if options.weight_decay:
         if not RULES[rule].decays:
             raise ValueError(

@@ -219,9 +219,11 @@ def check_uses(options: Any, choice: str, uses: Mapping[Any, tuple[str, ...]], o
     for name in dict.fromkeys(name for names in uses.values() for name in names):
         value, where = getattr(options, name), [str(kind) for kind, names in uses.items() if name in names]
         if name not in uses[chosen] and value is not None and value is not False:
+            given = flag(name) if isinstance(value, bool) else f"{flag(name)} {value}"
+            cure = "" if isinstance(value, bool) else f", or give {flag(name)} None where the preset has it"
             raise ValueError(
-                f"{flag(name)} {value} does nothing with {flag(choice)} {chosen}, only with {', '.join(where)}; "
-                f"leave it out{'' if isinstance(value, bool) else f', or give {flag(name)} None'}"
+                f"{given} does nothing with {flag(choice)} {chosen}, only with {flag(choice)} {' or '.join(where)}; "
+                f"leave it out{cure}"
             )
         if name in uses[chosen] and value is None and name not in optional:
             raise ValueError(f"{flag(choice)} {chosen} needs {flag(name)}; give it")
