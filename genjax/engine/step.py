@@ -11,18 +11,14 @@ from jax import lax
 from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.state import State, init_state
-
-# XLA for CPUs brings convolutions into the form that it computes fast, but not inside loops, where the gradients of
-# one take some forty times as long. So short loops are unrolled there, for a somewhat longer compilation.
-_SHORT = 10
-
-
-def _unrolled(length: int) -> bool:
-    return length <= _SHORT and jax.default_backend() == "cpu"
+from genjax.nn.conv_layout import in_fast_layout
 
 
 def steps_in_a_call(game: Game) -> int:
-    """Return how many steps to put into one compiled call: 50, or 1 for convolutional networks on CPUs."""
+    """Return how many steps to put into one compiled call: 50, or 1 for convolutional networks on CPUs.
+
+    There a step takes far longer than a call, so that more of them in one would only delay signals and news.
+    """
     if jax.default_backend() != "cpu":
         return 50
     begin = jax.make_jaxpr(lambda key: init_state(game, key))(jax.random.key(0))
@@ -81,7 +77,7 @@ def _accumulated_gradient(player, state, own, batch, key, *, scale, parts):
 
     start = (state, jax.tree.map(jnp.zeros_like, own))
     slices = (jnp.arange(parts), jax.tree.map(split, batch))
-    (state, total), metrics = lax.scan(body, start, slices, unroll=_unrolled(parts))
+    (state, total), metrics = lax.scan(body, start, slices)
     return jax.tree.map(lambda g: g / parts, total), jax.tree.map(jnp.mean, metrics), state
 
 
@@ -177,7 +173,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
                 keys = jax.random.split(player_key, player.repeats)
                 parts = jax.tree.map(lambda x, n=player.repeats: x[-n:], batch)
                 moves = partial(_move_on, player, axis, accumulate)
-                state, moved = lax.scan(moves, state, (parts, keys), unroll=_unrolled(player.repeats))
+                state, moved = lax.scan(moves, state, (parts, keys))
                 moved = jax.tree.map(jnp.mean, moved)
             metrics |= moved
         ema = {
@@ -186,7 +182,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
         }
         return state.replace(step=state.step + 1, ema=ema), metrics
 
-    return step
+    return in_fast_layout(step)
 
 
 def _prepared(prepare: Callable[[Any, jax.Array], Any], batch: Batch, key: jax.Array) -> Batch:
@@ -223,10 +219,6 @@ def make_run(
             return body(state, batch, key)
 
         steps = source if indices is None else indices
-        if jax.tree.leaves(steps)[0].shape[0] > 1:
-            return lax.scan(one, state, steps)
-        # No loop for one step: see `_unrolled`.
-        state, metrics = one(state, jax.tree.map(lambda x: x[0], steps))
-        return state, jax.tree.map(lambda x: x[None], metrics)
+        return lax.scan(one, state, steps)
 
     return run

@@ -152,8 +152,8 @@ class MachineOptions:
     accumulate: Annotated[int, at_least(1)] = 1
     """Slices of a batch whose gradients are computed one after the other and averaged, for less memory."""
     fuse: Annotated[int | None, at_least(1)] = None
-    """Steps in one compiled call. If not given: 50, or 1 for convolutional networks on CPUs, which are slow in loops
-    there."""
+    """Steps in one compiled call; if not given 50, or 1 for convolutional networks on CPUs, where a step outlasts a
+    call."""
     remat: bool = False
     """Keep only products and convolutions for the gradient and compute the rest again: less memory, more time."""
     shard: bool = False

@@ -11,7 +11,7 @@ import pytest
 from jax import lax
 
 from genjax import parallel
-from genjax.engine import init_state, make_run, make_step
+from genjax.engine import init_state, step
 from genjax.gans import dcgan
 from genjax.nn.conv_layout import in_fast_layout
 from tests.engine.toy import same_bits, worst
@@ -113,16 +113,17 @@ def test_other_programs_and_other_backends_are_left_alone(monkeypatch):
 
 
 @pytest.mark.parametrize("make_plan", [parallel.jit_plan, parallel.pmap_plan])
-def test_a_run_of_several_steps_on_two_devices(make_plan):
-    plan = make_plan(jax.devices()[:2])
+def test_a_run_of_several_steps_on_two_devices(make_plan, monkeypatch):
+    plan, tx = make_plan(jax.devices()[:2]), optax.sgd(0.01)
     networks = dcgan.Generator(8, 1, 2), dcgan.Discriminator(8, 2)
-    game = dcgan.game(*networks, optax.sgd(0.01), optax.sgd(0.01), (8, 8, 1), 3)
+    game = dcgan.game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(8, 8, 1), latent=3)
     source = plan.put_source({"images": draw((8, 8, 8, 1))[0]})
     indices = plan.put_batches(np.arange(2 * 4).reshape(2, 1, 4))
-    run = make_run(make_step(game, plan.axis), None, plan.axis)
     ends = []
-    for form in (run, in_fast_layout(run)):
+    for rewriting in (in_fast_layout, lambda step: step):
+        monkeypatch.setattr(step, "in_fast_layout", rewriting)
+        run = plan.compile(step.make_run(step.make_step(game, plan.axis)))
         state = plan.put_state(init_state(game, jax.random.key(0)))
-        ends.append(plan.get_state(plan.compile(form)(state, source, indices, jax.random.key(1))[0]))
+        ends.append(plan.get_state(run(state, source, indices, jax.random.key(1))[0]))
     assert not same_bits(ends[0].params, init_state(game, jax.random.key(0)).params)
     assert worst(ends[0].params, ends[1].params) < 1e-5
