@@ -90,6 +90,15 @@ def test_maps_do_not_change_by_what_is_left_out(score):
         assert np.all(np.isfinite(gradient)) and np.any(gradient)
 
 
+def test_nothing_is_broadcast_silently():
+    def head(a):
+        a = jnp.tanh(conv(jax.nn.gelu(conv(a, heads.DEPTHWISE, 4)), KERNEL))
+        return (a * jax.nn.sigmoid(a.mean((0, 1), keepdims=True))).mean((0, 1)) @ jnp.asarray(LOGITS, a.dtype)
+
+    found = jax.jit(lambda a: diagonal_derivatives(head, a, SOFTMAX, 1, for_map=True))(jnp.ones((4, 3, 4)))
+    assert found.route.name == "Taylor series" and np.any(found.third)
+
+
 def test_the_point_is_evaluated_once_and_not_for_every_direction():
     # The error function of 4 x 4 x 4 entries: forward mode computes it (and its derivatives) 64 times more.
     def head(a):
