@@ -1,5 +1,6 @@
 """Exact and approximate Grad-CAM++ of the same images at the same layer, and how they differ."""
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ import numpy as np
 from genjax.saliency import (
     EXP,
     LOGIT,
+    SIGMOID,
     SOFTMAX,
     Explanation,
     Score,
@@ -25,11 +27,14 @@ from genjax.saliency import (
     forward_mode,
     grad_cam,
     grad_cam_pp,
+    official_alpha,
     per_position,
     piecewise_linear,
     pooled,
+    remarks,
     resize_map,
     reverse_mode,
+    series_mode,
     taylor_mode,
 )
 from genjax.saliency import faithfulness as faith
@@ -37,9 +42,11 @@ from genjax.saliency.overlay import Row, comparison_sheet, correlation
 
 from .comparison.report import Table
 
-SCORES = {"exp": EXP, "softmax": SOFTMAX, "logit": LOGIT}
+SCORES = {"exp": EXP, "softmax": SOFTMAX, "sigmoid": SIGMOID, "logit": LOGIT}
+ALPHAS: dict[str, Callable[..., Any]] = {"exact": exact_alpha, "normalised": official_alpha}
 METHODS: dict[str, Callable[..., Any]] = {
     "auto": auto,
+    "series": series_mode,
     "forward": forward_mode,
     "reverse": reverse_mode,
     "taylor": taylor_mode,
@@ -48,20 +55,24 @@ METHODS: dict[str, Callable[..., Any]] = {
     "per-position": per_position,
 }
 MAPS = ("Grad-CAM", "exact", "exp-trick")
+STABLE = 0.9  # correlation under one grey level, below which a map is called unstable
+STEEP = 10  # |alpha| from which a pole is near
 
 
 class Settings(NamedTuple):
-    """method: how the exact derivatives are computed.  guard: of `grad_cam_pp`.  chunk: directions at a time."""
+    """method: of the exact derivatives.  guard, alpha: of `grad_cam_pp`.  chunk: directions at a time (None: auto)."""
 
     method: Callable[..., Any] = auto
     guard: float = 1e-6
-    chunk: int = 64
+    chunk: int | None = None
+    alpha: Callable[..., Any] = exact_alpha
 
 
 class Comparison(NamedTuple):
     """Explanations of N images by Grad-CAM, exact and approximate Grad-CAM++; seconds per image of each.
 
-    sign_changes: float[N], share of the positions with Y1 > 0 at which the two alphas differ in sign.
+    sign_changes: float[N], share of the positions with Y1 > 0 at which the two alphas differ in sign.  stability:
+    float[N] of each map, its correlation with that of the image plus one grey level; empty where that was not given.
     """
 
     grad_cam: Explanation
@@ -69,6 +80,7 @@ class Comparison(NamedTuple):
     approximate: Explanation
     sign_changes: np.ndarray
     seconds: dict[str, float]
+    stability: dict[str, np.ndarray]
 
     def maps(self) -> dict[str, np.ndarray]:
         """Return the scaled maps, `{name: float[N, h, w]}`."""
@@ -88,24 +100,38 @@ def _timed(function: Callable, *arguments: Any) -> tuple[Any, float]:
 
 def _with_alpha(score: Score, method: Callable[..., Any], settings: Settings, head, activations, class_index):
     """Return Grad-CAM++'s explanation, its alpha and its Y1, from one computation of the derivatives."""
-    found = diagonal_derivatives(head, activations, score, class_index, method=method, chunk=settings.chunk)
+    found = diagonal_derivatives(
+        head, activations, score, class_index, method=method, chunk=settings.chunk, for_map=True
+    )
     result = grad_cam_pp(
-        head, activations, class_index, score=score, method=lambda *_, chunk: found, guard=settings.guard
+        head,
+        activations,
+        class_index,
+        score=score,
+        method=lambda *_: found,
+        guard=settings.guard,
+        alpha=settings.alpha,
     )
     total = jnp.sum(activations, (0, 1), keepdims=True)
     assert found.second is not None and found.third is not None
-    alpha, _ = exact_alpha(found.first, found.second, found.third, total, settings.guard)
+    alpha, _ = settings.alpha(found.first, found.second, found.third, total, settings.guard)
     return result, alpha, found.first
 
 
 def compare(
-    layer: Split, images: jax.Array, classes: jax.Array, scores: Sequence[Score], settings: Settings
+    layer: Split,
+    images: jax.Array,
+    classes: jax.Array,
+    scores: Sequence[Score],
+    settings: Settings,
+    brighter: jax.Array | None = None,
 ) -> list[Comparison]:
     """Explain float[N, H, W, C], already preprocessed, for int[N] classes, by each score.
 
-    Raises what `grad_cam_pp` raises.
+    brighter: the same images plus one grey level, to see how stable the maps are. Raises what `grad_cam_pp` raises.
     """
     features, head = layer
+    _announce(layer, images, classes, scores, settings)
 
     def all_of(score, method):
         def one(image, class_index):
@@ -116,13 +142,77 @@ def compare(
     pairs = [(all_of(score, settings.method), all_of(score, exp_trick)) for score in scores]
     simple, simple_seconds = _timed(partial(explain, grad_cam, layer), images, classes)
     found = []
-    for ((exact, alpha, first), exact_seconds), ((trick, alpha_trick, _), trick_seconds) in pairs:
+    stable = [{} if brighter is None else _stability(layer, images, brighter, classes, s, settings) for s in scores]
+    for (of_exact, of_trick), stability in zip(pairs, stable, strict=True):
+        ((exact, alpha, first), exact_seconds), ((trick, alpha_trick, _), trick_seconds) = of_exact, of_trick
         counted = first > 0
         differ = counted & (jnp.sign(alpha) != jnp.sign(alpha_trick))
         share = jnp.sum(differ, (1, 2, 3)) / jnp.maximum(jnp.sum(counted, (1, 2, 3)), 1)
         seconds = zip(MAPS, (simple_seconds, exact_seconds, trick_seconds), strict=True)
-        found.append(Comparison(simple, exact, trick, np.asarray(share), {k: v / len(images) for k, v in seconds}))
+        per_image = {k: v / len(images) for k, v in seconds}
+        found.append(Comparison(simple, exact, trick, np.asarray(share), per_image, stability))
     return found
+
+
+def _stability(
+    layer: Split, images: jax.Array, brighter: jax.Array, classes: jax.Array, score: Score, settings: Settings
+) -> dict[str, np.ndarray]:
+    """Return the correlation of each kind of map with that of the brighter image, float[N]."""
+    pp = partial(grad_cam_pp, score=score, guard=settings.guard, alpha=settings.alpha)
+    methods: list[Callable[..., Explanation]] = [
+        grad_cam,
+        partial(pp, method=settings.method, chunk=settings.chunk),
+        partial(pp, method=exp_trick),
+    ]
+    result = {}
+    for name, method in zip(MAPS, methods, strict=True):
+        run = jax.jit(partial(explain, method, layer))
+        pairs = zip(np.asarray(run(images, classes).raw), np.asarray(run(brighter, classes).raw), strict=True)
+        result[name] = np.array([correlation(np.maximum(a, 0), np.maximum(b, 0)) for a, b in pairs])
+    return result
+
+
+def _announce(layer: Split, images: jax.Array, classes: jax.Array, scores: Sequence[Score], settings: Settings) -> None:
+    """Say on stderr what will be computed, before work that takes long begins."""
+    for score in scores:
+        method = partial(grad_cam_pp, score=score, method=settings.method, chunk=settings.chunk)
+        route = jax.eval_shape(partial(explain, method, layer), images, classes).route
+        if "directions" in route.reason:
+            print(f"{len(images)} images by {route.name}: {route.reason}", file=sys.stderr, flush=True)
+
+
+def cautions(comparison: Comparison, score: str) -> list[str]:
+    """Return sentences on exact maps that should not be trusted as they are."""
+    found = [f"score {score}, {sentence}" for sentence in remarks(comparison.exact)]
+    stability = comparison.stability.get("exact", np.zeros(0))
+    weak = stability < STABLE
+    if weak.any():
+        found.append(
+            f"score {score}: {weak.sum()} of {len(stability)} exact maps change with one grey level of the image "
+            f"(correlation down to {stability[weak].min():.2f}): they show rounding of the image as much as the "
+            "network; use --score exp, or --alpha normalised"
+        )
+    alpha = comparison.exact.alpha
+    largest = np.maximum(np.abs(alpha.minimum), np.abs(alpha.maximum))
+    if np.any(largest > STEEP):
+        found.append(
+            f"score {score}: |alpha| reaches {largest.max():.3g} in {np.sum(largest > STEEP)} of {len(largest)} maps: "
+            "a denominator is close to zero there, and a single channel can take the map over"
+        )
+    return found
+
+
+def stability_table(rows: Sequence[tuple[str, str, Comparison]]) -> Table:
+    """Return how much the maps keep of themselves when the image becomes one grey level brighter."""
+    return Table(
+        "Correlation of each map with that of the image plus one grey level: median (lowest) over images",
+        ("network", "score", *MAPS),
+        [
+            (network, score, *(f"{np.median(c.stability[m]):.3f} ({c.stability[m].min():.3f})" for m in MAPS))
+            for network, score, c in rows
+            if c.stability
+        ],
+    )
 
 
 def agreement(comparison: Comparison) -> dict[str, Any]:

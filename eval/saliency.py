@@ -48,14 +48,18 @@ class Options:
 
     out: Path = Path("runs/saliency")
     """The folder to write to, and to take trained networks from."""
-    score: tuple[Literal["exp", "softmax", "logit"], ...] = ("exp", "softmax")
+    score: tuple[Literal["exp", "softmax", "sigmoid", "logit"], ...] = ("exp", "softmax")
     """What is explained: the exponential of a logit, a probability, or a logit (smooth networks only)."""
-    method: Literal["auto", "forward", "reverse", "taylor", "piecewise-linear", "pooled", "per-position"] = "auto"
+    alpha: Literal["exact", "normalised"] = "exact"
+    """Alpha as the equation has it, or divided by its sum over a channel, as the authors' code does (calmer)."""
+    method: Literal["auto", "series", "forward", "reverse", "taylor", "piecewise-linear", "pooled", "per-position"] = (
+        "auto"
+    )
     """How the exact derivatives are computed; auto takes the cheapest exact way."""
     guard: float = 1e-6
     """Denominators that cancel to less than this share of their terms count as zero."""
-    chunk: int = 64
-    """Directions computed at a time; bounds memory."""
+    chunk: int | None = None
+    """Directions computed at a time; bounds memory. As many as suit the network if not given."""
     images: int = 24
     """Test images explained."""
     steps: int | None = None
@@ -117,9 +121,9 @@ def _digits_of(options: Options, dataset: Dataset) -> tuple[np.ndarray, np.ndarr
 def _settings(options: Options) -> Settings:
     if not options.score:
         raise ValueError("--score names no score; give one or more of exp, softmax, logit")
-    if options.chunk < 1 or not 0 <= options.guard < 1:
+    if (options.chunk is not None and options.chunk < 1) or not 0 <= options.guard < 1:
         raise ValueError(f"--chunk {options.chunk} must be at least 1, and --guard {options.guard:g} in [0, 1)")
-    return Settings(METHODS[options.method], options.guard, options.chunk)
+    return Settings(METHODS[options.method], options.guard, options.chunk, _saliency.ALPHAS[options.alpha])
 
 
 def compare_networks(options: Options) -> Section:
@@ -141,7 +145,9 @@ def compare_networks(options: Options) -> Section:
         classes = jnp.asarray(probabilities.argmax(-1), jnp.int32)
         accuracies.append((name, find_recipe("classifier").presets[preset].network, kind.layer, f"{accuracy:.1%}"))
         measure = _saliency.faithfulness(predict, steps=32)
-        found = _saliency.compare(layer, inputs, classes, [SCORES[score] for score in options.score], settings)
+        brighter = jnp.asarray(unit(jnp.asarray(_brighter(pixels))))
+        scores = [SCORES[score] for score in options.score]
+        found = _saliency.compare(layer, inputs, classes, scores, settings, brighter)
         for score, comparison in zip(options.score, found, strict=True):
             compared.append((name, score, comparison))
             measures = {
@@ -163,6 +169,7 @@ def compare_networks(options: Options) -> Section:
         Table("The networks", ("network", "architecture", "layer explained", "test accuracy"), accuracies),
         _saliency.agreement_table("Exact against approximate Grad-CAM++, over images", compared),
         _saliency.faithfulness_table("Faithfulness, means over images", measured),
+        _saliency.stability_table(compared),
         _saliency.route_table(compared),
     )
     return Section("Exact and approximate Grad-CAM++", _story(options, compared), tables, pictures, {})
@@ -190,7 +197,13 @@ def _story(options: Options, compared: list[tuple[str, str, Comparison]]) -> str
             f"{network}, score {score}: exact and approximate maps {verdict} (median correlation "
             f"{found['correlation, median']:.3f}, largest difference {found['largest difference, largest']:.2g})."
         )
+        parts += [f"{network}, {sentence}." for sentence in _saliency.cautions(comparison, score)]
     return "\n".join([*parts, _where()])
+
+
+def _brighter(pixels: np.ndarray) -> np.ndarray:
+    """Return uint8 pixels plus one grey level."""
+    return np.where(pixels < 255, pixels + 1, 254).astype(np.uint8)
 
 
 def _photo(path: Path) -> np.ndarray:
@@ -244,9 +257,11 @@ def explain_photo(options: Options) -> Section:
     top = np.argsort(-probabilities, kind="stable")[:5]
     target = int(top[0]) if options.target is None else options.target
     classes = jnp.array([target], jnp.int32)
-    found = _saliency.compare(layer, inputs, classes, [SCORES[score] for score in options.score], settings)
+    brighter = jnp.asarray(kind.preprocess(jnp.asarray(_brighter(pixels), jnp.float32)))[None]
+    scores = [SCORES[score] for score in options.score]
+    found = _saliency.compare(layer, inputs, classes, scores, settings, brighter)
     compared = [(options.network, score, comparison) for score, comparison in zip(options.score, found, strict=True)]
-    path = options.out / f"{options.image.stem}-{target}.png"
+    path = options.out / f"{_name(options, layer_name, target)}.png"
     labels = [f"score {score}" for _, score, _ in compared]
     _saliency.sheet(path, [pixels] * len(compared), labels, [(c, 0) for *_, c in compared])
     tables = (
@@ -256,13 +271,22 @@ def explain_photo(options: Options) -> Section:
             [(str(n), names[n], f"{probabilities[n]:.4f}") for n in top],
         ),
         _saliency.agreement_table("Exact against approximate Grad-CAM++", compared),
+        _saliency.stability_table(compared),
         _saliency.route_table(compared),
     )
+    warned = "".join(f"\n{sentence}." for _, score, c in compared for sentence in _saliency.cautions(c, score))
     text = (
         f"{options.network} at {layer_name}, explained for class {target}, {names[target]} (probability "
-        f"{probabilities[target]:.4f}); guard {options.guard:g}.\n{_where()}"
+        f"{probabilities[target]:.4f}); guard {options.guard:g}, alpha {options.alpha}.{warned}\n{_where()}"
     )
     return Section(f"{options.image.name}: {names[target]}", text, tables, [(path, "Grad-CAM and Grad-CAM++")], {})
+
+
+def _name(options: Options, layer: str, target: int) -> str:
+    """Return a file name that differs between photos, networks, layers, classes and ways to compute."""
+    assert options.image is not None
+    parts = (options.image.name, options.network, layer.replace("/", "."), str(target), *options.score, options.alpha)
+    return "-".join(parts)
 
 
 def main(arguments=None) -> int:
@@ -275,7 +299,7 @@ def main(arguments=None) -> int:
             raise ValueError("--weights, --classes, --layer and --target belong to a photo; name it with --image")
         start = time.perf_counter()
         section = (compare_networks if options.image is None else explain_photo)(options)
-        name = "report.html" if options.image is None else f"{options.image.stem}.html"
+        name = "report.html" if options.image is None else section.pictures[0][0].name.removesuffix(".png") + ".html"
         seconds = f"Everything took {time.perf_counter() - start:.0f} s, compiling included."
         write_html(options.out / name, "Exact saliency", seconds, [section])
         show(section)

@@ -40,9 +40,10 @@ def test_a_photo_is_explained(photo, reference_data, tmp_path, capsys):
     assert [cell.strip() for cell in top[0]] == ["967", "espresso"]
     assert len(top) == 5
     assert "class moments" in printed
-    with Image.open(tmp_path / "coffee-967.png") as sheet:
+    name = "coffee.png-squeezenet-fire9-967-softmax-exact"
+    with Image.open(tmp_path / f"{name}.png") as sheet:
         assert sheet.size[0] > 1000
-    assert (tmp_path / "coffee.html").read_text().count("data:image/png;base64,") == 1
+    assert (tmp_path / f"{name}.html").read_text().count("data:image/png;base64,") == 1
 
 
 def test_the_comparison_of_the_two_networks(tmp_path, capsys):

@@ -34,6 +34,12 @@ NETWORKS = {
 CLASSES = {"ResNet": "ResNet", "RegNet": "RegNet", "Vit": "ViT", "Beit": "Beit", "Dinov2": "Dinov2"}
 
 
+@pytest.fixture(autouse=True)
+def _their_broadcasting():
+    with jax.numpy_rank_promotion("allow"):
+        yield
+
+
 def cut(name):
     """The network's split, and its logits of the image."""
     options, layer, activation, tokens = NETWORKS[name]

@@ -200,7 +200,9 @@ def _shifted(equation: Any, moving: dict[Any, Series], fixed: list[Any]) -> Call
                 x.shape[-1],
             ]
             part = jax.lax.slice(x, start, stop, (1, *strides, 1))
-            total = total + (part * taps[index][0] if depthwise else part @ taps[index])
+            total = total + (
+                part * taps[index].reshape((1,) * (x.ndim - 1) + (-1,)) if depthwise else part @ taps[index]
+            )
         return [total.transpose(back)]
 
     return convolve
@@ -213,7 +215,7 @@ def _series(value: jax.Array, terms: tuple[jax.Array | None, ...]) -> Any:
 def _through_function(
     function: Callable[[jax.Array], jax.Array], x: Series, linear: bool
 ) -> tuple[jax.Array | None, ...]:
-    f1, f2, f3 = taylor3(function, x.value, jnp.ones_like(x.value))
+    f1, f2, f3 = (f[None] for f in taylor3(function, x.value, jnp.ones_like(x.value)))
     x1, x2, x3 = x.terms
     if linear:
         return tuple(None if x is None else f1 * x for x in x.terms)
