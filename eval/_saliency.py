@@ -38,7 +38,7 @@ from genjax.saliency.overlay import Row, comparison_sheet, correlation
 from .comparison.report import Table
 
 SCORES = {"exp": EXP, "softmax": SOFTMAX, "logit": LOGIT}
-METHODS = {
+METHODS: dict[str, Callable[..., Any]] = {
     "auto": auto,
     "forward": forward_mode,
     "reverse": reverse_mode,

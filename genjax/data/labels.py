@@ -35,6 +35,10 @@ def check_names(names: np.ndarray, where: str) -> tuple[str, ...]:
     """Return class names as text; DataError naming `where` unless they are a list, all different."""
     if names.ndim != 1 or names.dtype.kind not in "USiu" or not len(names):
         raise DataError(f"{where} must be a list of texts, one for each class, not {names.dtype}{list(names.shape)}")
+    if names.dtype.kind == "U":  # arrays of text may hold numbers that are no characters
+        points = np.frombuffer(names.astype(names.dtype.newbyteorder("=")).tobytes(), np.uint32)
+        if ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any():
+            raise DataError(f"{where} holds what is no text; write it again")
     texts = tuple(name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names.tolist())
     twice = next((text for text in texts if texts.count(text) > 1), None) if len(set(texts)) < len(texts) else None
     if twice is not None:

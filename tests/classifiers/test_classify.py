@@ -24,7 +24,7 @@ def test_cross_entropy_against_numpy():
 
 def test_smoothing_outside_its_range_is_an_error():
     with pytest.raises(ValueError, match=r"label smoothing is 1\.0; it must be in"):
-        classify.game(convnet.ConvNet(), optax.sgd(0.1), (8, 8, 1), smoothing=1.0)
+        classify.game(convnet.ConvNet(), optax.sgd(0.1), image_shape=(8, 8, 1), smoothing=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def digits():
 )
 def test_a_small_network_learns_digits(digits, network, rate, least):
     images, labels = digits
-    game = classify.game(network, optax.adam(rate), (8, 8, 1), smoothing=0.05, ema=0.9)
+    game = classify.game(network, optax.adam(rate), image_shape=(8, 8, 1), smoothing=0.05, ema=0.9)
     state = init_state(game, jax.random.key(0))
     step = jax.jit(make_step(game))
     held_images, held_labels = images[1500:], labels[1500:]
@@ -69,7 +69,7 @@ def test_a_small_network_learns_digits(digits, network, rate, least):
 
 def test_dropout_gets_its_key_from_the_step():
     network = squeezenet.SqueezeNet(classes=3)
-    game = classify.game(network, optax.sgd(0.0), (31, 31, 3))
+    game = classify.game(network, optax.sgd(0.0), image_shape=(31, 31, 3))
     state = jax.jit(lambda key: init_state(game, key))(jax.random.key(0))
     batch = {"images": jax.random.normal(jax.random.key(2), (2, 31, 31, 3)), "labels": jnp.array([0, 2])}
     loss = jax.jit(lambda key: game.players[0].loss(state, batch, key)[0])

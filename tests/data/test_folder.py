@@ -201,11 +201,13 @@ def test_cache_is_reused_and_renewed(classes, tmp_path, monkeypatch):
     assert len(os.listdir(cache)) == before + 2  # the split that holds the touched file, and what was found
 
 
-def test_cache_that_was_cut_short_is_made_again(classes, tmp_path):
+@pytest.mark.parametrize("left", [200, 40, 0])  # in the content, in the header
+def test_cache_that_was_cut_short_is_made_again(classes, tmp_path, left):
     root, _ = classes
     whole = np.array(get(root, tmp_path / "cache").train.arrays["images"])
     for path in (tmp_path / "cache").iterdir():
-        path.write_bytes(path.read_bytes()[:200])
+        content = path.read_bytes()
+        path.write_bytes(content[:left] + b"{" * (left == 40) * (len(content) - left))
     np.testing.assert_array_equal(get(root, tmp_path / "cache").train.arrays["images"], whole)
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -230,6 +231,18 @@ def test_npz_that_is_no_archive(tmp_path):
     path.write_bytes((tmp_path / "whole.npz").read_bytes()[:-300])
     with pytest.raises(DataError, match="broken.npz is not a readable .npz file"):
         load(str(path))
+
+
+def test_an_archive_with_something_else_in_it(tmp_path):
+    path = save(tmp_path, images=pixels(4, 3, 3))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("class_names.npy", b"no array")
+    with pytest.raises(DataError, match="not a readable .npz file of plain arrays .class_names is no array."):
+        load(path)
+    names = np.array(["ab"])
+    names.view(np.uint32)[0] = 0x7FFFFFFF
+    with pytest.raises(DataError, match="class_names holds what is no text"):
+        load(save(tmp_path, images=pixels(4, 3, 3), labels=[0] * 4, class_names=names))
 
 
 def test_splits_check_themselves():

@@ -23,6 +23,7 @@ from genjax.saliency import (
     taylor_mode,
 )
 from genjax.saliency.calculus.widen import wide_logits
+from tests.golden import FOLDER
 
 SCORES = {"logit": LOGIT, "exp": EXP, "softmax": SOFTMAX}
 # Which methods apply to which of the two reference heads.
@@ -33,8 +34,8 @@ METHODS = {
 
 
 @pytest.fixture(scope="module")
-def golden(reference_data):
-    with np.load(reference_data / "higher_order_golden.npz") as file:
+def golden():
+    with np.load(FOLDER / "higher_order_golden.npz") as file:
         return dict(file)
 
 

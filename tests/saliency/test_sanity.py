@@ -59,7 +59,7 @@ def test_grad_cam_of_a_trained_network_changes_and_an_edge_detector_does_not():
     data = load_digits()
     images, labels = (data.images[..., None] / 8 - 1).astype(np.float32), data.target.astype(np.int32)
     network = convnet.ConvNet()
-    game = classify.game(network, optax.adam(3e-3), (8, 8, 1))
+    game = classify.game(network, optax.adam(3e-3), image_shape=(8, 8, 1))
     state, step = init_state(game, jax.random.key(0)), jax.jit(make_step(game))
     for i in range(40):
         rows = np.arange(64) + 40 * i

@@ -38,7 +38,7 @@ def memory_map(files: Files, key: object, cache_dir: str | os.PathLike | None) -
     """
     folder = cache_folder(cache_dir)
     path = folder / (hashlib.sha256(repr(key).encode()).hexdigest()[:32] + ".npy")
-    images = _open(path, (len(files), *files.shape))
+    images = kept(path, (len(files), *files.shape), np.dtype(np.uint8))
     if images is None:
         try:
             _write(path, files)
@@ -69,12 +69,13 @@ def run_in_threads(function: Callable[[Item], int], items: Sequence[Item], said:
         pool.shutdown(cancel_futures=True)
 
 
-def _open(path: pathlib.Path, shape: tuple[int, ...]) -> np.ndarray | None:
+def kept(path: pathlib.Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray | None:
+    """Return the memory-mapped array that an earlier run kept; None where it is absent, damaged or of another shape."""
     try:
-        images = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError):  # absent, or cut short by another program: decode (again)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # NumPy's parser of headers raises nearly anything at damaged ones
         return None
-    return images if images.shape == shape and images.dtype == np.uint8 else None
+    return array if array.shape == shape and array.dtype == dtype else None
 
 
 def _write(path: pathlib.Path, files: Files) -> None:

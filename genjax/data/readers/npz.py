@@ -68,7 +68,11 @@ def _read(path: pathlib.Path) -> tuple[dict[str, np.ndarray], list[tuple[str, st
             used = [name for pair in (*keys, ("class_names",)) for name in pair if name in archive.files]
             sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.zip.infolist()}
             bounds.check(sum(sizes[name] for name in used), path)
-            return {name: archive[name] for name in used}, keys
+            content = {name: archive[name] for name in used}
+            foreign = [name for name, array in content.items() if not isinstance(array, np.ndarray)]
+            if foreign:  # a member that does not begin as NumPy's arrays do
+                raise ValueError(f"{foreign[0]} is no array")
+            return content, keys
     except DataError:
         raise
     # A broken archive makes zipfile, zlib and NumPy's parser of headers raise nearly anything.

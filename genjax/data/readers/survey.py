@@ -18,7 +18,7 @@ from genjax.data.dataset import Arrays, DataError, Files
 from genjax.data.holdout import Rows
 from genjax.data.options import Options
 from genjax.data.readers import image
-from genjax.data.readers.cache import cache_folder, memory_map, run_in_threads
+from genjax.data.readers.cache import cache_folder, kept, memory_map, run_in_threads
 from genjax.files import atomic
 
 if TYPE_CHECKING:
@@ -173,11 +173,8 @@ def _examined(encoded: Encoded, cache_dir: str | os.PathLike | None) -> tuple[np
     key = ("survey", 1, PIL.__version__, encoded.kind == "map", encoded.origin, list(encoded.stamps))
     examine = image.examine_map if encoded.kind == "map" else image.examine
     path = cache_folder(cache_dir) / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.seen.npy"
-    seen = np.zeros(len(encoded.stamps), _SEEN)
-    with contextlib.suppress(OSError, ValueError, EOFError):  # absent or damaged: look at all again
-        kept = np.load(path, allow_pickle=False)
-        if kept.dtype == _SEEN and kept.shape == seen.shape:
-            seen = kept
+    earlier = kept(path, (len(encoded.stamps),), _SEEN)
+    seen = np.zeros(len(encoded.stamps), _SEEN) if earlier is None else np.array(earlier)
     unknown = np.flatnonzero(seen["channels"] == 0)  # those that were broken may be readable now
     problems: list[str] = []
 

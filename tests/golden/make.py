@@ -1,0 +1,51 @@
+"""Choose what the tests need of the full reference numbers, and write it beside this file.
+
+    python -m tests.golden.make ../shared/data
+
+Source of the numbers
+    dcgan     layers of pytorch/examples dcgan/main.py, transcribed, one stage fewer
+    wgan_gp   WGANPGenerator32 and WGANPDiscriminator32 of kwotsin/mimicry @a7fda06, with the growth of the authors
+    sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
+    pggan     written from the facts of the authors' Theano code
+    cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
+    higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
+Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
+Left out: variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more which a
+network draws, two rows and two columns of three.
+"""
+
+import pathlib
+import re
+import sys
+
+import numpy as np
+
+from tests.gans.golden import thinned
+from tests.golden import FOLDER
+
+KEPT = {
+    "golden/dcgan": r"in/.*|./state/.*|./after.*|out/(?!.*_after_train).*|loss/.*|grad/.*main.*",
+    "golden/wgan_gp": r"in/.*|./state/.*|authors/(?!.*(in_x|in_z|_after_train)).*",
+    "golden/sngan": r"(plain|projection)/(in/.*|D/embedding.*|([GD]/state|D/converged)/(?!.*(_v|sn_u|sn_sigma)$).*"
+    r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*)",
+    "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
+    "golden/cyclegan": r".*",
+    "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
+}
+
+
+def main(source: str) -> None:
+    """Write all files."""
+    for path, names in KEPT.items():
+        with np.load(pathlib.Path(source) / f"{path}.npz") as file:
+            kept = {name: x for name, x in file.items() if re.fullmatch(names, name)}
+        for name, x in kept.items():
+            if "out/" in name and x.ndim == 4:
+                kept[name] = thinned(x)
+        written = FOLDER / f"{pathlib.Path(path).name}.npz"
+        np.savez_compressed(written, **kept)
+        print(f"{written.name}: {len(kept)} arrays, {written.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
