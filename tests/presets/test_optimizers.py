@@ -112,7 +112,7 @@ def test_the_penalty_is_a_part_of_the_gradient_that_is_clipped():
 
 def test_vaes_adagrad_begins_at_the_rate():
     tx = run_of("vae", "paper").optimizers["vae"]._replace(l2=0.0).transformation(10)
-    np.testing.assert_allclose(updates(tx, [3.0, 3.0]), [-0.02, -0.02 / math.sqrt(2)], rtol=1e-5)
+    np.testing.assert_allclose(updates(tx, [3.0, 3.0]), [-0.01, -0.01 / math.sqrt(2)], rtol=1e-5)
 
 
 def test_pggans_rates_rise_over_the_first_images():

@@ -54,7 +54,7 @@ VALUES = {
                               "initializer": "lecun", "beta": 1.0, "samples": 1, "binarize": "fixed",
                               "train_images": 50_000},
     ("vae", "paper"): MNIST | {"hidden": (500,), "latent": 20, "activation": "tanh", "initializer": "normal-all",
-                               "deviation": 0.01, "optimizer": "adagrad", "learning_rate": 0.02, "l2": 1 / 60_000,
+                               "deviation": 0.01, "optimizer": "adagrad", "learning_rate": 0.01, "l2": 1 / 60_000,
                                "beta": 1.0, "samples": 1},
     ("cvae", "article"): ARTICLE | {"beta": 0.1, "samples": 5, "labelled": 0.5, "embedding": 128, "late": True},
     ("cvae", "paper"): {"labelled": 1.0, "late": False},
