@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genjax.data.errors import DataError
+from genjax.data.errors import DataError, reason
 
 Columns = dict[str, tuple[tuple[int, ...], str]]
 """{array's name: (shape, type) of one row}."""
@@ -72,16 +72,44 @@ class Facts:
             mixture, second = content["mixture"], content["second"]
             return Facts(
                 name=str(content["name"]),
-                columns={name: (tuple(map(int, shape)), dtype) for name, (shape, dtype) in content["columns"].items()},
-                train=int(content["train"]),
-                test=int(content["test"]),
-                class_names=tuple(map(str, content["class_names"])),
-                second=None if second is None else (int(second[0]), int(second[1])),
-                mixture=mixture and Mixture(np.array(mixture["centres"], float), float(mixture["deviation"])),
-                channels_of=content["channels_of"],
-                words=tuple(map(str, content["words"])),
-                map_names=tuple(map(str, content["map_names"])),
+                columns=_columns(content["columns"]),
+                train=_count(content["train"]),
+                test=_count(content["test"]),
+                class_names=_texts(content["class_names"]),
+                second=None if second is None else (_count(second[0]), _count(second[1])),
+                mixture=None if mixture is None else _mixture(mixture),
+                channels_of=None if content["channels_of"] is None else str(content["channels_of"]),
+                words=_texts(content["words"]),
+                map_names=_texts(content["map_names"]),
                 fingerprint=str(content["fingerprint"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-            raise DataError(f"these are no facts of a data set ({type(error).__name__}: {error})") from error
+            raise DataError(f"these are no facts of a data set ({type(error).__name__}: {reason(error)})") from error
+
+
+def _count(value: Any, largest: int = 10**8) -> int:
+    if type(value) is not int or not 0 <= value <= largest:
+        raise ValueError(f"{value} is no number from 0 to {largest}")
+    return value
+
+
+def _texts(values: Any) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise ValueError(f"{values} is no list of texts")
+    return tuple(map(str, values))
+
+
+def _columns(content: Any) -> Columns:
+    columns: Columns = {}
+    for name, (shape, dtype) in content.items():
+        columns[name] = (tuple(_count(size, 2**16) for size in shape), np.dtype(str(dtype)).name)
+    if len(columns["images"][0]) != 3:
+        raise ValueError(f"images have height, width and channels, not {columns['images'][0]}")
+    return columns
+
+
+def _mixture(content: Any) -> Mixture:
+    centres = np.array(content["centres"], float)
+    if centres.ndim != 2 or centres.shape[1] != 2:
+        raise ValueError(f"centres are points in the plane, not {centres.shape}")
+    return Mixture(centres, float(content["deviation"]))

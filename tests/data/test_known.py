@@ -67,6 +67,42 @@ def test_nothing_known_is_said():
             data.Facts.from_json(content)
 
 
+def test_facts_of_any_content_are_facts_or_refused():
+    random = np.random.Generator(np.random.Philox(0))
+    strange = [
+        None,
+        -1,
+        3,
+        1e400,
+        float("nan"),
+        "x",
+        "",
+        [],
+        [1],
+        [[1, 2], [3]],
+        {},
+        {"images": 1},
+        True,
+        10**30,
+        "uint8",
+    ]
+    whole = [load(spec).facts.to_json() for spec in ("digits", "mixture:ring", "domains:digits")]
+    refused = 0
+    for number in range(600):
+        content = json.loads(json.dumps(whole[number % 3]))
+        place, key = content, random.choice(sorted(content))
+        while isinstance(place[key], dict | list) and place[key] and random.random() < 0.6:
+            place = place[key]
+            key = random.choice(sorted(place)) if isinstance(place, dict) else int(random.integers(len(place)))
+        place[key] = strange[random.integers(len(strange))]
+        try:
+            dataset = data.placeholder(data.Facts.from_json(content))
+            assert dataset.train.take([0])["images"].shape == (1, *dataset.shape)
+        except data.DataError:
+            refused += 1
+    assert 100 < refused < 590
+
+
 def test_every_kind_of_source_is_in_the_list():
     assert ", ".join(source.form for source in data.SOURCES) == data.SPECS
     with pytest.raises(data.DataError) as error:
