@@ -11,7 +11,7 @@ from genjax.engine import Network, init_state, move
 from genjax.gans import cyclegan
 from genjax.nn.patch import PatchDiscriminator
 from genjax.run.cli import main
-from genjax.run.optimizers import SECOND_HALF
+from genjax.run.optimizers import falling
 from tests.gans.learning import learned
 from train import cyclegan as recipe
 
@@ -114,7 +114,7 @@ def test_losses_by_hand():
 
 
 def test_the_rate_is_constant_and_then_falls_to_zero():
-    rate = SECOND_HALF.schedule(2e-4, 200)
+    rate = falling(0.5).schedule(2e-4, 200)
     for step, factor in ((0, 1), (99, 1), (100, 1), (150, 0.5), (199, 0.01), (200, 0)):
         assert float(rate(step)) == pytest.approx(2e-4 * factor, rel=1e-4, abs=1e-12)
 
