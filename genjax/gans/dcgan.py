@@ -149,9 +149,10 @@ def game(
 
     setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
 
-        networks = Generator(size=32, channels=1), Discriminator(size=32)
-        tx = optax.adam(2e-4, b1=0.5)
-        made = game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(32, 32, 1), latent=100)
+    >>> networks, tx = (Generator(size=32, channels=1), Discriminator(size=32)), optax.adam(2e-4, b1=0.5)
+    >>> made = game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(32, 32, 1), latent=100)
+    >>> [player.name for player in made.players]
+    ['discriminator', 'generator']
     """
     return adversarial_game(
         Side("discriminator", discriminator, discriminator_loss, discriminator_tx),

@@ -41,9 +41,16 @@ def fit(
     evaluate: state -> scores, logged as "test/<name>".  settings: see `genjax.engine.loop.Settings`.
     Raises ValueError for images, labels or sizes that do not fit, DivergedError where a loss is not finite.
 
-        game = vae.game(vae.VAE(DenseEncoder(), DenseDecoder(), image_shape=(8, 8, 1)), optax.adam(1e-3))
-        result = fit(game, images, pixels=UNIT, steps=1000, batch_size=100, seed=0)
-        result.state, result.rows[-1]["vae/loss"]
+    >>> import optax
+    >>> from genjax.autoencoders import vae
+    >>> from genjax.data.ranges import UNIT
+    >>> from genjax.nn.coders import DenseDecoder, DenseEncoder
+    >>> model = vae.VAE(DenseEncoder((8,)), DenseDecoder((8,)), latent=2, image_shape=(4, 4, 1))
+    >>> images = np.zeros((32, 4, 4, 1), np.uint8)
+    >>> game = vae.game(model, optax.adam(1e-3))
+    >>> result = fit(game, images, pixels=UNIT, steps=10, batch_size=8, progress=False)
+    >>> int(result.state.step), sorted(result.rows[-1])[:2]
+    (10, ['seconds', 'step'])
     """
     if steps < 1:
         raise ValueError(f"{steps} steps: train for at least one")

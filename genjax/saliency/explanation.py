@@ -128,6 +128,13 @@ def explain(
     image's most probable class; one image may have a list of classes, and gets a map for each. Options are bound
     beforehand: `functools.partial(grad_cam_pp, score=SOFTMAX)`. To be jitted by the caller:
     `jax.jit(functools.partial(explain, grad_cam, layer))`. Raises ValueError or TypeError for bad input.
+
+    >>> from genjax.classifiers.convnet import ConvNet
+    >>> from genjax.saliency import grad_cam_pp, split
+    >>> network, images = ConvNet(features=(4, 8)), jnp.ones((2, 8, 8, 1))
+    >>> layer = split(network, network.init(jax.random.key(0), images), "stage1", images[0], train=False)
+    >>> explain(grad_cam_pp, layer, images, 3).map.shape
+    (2, 8, 8)
     """
     if not isinstance(layers, Split):
         return tuple(explain(method, layer, images, class_indices) for layer in layers)
