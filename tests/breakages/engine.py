@@ -1,0 +1,296 @@
+"""Breakages of the step, the loop, resuming, phases, networks as values and devices."""
+
+from tests.breakages.breakage import Breakage
+
+STEP, LOOP, NETWORK = "genjax/engine/step.py", "genjax/engine/loop.py", "genjax/engine/network.py"
+OF_STEP, OF_LOOP, OF_NETWORK = "tests/engine/test_step.py", "tests/engine/test_loop.py", "tests/engine/test_network.py"
+NOISE = (f"{OF_STEP}::test_noise_is_an_examples_own_however_devices_split_the_batch",)
+PARTS = (f"{OF_STEP}::test_one_device_eight_by_jit_and_eight_by_pmap_agree_with_batch_norm",)
+RESUMED = (f"{OF_LOOP}::test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one",)
+ONE_SEED = "every test of the loop trains with one seed, and compares runs of that seed alone"
+
+BREAKAGES = (
+    # The step
+    Breakage(
+        "the updates of a move are not carried to the next",
+        STEP,
+        "state = state.replace(params=params, opt_state={**state.opt_state, player.name: opt_state})",
+        "state = state.replace(params=params)",
+        ("tests/gans/test_golden.py::test_dcgan_trains_for_two_steps",),
+    ),
+    Breakage(
+        "a gradient is taken with its sign turned",
+        STEP,
+        "jax.tree.map(lambda p, u: (p + u).astype(p.dtype), own, updates)",
+        "jax.tree.map(lambda p, u: (p - u).astype(p.dtype), own, updates)",
+        (f"{OF_STEP}::test_a_move_is_one_optax_step_on_the_gradient_of_what_the_player_owns",),
+    ),
+    Breakage(
+        "the average never moves",
+        STEP,
+        "d * old + (1 - d) * new, state.ema[net]",
+        "old + 0 * new, state.ema[net]",
+        (f"{OF_STEP}::test_the_average_starts_as_a_copy_and_follows_its_recursion",),
+    ),
+    Breakage(
+        "the average has its weights the other way round",
+        STEP,
+        "d * old + (1 - d) * new, state.ema[net]",
+        "(1 - d) * old + d * new, state.ema[net]",
+        (f"{OF_STEP}::test_the_average_starts_as_a_copy_and_follows_its_recursion",),
+    ),
+    Breakage(
+        "repeats of a player are ignored",
+        STEP,
+        "            if player.repeats == 1:",
+        "            if True:",
+        (f"{OF_STEP}::test_a_player_repeats_over_the_last_sub_batches_in_order",),
+    ),
+    Breakage(
+        "a player's repeats use the first sub-batches instead of the last",
+        STEP,
+        "lambda x, n=player.repeats: x[-n:], batch)",
+        "lambda x, n=player.repeats: x[:n], batch)",
+        (f"{OF_STEP}::test_a_player_repeats_over_the_last_sub_batches_in_order",),
+    ),
+    Breakage(
+        "all repeats of a player draw the same random numbers",
+        STEP,
+        "keys = jax.random.split(player_key, player.repeats)",
+        "keys = jax.numpy.broadcast_to(player_key, (player.repeats,))",
+        survives="games that repeat are checked without noise, and the ring models' learning tests are slow ones",
+    ),
+    Breakage(
+        "all parts of an accumulated batch draw the same random numbers",
+        STEP,
+        "batch, jax.random.fold_in(key, index), scale=scale)",
+        "batch, key, scale=scale)",
+        survives="accumulation is checked on games without noise",
+    ),
+    Breakage(
+        "accumulated gradients are summed instead of averaged",
+        STEP,
+        "jax.tree.map(lambda g: g / parts, total)",
+        "jax.tree.map(lambda g: g, total)",
+        (f"{OF_STEP}::test_accumulated_gradients_equal_the_whole_batch",),
+    ),
+    Breakage(
+        "all players of a step draw the same random numbers",
+        STEP,
+        "player_key = rng.named(key, player.name)",
+        "player_key = key",
+        survives="no test asks whether two players' noise differs",
+    ),
+    Breakage(
+        "all steps of a run draw the same random numbers",
+        STEP,
+        "        key = rng.at_step(key, state.step)\n        metrics: Metrics",
+        "        metrics: Metrics",
+        NOISE,
+    ),
+    Breakage(
+        "all examples of a batch are prepared with one key",
+        STEP,
+        "    keys = jax.vmap(lambda key: parallel.rows(jax.random.split, key, (count,)))",
+        "    keys = jax.vmap(lambda key: jnp.broadcast_to(key, (count,)))",
+        NOISE,
+    ),
+    Breakage(
+        "gradients are not averaged over devices",
+        STEP,
+        "        gradient, metrics, variables = lax.pmean((gradient, metrics, variables), axis)",
+        "        metrics, variables = lax.pmean((metrics, variables), axis)",
+        PARTS,
+    ),
+    Breakage(
+        "running statistics are each device's own",
+        STEP,
+        "        state = state.replace(variables={**state.variables, **variables})\n    if scale",
+        "    if scale",
+        survives="batch norm is synchronised already, so that the average changes nothing but other collections",
+    ),
+    Breakage(
+        "the scale of a loss is not divided out of its gradient",
+        STEP,
+        "        gradient = precision.unscaled(gradient, scale)",
+        "        pass",
+        (f"{OF_STEP}::test_a_scaled_loss_moves_like_an_unscaled_one",),
+    ),
+    Breakage(
+        "a move whose gradient overflowed is made all the same",
+        STEP,
+        "return new if new is old else jnp.where(finite, new, old)",
+        "return new",
+        (f"{OF_STEP}::test_an_overflow_is_skipped_without_a_trace_and_the_scale_recovers",),
+    ),
+    Breakage(
+        "a network's statistics may be changed by another player",
+        STEP,
+        "    foreign = sorted(set(aux.variables) - set(player.owns))",
+        "    foreign = []",
+        (f"{OF_STEP}::test_statistics_of_a_network_change_only_in_its_owners_moves",),
+    ),
+    Breakage(
+        "a loss's memory is thrown away",
+        STEP,
+        "memory={**state.memory, **aux.memory})",
+        "memory=state.memory)",
+        (f"{OF_STEP}::test_a_player_repeats_over_the_last_sub_batches_in_order",),
+    ),
+    # Networks as values, and games of two sides
+    Breakage(
+        "networks train in evaluation mode",
+        NETWORK,
+        "*inputs, train=True, mutable",
+        "*inputs, train=False, mutable",
+        ("tests/gans/test_golden.py::test_dcgan_generator_moves",),
+    ),
+    Breakage(
+        "the opponent's statistics move in the generator's move",
+        NETWORK,
+        "return self.output(*inputs, key=key, **options), self",
+        "return self.output(*inputs, key=key, **options), replace(self, owned=True)",
+        ("tests/gans/test_golden.py::test_dcgan_generator_moves",),
+    ),
+    Breakage(
+        "spectral norm's u moves in the generator's move",
+        NETWORK,
+        "        if not self.owned:\n            return self.output(*inputs, key=key, **options), self\n",
+        "",
+        ("tests/engine/test_network.py::test_another_players_network_sees_this_batch_and_comes_back_as_it_was",),
+    ),
+    Breakage(
+        "a network forgets what its call changed",
+        NETWORK,
+        "return output, replace(self, variables={**self.variables, **changed})",
+        "return output, self",
+        (f"{OF_NETWORK}::test_an_owned_network_comes_back_with_all_that_a_call_changed",),
+    ),
+    Breakage(
+        "the critic's steps are ignored",
+        "genjax/engine/adversarial.py",
+        "return Player(side.name, loss, side.tx, (side.name,), side.repeats)",
+        "return Player(side.name, loss, side.tx, (side.name,))",
+        (
+            "tests/gans/test_games.py::test_the_critic_moves_five_times_a_step_on_a_batch_each_and_its_distance_is_minus_its_loss",
+        ),
+    ),
+    Breakage(
+        "players that move at once also move each other's network",
+        "genjax/engine/adversarial.py",
+        "held, total, whole = jax.lax.stop_gradient(state.params), jnp.float32(0), Aux()",
+        "held, total, whole = state.params, jnp.float32(0), Aux()",
+        ("tests/gans/test_games.py::test_simultaneous_moves_take_both_gradients_at_the_old_parameters",),
+    ),
+    Breakage(
+        "the generator's average is left out of the game",
+        "genjax/engine/adversarial.py",
+        'ema={} if ema is None else {"generator": ema},',
+        "ema={},",
+        ("tests/gans/test_pggan.py::test_the_average_follows_its_recursion",),
+    ),
+    # The loop, resuming, phases
+    Breakage(
+        "first weights do not depend on the run's seed",
+        LOOP,
+        "key, begun = jax.random.key(seed), time.perf_counter()",
+        "key, begun = jax.random.key(0), time.perf_counter()",
+        survives=ONE_SEED,
+    ),
+    Breakage(
+        "noise does not depend on the run's seed",
+        LOOP,
+        "    key = jax.random.key(run.seed)\n",
+        "    key = jax.random.key(0)\n",
+        survives=ONE_SEED,
+    ),
+    Breakage(
+        "the order of the images does not depend on the run's seed",
+        LOOP,
+        "self.phases[:index], self.plan, self.seed + retry",
+        "self.phases[:index], self.plan, retry",
+        survives=ONE_SEED,
+    ),
+    Breakage(
+        "going back to a checkpoint repeats the random numbers that diverged",
+        LOOP,
+        '    key = rng.named(key, f"retry {retry}") if retry else key\n',
+        "",
+        survives="the test that rolls back tells other orders of images from the same, not other noise",
+    ),
+    Breakage(
+        "a loss that is not finite goes on",
+        LOOP,
+        "        bad = ~np.isfinite(losses)",
+        "        bad = np.zeros(losses.shape, bool)",
+        (f"{OF_LOOP}::test_a_loss_that_is_not_finite_stops_a_run_without_a_folder_too",),
+    ),
+    Breakage(
+        "a later phase begins with the images of the first again",
+        LOOP,
+        "        skip = seen // size",
+        "        skip = 0",
+        ("tests/engine/test_calls.py::test_a_later_phase_goes_on_with_the_images_where_the_one_before_stopped",),
+    ),
+    Breakage(
+        "a resumed run drops its memory",
+        "genjax/engine/checkpoint.py",
+        "    return processes.arrays_from_first(state)",
+        "    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.memory)\n"
+        "    return processes.arrays_from_first(state.replace(memory=blank))",
+        ("tests/test_contracts.py::test_saved_and_restored_it_continues_as_if_nothing_had_happened[cyclegan]",),
+    ),
+    Breakage(
+        "a resumed run drops its averages",
+        "genjax/engine/checkpoint.py",
+        "    return processes.arrays_from_first(state)",
+        "    return processes.arrays_from_first(state.replace(ema=state.params))",
+        RESUMED,
+    ),
+    Breakage(
+        "a resumed run's optimizers start afresh",
+        "genjax/engine/checkpoint.py",
+        "    return processes.arrays_from_first(state)",
+        "    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.opt_state)\n"
+        "    return processes.arrays_from_first(state.replace(opt_state=blank))",
+        RESUMED,
+    ),
+    Breakage(
+        "networks are not carried into the next phase",
+        "genjax/engine/phases.py",
+        "        return other if fits else leaf",
+        "        return leaf",
+        ("tests/gans/test_pggan.py::test_growth_keeps_networks_and_averages_and_starts_optimizers_afresh",),
+    ),
+    Breakage(
+        "optimizers go on with the old moments where they are to start afresh",
+        "genjax/engine/phases.py",
+        "    return carry_over(old, fresh).replace(opt_state=fresh.opt_state)",
+        "    return carry_over(old, fresh)",
+        ("tests/gans/test_pggan.py::test_growth_keeps_networks_and_averages_and_starts_optimizers_afresh",),
+    ),
+    Breakage(
+        "all networks of a game are initialised with one key",
+        "genjax/engine/state.py",
+        "collections = dict(init(rng.named(key, net)))",
+        "collections = dict(init(key))",
+        survives="no test asks whether two networks of one form start from different weights",
+    ),
+    # Devices
+    Breakage(
+        "every mapped device draws the same rows",
+        "genjax/parallel.py",
+        "    return own_rows(draw(key, (count * jax.lax.axis_size(axis), *rest)), count)",
+        "    return draw(key, (count, *rest))",
+        NOISE,
+    ),
+    Breakage(
+        "a replay pool sees its own device's images alone",
+        "genjax/parallel.py",
+        "    return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)",
+        "    return x",
+        (
+            "tests/test_contracts.py::test_devices_that_split_the_batch_equal_one_device_with_sgd[four by pmap-cyclegan]",
+        ),
+    ),
+)

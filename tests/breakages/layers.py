@@ -1,0 +1,180 @@
+"""Breakages of layers: convolutions, normalisation, weights, dropout, residual blocks."""
+
+from tests.breakages.breakage import Breakage
+
+GOLDEN, RESIDUAL = "tests/gans/test_golden.py", "tests/gans/test_golden_residual.py"
+WEIGHTS, DROPOUT = "tests/nn/test_weights.py", "tests/nn/test_dropout.py"
+SPECTRAL = "genjax/nn/weights.py"
+
+BREAKAGES = (
+    Breakage(
+        "spectral norm without the division",
+        SPECTRAL,
+        "return kernel / sigma",
+        "return kernel",
+        (f"{RESIDUAL}::test_sngan_outputs",),
+    ),
+    Breakage(
+        "spectral norm's gradient goes through u and v",
+        SPECTRAL,
+        "fixed = lax.stop_gradient(matrix)",
+        "fixed = matrix",
+        (f"{RESIDUAL}::test_sngan_discriminator_moves",),
+    ),
+    Breakage(
+        "spectral norm's u never moves",
+        SPECTRAL,
+        "            u.value = new",
+        "            pass",
+        (f"{WEIGHTS}::test_the_power_iteration_moves_only_when_its_collection_is_mutable",),
+    ),
+    Breakage(
+        "sigma is estimated without the vector u",
+        SPECTRAL,
+        "return v @ matrix @ u, u",
+        "return jnp.linalg.norm(v @ matrix) * 1.001, u",
+        (f"{RESIDUAL}::test_sngan_evaluates_like_pytorch_where_the_power_iteration_has_converged",),
+    ),
+    Breakage(
+        "equalised weights ignore the rate of their layer",
+        SPECTRAL,
+        "return self.gain * self.rate / math.sqrt(fan_in)",
+        "return self.gain / math.sqrt(fan_in)",
+        (f"{WEIGHTS}::test_equalised_weights_are_stored_with_deviation_one_over_their_rate_and_give_the_same_outputs",),
+    ),
+    Breakage(
+        "equalised weights are scaled by the number of outputs",
+        SPECTRAL,
+        "stored * self.coefficient(math.prod(shape[:-1]))",
+        "stored * self.coefficient(shape[-1])",
+        (f"{GOLDEN}::test_pggan_outputs",),
+    ),
+    Breakage(
+        "batch norm has another epsilon",
+        "genjax/nn/normalization.py",
+        "    epsilon: float = 1e-5\n    use_bias",
+        "    epsilon: float = 2e-5\n    use_bias",
+        (f"{RESIDUAL}::test_wgan_gp_outputs",),
+    ),
+    Breakage(
+        "batch norm's statistics move ten times as slowly",
+        "genjax/nn/normalization.py",
+        "momentum: float = 0.9",
+        "momentum: float = 0.99",
+        (f"{GOLDEN}::test_dcgan_generator_moves",),
+    ),
+    Breakage(
+        "batch norm is not synchronised over devices",
+        "genjax/nn/normalization.py",
+        "axis_name=bound_axis(),",
+        "axis_name=None,",
+        ("tests/autoencoders/test_networks.py::test_batch_norm_is_synchronised_over_the_mapped_axis",),
+    ),
+    Breakage(
+        "instance norm has another epsilon",
+        "genjax/nn/normalization.py",
+        "def instance_norm(x: jax.Array, epsilon: float = 1e-5)",
+        "def instance_norm(x: jax.Array, epsilon: float = 1e-6)",
+        (f"{GOLDEN}::test_cyclegan_outputs",),
+    ),
+    Breakage(
+        "instance norm runs over the whole batch",
+        "genjax/nn/normalization.py",
+        "    centred = full - full.mean((-3, -2), keepdims=True)",
+        "    centred = full - full.mean((0, -3, -2), keepdims=True)",
+        survives="golden images come one by one, and devices get whole batches in its contract",
+    ),
+    Breakage(
+        "pixel norm divides by the norm, not by the root of the mean square",
+        "genjax/nn/normalization.py",
+        "square = jnp.mean(wide(x) ** 2, -1, keepdims=True)",
+        "square = jnp.sum(wide(x) ** 2, -1, keepdims=True)",
+        ("tests/nn/test_normalization.py::test_pixel_norm",),
+    ),
+    Breakage(
+        "the minibatch deviation is the unbiased one",
+        "genjax/nn/minibatch.py",
+        "jnp.mean(centred**2, 0)",
+        "jnp.sum(centred**2, 0) / (size - 1)",
+        (f"{GOLDEN}::test_pggan_outputs",),
+    ),
+    Breakage(
+        "the minibatch deviation is each device's own",
+        "genjax/nn/minibatch.py",
+        "    everything = parallel.gather(x)",
+        "    everything = x",
+        ("tests/test_contracts.py::test_devices_that_split_the_batch_equal_one_device_with_sgd[four by pmap-pggan]",),
+    ),
+    Breakage(
+        "dropout does not scale what it keeps",
+        "genjax/nn/dropout.py",
+        "jnp.where(kept, x / (1 - self.rate), jnp.zeros_like(x))",
+        "jnp.where(kept, x, jnp.zeros_like(x))",
+        (f"{DROPOUT}::test_it_is_flaxs_dropout",),
+    ),
+    Breakage(
+        "dropout draws the same mask on every device",
+        "genjax/nn/dropout.py",
+        'kept = parallel.rows(draw, self.make_rng("dropout"), x.shape)',
+        'kept = draw(self.make_rng("dropout"), x.shape)',
+        (f"{DROPOUT}::test_devices_that_split_a_batch_drop_what_one_device_drops",),
+    ),
+    Breakage(
+        "dropout drops in evaluation too",
+        "genjax/nn/dropout.py",
+        "if not train or self.rate == 0:",
+        "if self.rate == 0:",
+        (
+            "tests/autoencoders/test_networks.py::test_training_uses_batch_statistics_and_dropout_and_evaluation_does_not",
+        ),
+    ),
+    Breakage(
+        "a transposed convolution's kernel is not turned round",
+        "genjax/nn/conv_cpu.py",
+        "scattered = jnp.flip(kernel, (0, 1))",
+        "scattered = kernel",
+        (f"{GOLDEN}::test_dcgan_outputs",),
+    ),
+    Breakage(
+        "convolutions to few channels sum in half precision",
+        "genjax/nn/conv_cpu.py",
+        "preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))",
+        "preferred_element_type=x.dtype)",
+        ("tests/nn/test_conv.py::test_few_channels_are_summed_in_float32",),
+    ),
+    Breakage(
+        "patches are padded on one side",
+        "genjax/nn/patch.py",
+        "padding=((1, 1), (1, 1))",
+        "padding=((2, 0), (2, 0))",
+        (f"{GOLDEN}::test_cyclegan_outputs",),
+    ),
+    Breakage(
+        "growth lays copies side by side",
+        "genjax/nn/residual.py",
+        "return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)",
+        "return jnp.tile(x, (1, 2, 2, 1))",
+        (f"{RESIDUAL}::test_wgan_gp_outputs",),
+    ),
+    Breakage(
+        "the first block takes the ReLU of images",
+        "genjax/nn/residual.py",
+        "y = x if self.first else nn.relu(norm(x))",
+        "y = nn.relu(norm(x))",
+        (f"{RESIDUAL}::test_wgan_gp_outputs",),
+    ),
+    Breakage(
+        "a halving block takes every other pixel",
+        "genjax/nn/residual.py",
+        "        if self.down:\n            y = pool(y)",
+        "        if self.down:\n            y = y[:, ::2, ::2]",
+        (f"{RESIDUAL}::test_wgan_gp_outputs",),
+    ),
+    Breakage(
+        "class norm takes the scale of the next class",
+        "genjax/nn/residual.py",
+        "chosen = jax.nn.one_hot(labels, self.classes)",
+        "chosen = jax.nn.one_hot((labels + 1) % self.classes, self.classes)",
+        (f"{RESIDUAL}::test_sngan_outputs",),
+    ),
+)
