@@ -38,6 +38,7 @@ from genjax.saliency import (
     taylor_mode,
 )
 from genjax.saliency import faithfulness as faith
+from genjax.saliency.calculus import series
 from genjax.saliency.overlay import Row, comparison_sheet, correlation
 
 from .comparison.report import Table
@@ -137,7 +138,12 @@ def compare(
         def one(image, class_index):
             return _with_alpha(score, method, settings, lambda a: head(a, image), features(image), class_index)
 
-        return _timed(jax.vmap(one), images, classes)
+        streamed = jax.eval_shape(one, images[0], classes[0])[0].route.name == series.NAME
+
+        def every(images, classes):
+            return jax.lax.map(lambda v: one(*v), (images, classes)) if streamed else jax.vmap(one)(images, classes)
+
+        return _timed(every, images, classes)
 
     pairs = [(all_of(score, settings.method), all_of(score, exp_trick)) for score in scores]
     simple, simple_seconds = _timed(partial(explain, grad_cam, layer), images, classes)
@@ -177,7 +183,7 @@ def _announce(layer: Split, images: jax.Array, classes: jax.Array, scores: Seque
     for score in scores:
         method = partial(grad_cam_pp, score=score, method=settings.method, chunk=settings.chunk)
         route = jax.eval_shape(partial(explain, method, layer), images, classes).route
-        if "directions" in route.reason:
+        if route.name == series.NAME:
             print(f"{len(images)} images by {route.name}: {route.reason}", file=sys.stderr, flush=True)
 
 

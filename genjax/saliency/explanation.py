@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax.saliency.calculus import series
 from genjax.saliency.calculus.forward import Route
 from genjax.saliency.checks import is_concrete, require_class, require_finite
 from genjax.saliency.split import Split
@@ -169,8 +170,11 @@ def explain(
         for class_index in np.asarray(classes):
             require_class(class_index, number)
 
-    def one(image: jax.Array, class_index: jax.Array) -> Explanation:
-        return method(lambda activations: head(activations, image), features(image), class_index)
+    def one(activations: jax.Array, image: jax.Array, class_index: jax.Array) -> Explanation:
+        return method(lambda a: head(a, image), activations, class_index)
 
-    result = jax.vmap(one)(batch, classes)
+    arguments = (jax.vmap(features)(batch), batch, classes)
+    # Streamed directions fill the machine one image at a time, and leave out what each image does not need.
+    streamed = jax.eval_shape(one, *(v[0] for v in arguments)).route.name == series.NAME
+    result = jax.lax.map(lambda v: one(*v), arguments) if streamed else jax.vmap(one)(*arguments)
     return jax.tree.map(lambda v: v[0], result) if single else result

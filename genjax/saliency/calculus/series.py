@@ -37,6 +37,7 @@ from genjax.saliency.calculus.structure import Flat, flatten
 from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.scores import Score
 
+NAME = "Taylor series"
 BLOCK = 4 * 2**20  # bytes of the largest series of a block of directions: what stays in cache
 BINOMIAL = ((1,), (1, 1), (1, 2, 1), (1, 3, 3, 1))
 BILINEAR = frozenset({"mul", "dot_general", "conv_general_dilated"})
@@ -108,7 +109,7 @@ def series_route(
         (d1, d2, d3), residuals = pairs
         pairs = (jnp.where(worth.ravel(), d1, first.ravel()), d2, d3), residuals
         reason += ", of which those that the map needs"
-    return assemble(pairs, activations.shape, score_value(score, logits, class_index), Route("Taylor series", reason))
+    return assemble(pairs, activations.shape, score_value(score, logits, class_index), Route(NAME, reason))
 
 
 def series(flat: Flat, activations: jax.Array, directions: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
