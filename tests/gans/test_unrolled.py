@@ -1,6 +1,7 @@
 """The gradient through the discriminator's optimizer, against closed forms, finite differences and its own promises."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import optax
 import pytest
 
 from genjax import parallel
-from genjax.engine import Aux, Player, State, init_state, make_run, make_step, move
+from genjax.engine import Aux, State, init_state, make_run, make_step, move
 from genjax.gans import gan, unrolled
 from tests.engine.toy import same_bits, worst
 
@@ -36,23 +37,24 @@ def points(count=24, seed=0):
     return {"images": jax.random.normal(jax.random.key(seed), (count, *POINT))}
 
 
-def test_the_bilinear_game():
+def test_the_bilinear_game(monkeypatch):
     """f = g d, ascent on d with rate eta: df_K/dg = d + 2 K eta g; half of it without the second term."""
     g, d, eta, count = 0.7, -0.3, 0.1, 10
 
-    def loss(state, batch, key):  # what the discriminator minimises
-        return -state.params["generator"] * state.params["discriminator"], Aux()
+    def loss(nets, state, batch, key, *, draw):  # what the discriminator minimises
+        return -nets.generator.params * nets.discriminator.params, Aux()
 
-    player = Player("discriminator", loss, optax.sgd(eta), ("discriminator",))
-    params = {"generator": jnp.float32(g), "discriminator": jnp.float32(d)}
+    monkeypatch.setattr(unrolled, "discriminator_loss", loss)
+    nets = SimpleNamespace(generator=SimpleNamespace(module=None), discriminator=SimpleNamespace(module=None))
+    params, tx = {"generator": jnp.float32(g), "discriminator": jnp.float32(d)}, optax.sgd(eta)
     state = State(
         jnp.int32(0), params, {"generator": {}, "discriminator": {}},
-        {"discriminator": player.tx.init({"discriminator": params["discriminator"]})}, {}, {},
+        {"discriminator": tx.init({"discriminator": params["discriminator"]})}, {}, {},
     )  # fmt: skip
 
     def f_k(value):
         given = state.replace(params={**params, "generator": value})
-        return unrolled.unrolled_loss(None, given, {}, KEY, player=player, steps=count)[0]
+        return unrolled.unrolled_loss(nets, given, {}, KEY, draw=None, tx=tx, steps=count)[0]
 
     np.testing.assert_allclose(jax.grad(f_k)(jnp.float32(g)), d + 2 * count * eta * g, rtol=1e-5)
 
