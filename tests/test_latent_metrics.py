@@ -13,7 +13,7 @@ from genjax.autoencoders import vae
 from genjax.engine.state import init_state
 from genjax.engine.step import make_run, make_step
 from genjax.losses.divergence import kl_standard_normal
-from genjax.metrics.latent import active_units, collapse_alarm, mean_image_nll
+from genjax.metrics.latent import Collapse, active_units, collapse_alarm, mean_image_nll
 from genjax.metrics.likelihood import iwae_bound
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 
@@ -82,6 +82,11 @@ def test_active_units_and_the_floor():
     images = jnp.asarray([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]).reshape(4, 1, 3, 1)
     expected = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75)) + math.log(2)
     assert float(mean_image_nll(images)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_one_sign_of_three_is_no_alarm():
+    assert not Collapse(kl=0.001, active=3, nll=50.0, floor=100.0).collapsed
+    assert Collapse(kl=0.001, active=0, nll=50.0, floor=100.0).collapsed
 
 
 def shapes(count):

@@ -13,7 +13,7 @@ from genjax.autoencoders import ae, cvae, vae
 from genjax.engine.state import init_state
 from genjax.engine.step import make_step
 from genjax.losses.divergence import kl_standard_normal, warm_up
-from genjax.losses.reconstruction import GAUSSIAN, bernoulli_nll
+from genjax.losses.reconstruction import GAUSSIAN, Likelihood, bernoulli_nll
 from genjax.nn.coders import ConvDecoder, ConvEncoder, DenseDecoder, DenseEncoder
 from genjax.nn.conv import conv_transpose
 from genjax.nn.initializers import LECUN, TORCH
@@ -216,6 +216,37 @@ def test_loss_averages_samples_outside_the_logarithm():
     latent = mean[None] + jnp.exp(0.5 * log_variance)[None] * noise
     nll = bernoulli_nll(model.apply(variables, latent, method="decode"), images[None])
     assert abs(float(aux.metrics["nll"] - nll.mean())) < 5 * float(nll.mean(1).std()) / 2
+
+
+class Fixed(nn.Module):
+    """An encoder that gives every image N(0.5, 9)."""
+
+    @nn.compact
+    def __call__(self, images, condition, heads, train):
+        self.param("unused", nn.initializers.zeros_init(), (1,))
+        return [jnp.full((len(images), size), x) for size, x in zip(heads, (0.5, float(np.log(9))), strict=True)]
+
+
+class Echo(nn.Module):
+    """A decoder that draws the latent itself."""
+
+    def __call__(self, latent, condition, shape, train):
+        return latent
+
+
+@pytest.mark.parametrize(("package", "model"), [(vae, vae.VAE), (cvae, cvae.CVAE)])
+def test_draws_are_independent_and_as_wide_as_the_posterior_and_beta_weighs_the_divergence(package, model):
+    def variance(axis):  # over images, or over the draws for an image
+        spread = Likelihood(1, lambda outputs, images: jnp.var(outputs, axis), lambda outputs: outputs)
+        game = package.game(
+            model(Fixed(), Echo(), latent=3, image_shape=SMALL, likelihood=spread), TX, beta=0.1, samples=200
+        )
+        value, aux = game.players[0].loss(start(game), small_batch(200), jax.random.key(3))
+        kl = 3 * 0.5 * (0.25 + 9 - 1 - np.log(9))
+        np.testing.assert_allclose(value, aux.metrics["nll"] + 0.1 * kl, rtol=1e-5)
+        return float(aux.metrics["nll"])
+
+    assert [variance(0), variance(1)] == pytest.approx([9, 9], rel=0.05)
 
 
 def test_beta_may_be_a_schedule_of_the_step():

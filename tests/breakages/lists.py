@@ -1,10 +1,11 @@
 """All breakages, by area."""
 
-from tests.breakages import autoencoders, data, engine, gans, layers, metrics, presets, saliency
+from tests.breakages import adversarial, autoencoders, data, engine, gans, layers, metrics, presets, saliency
 
 AREAS = {
     "engine": engine.BREAKAGES,
     "autoencoders": autoencoders.BREAKAGES,
+    "adversarial": adversarial.BREAKAGES,
     "gans": gans.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,

@@ -69,6 +69,7 @@ def test_order_is_random_access_and_covers_each_epoch():
         rows = whole[epoch * 10 : (epoch + 1) * 10].ravel()
         assert len(set(rows.tolist())) == 100 and set(rows.tolist()) <= set(range(LENGTH))
     assert not np.array_equal(whole, order(LENGTH, 10, 5, 0, 35))
+    assert not np.array_equal(whole[:10], whole[10:20])
 
 
 def test_order_is_fast():

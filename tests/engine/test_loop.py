@@ -12,12 +12,13 @@ import time
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import linen as nn
 
 from genjax import parallel
 from genjax.data import Files
-from genjax.engine import checkpoint, init_state
+from genjax.engine import Aux, Game, Player, checkpoint, init_state
 from genjax.engine.log import metrics_writer, read_rows
 from genjax.engine.loop import DivergedError, Settings, train
 from genjax.engine.phases import Feed, Phase, carry_over, phase_at
@@ -62,6 +63,21 @@ def test_without_a_folder_nothing_is_written_and_the_metrics_are_returned(tmp_pa
     assert not written.rows  # they are in the file
     losses = [row["net/loss"] for row in read_rows(tmp_path / "written" / "metrics.jsonl")]
     assert [row["net/loss"] for row in result.rows if "net/loss" in row] == losses
+
+
+def test_first_weights_order_and_noise_follow_from_the_seed():
+    def loss(state, batch, key):
+        memory = {"images": batch["images"].ravel() / 1.0, "noise": jax.random.normal(key, ())}
+        return 0 * state.params["net"]["w"], Aux(memory=memory)
+
+    start = {"net": lambda key: {"params": {"w": jax.random.normal(key, ())}}}
+    memory = {"images": jnp.zeros(48), "noise": jnp.float32(0)}
+    game = Game((Player("net", loss, optax.sgd(0.1), ("net",)),), start, memory=memory)
+    phases = (Phase(game, 1, toy.feed()),)
+    one, other = (train(phases, PLAN, seed=seed, settings=UNSAVED, progress=False).state for seed in (3, 4))
+    assert toy.worst(one.params, other.params) > 0
+    for name in memory:
+        assert toy.worst(one.memory[name], other.memory[name]) > 0, name
 
 
 def test_a_loss_that_is_not_finite_stops_a_run_without_a_folder_too():

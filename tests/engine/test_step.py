@@ -133,6 +133,25 @@ def test_noise_is_an_examples_own_however_devices_split_the_batch(plan):
     assert not np.isin(drawn(plan, 1), alone).any()
 
 
+def test_no_two_draws_of_a_step_and_no_two_networks_are_the_same():
+    def loss(state, batch, key):
+        drawn = state.memory["drawn"].at[state.memory["count"]].set(jax.random.normal(key, ()))
+        memory = {"drawn": drawn, "count": state.memory["count"] + 1}
+        return 0 * (state.params["one"]["w"] + state.params["other"]["w"]), Aux(memory=memory)
+
+    def first(key):
+        return {"params": {"w": jax.random.normal(key, ())}}
+
+    players = tuple(Player(name, loss, optax.sgd(0.1), (name,), repeats=2) for name in ("one", "other"))
+    memory = {"drawn": jnp.zeros(8), "count": jnp.int32(0)}
+    start = init_state(Game(players, {"one": first, "other": first}, memory=memory), KEY)
+    step = make_step(Game(players, {"one": first, "other": first}, memory=memory), accumulate=2)
+    state, _ = step(start, {"images": jnp.zeros((2, 4, 1, 1, 3))}, KEY)
+    assert int(state.memory["count"]) == 8  # two players, twice each, in two parts
+    assert len(set(state.memory["drawn"].tolist())) == 8
+    assert float(start.params["one"]["w"]) != float(start.params["other"]["w"])
+
+
 def test_a_step_is_traced_once():
     game, traces = toy.regression(), []
     step = make_step(game)

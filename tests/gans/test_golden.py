@@ -245,7 +245,8 @@ def test_cyclegan_generators_move(torch_cyclegan):
 
 def test_cyclegan_discriminators_move(torch_cyclegan):
     values = torch_cyclegan.values
-    metrics, gradients, _ = torch_cyclegan.moved("discriminators")
+    metrics, gradients, after = torch_cyclegan.moved("discriminators")
+    assert [int(after.memory[pool]["count"]) for pool in ("pool_a", "pool_b")] == [2, 2]
     agree(metrics["loss"], values["loss/D_A"] + values["loss/D_B"])
     expected = golden.converted(under(values, "grad/D_A/"), CYCLEGAN_DISCRIMINATOR)
     agree(gradients["discriminator_b"], expected)

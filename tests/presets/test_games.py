@@ -17,6 +17,7 @@ from genjax.data import Arrays, Dataset
 from genjax.engine import init_state
 from genjax.engine.adversarial import Side, adversarial_game
 from genjax.engine.network import aux
+from genjax.engine.phases import carry_over_networks
 from genjax.engine.step import make_step
 from genjax.gans import gan, pggan
 from genjax.run.run import recipe
@@ -116,6 +117,7 @@ def test_pggans_networks_on_cifar_move_at_once_from_the_same_samples():
     (player,) = run_of("pggan", "cifar10").phases[0].game.players
     assert (player.name, player.owns) == ("both", ("critic", "generator"))
     assert [p.name for p in run_of("pggan", "lsun").phases[0].game.players] == ["critic", "generator"]
+    assert {phase.enter for phase in run_of("pggan", "small").phases} == {carry_over_networks}
 
     networks = pggan.Generator(4, 1, 16, 6), pggan.Critic(4, 16, 6)
     make = partial(pggan.game, *networks, generator_tx=optax.sgd(0.1), latent=5)
