@@ -169,13 +169,6 @@ BREAKAGES = (
         "specs[: len(inexact)], specs[len(inexact) :]) >= CONSTANT",
         (f"{PROOF}::test_curved_is_refused_and_has_a_second_derivative",),
     ),
-    Breakage(
-        "a cotangent that is clipped is taken for linear",
-        f"{CALCULUS}/proof.py",
-        'linear = name != "custom_vjp_call" and is_piecewise_linear(equation, jaxpr, depends)',
-        "linear = is_piecewise_linear(equation, jaxpr, depends)",
-        survives="this line only words the refusal; which test would see its words is not known",
-    ),
     # Scores, and what judges maps
     Breakage(
         "a log-probability counts its own class among the others",
