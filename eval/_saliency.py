@@ -196,7 +196,7 @@ def cautions(comparison: Comparison, score: str) -> list[str]:
         found.append(
             f"score {score}: {weak.sum()} of {len(stability)} exact maps change with one grey level of the image "
             f"(correlation down to {stability[weak].min():.2f}): they show rounding of the image as much as the "
-            "network; use --score exp, or --alpha normalised"
+            "network; use --score exp"
         )
     alpha = comparison.exact.alpha
     largest = np.maximum(np.abs(alpha.minimum), np.abs(alpha.maximum))

@@ -51,7 +51,7 @@ class Options:
     score: tuple[Literal["exp", "softmax", "sigmoid", "logit"], ...] = ("exp", "softmax")
     """What is explained: the exponential of a logit, a probability, or a logit (smooth networks only)."""
     alpha: Literal["exact", "normalised"] = "exact"
-    """Alpha as the equation has it, or divided by its sum over a channel, as the authors' code does (calmer)."""
+    """Alpha as the equation has it, or divided by its sum over a channel, as the authors' code does."""
     method: Literal["auto", "series", "forward", "reverse", "taylor", "piecewise-linear", "pooled", "per-position"] = (
         "auto"
     )

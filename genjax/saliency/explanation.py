@@ -33,8 +33,9 @@ class Explanation(NamedTuple):
     `map` float[height, width] in [0, 1]; `raw` float[height, width] the weighted channel sum, before ReLU and scaling;
     `weights` float[channels] (float[height, width, channels] for LayerCAM and HiResCAM). `alpha`, `guarded` (how many
     of the used denominators cancelled, and were taken as zero: poles) and `dead` (how many were zero in every term:
-    units that the score sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says how the
-    derivatives were computed (`route.name`, `route.reason`). `remarks` says what is wrong with a map, if anything is.
+    units that the score does not see, or sees with a slope alone) are Grad-CAM++'s and zero elsewhere. `route` says
+    how the derivatives were computed (`route.name`, `route.reason`). `remarks` says what is wrong with a map, if
+    anything is.
     """
 
     map: jax.Array
@@ -93,7 +94,7 @@ def remarks(explanation: Explanation) -> list[str]:
     found = []
     for n in range(len(maps)):
         where = f"map {n}: " if len(maps) > 1 else ""
-        share = poles[n] / max(1, used[n] - dead[n])
+        share = poles[n] / max(1, used[n])
         if not np.all(np.isfinite(maps[n])):
             found.append(
                 f"{where}NaN or infinity, so nothing can be said: look for overflow in the network's logits, a class "
@@ -101,7 +102,7 @@ def remarks(explanation: Explanation) -> list[str]:
             )
             continue
         if not np.any(maps[n]):
-            if used[n] and dead[n] == used[n]:
+            if used[n] and dead[n] >= used[n] and not poles[n]:
                 reason = "second and third derivative vanish at every activation: the score is linear there"
             elif np.any(raw[n]):
                 reason = "every weighted sum of the channels is negative, and a map keeps what speaks for the class"

@@ -139,7 +139,9 @@ def _powered(layer: SmoothLayer, base: Any, activations: jax.Array, power: int) 
         known = {**flat.values, **values}
         given: list[Any] = [v.val if isinstance(v, jex.Literal) else known[v] for v in equation.invars]
         if equation.primitive.name in ("dot_general", "conv_general_dilated"):
-            moved = (tangent if v is operand else x**power for v, x in zip(equation.invars, given, strict=True))
+            # A product may take a float32 kernel with float64 values: its powers need all digits too.
+            wide = (jnp.asarray(x).astype(jnp.promote_types(jnp.result_type(x), tangent.dtype)) for x in given)
+            moved = (tangent if v is operand else x**power for v, x in zip(equation.invars, wide, strict=True))
             return apply(*moved)[0]
 
         def of_operand(x):
