@@ -160,7 +160,7 @@ def test_steps_in_a_call_are_as_many_as_asked_even_for_convolutions_on_a_cpu(tmp
 
 def test_description_needs_no_data_and_prints_json(capsys):
     told = described(capsys, "vae", "paper")
-    assert told["optimizers"] == {"vae": "adam(0.001, b1 0.9, b2 0.999)"}
+    assert told["optimizers"] == {"vae": "adagrad(0.01), 1.66667e-05 times the parameters added to gradients"}
     assert told["phases"][0]["batch"]["images"] == [1, 100, 28, 28, 1]
     assert told["phases"][0]["steps"] == 60_000
 

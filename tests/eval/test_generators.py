@@ -195,7 +195,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
         (scores, ["{dcgan}", "--resizing", "published"], "is for InceptionV3; leave it out"),
         (scores, ["{dcgan}", "--count", "20"], "too few to score"),
         (modes, ["--columns", "1"], "at least 2"),
-        (modes, ["--mixture", "torus"], "choose one of ring, grid"),
+        (modes, ["--mixture", "torus"], "choose one of ring, ring-1.414, grid"),
     ],
 )
 def test_what_cannot_work_is_one_clear_sentence(

@@ -180,7 +180,7 @@ def placeholder(size, count=256):
 
 SMALL, PAPER = recipe.PRESETS["small"], recipe.PRESETS["paper"]
 TINY = dataclasses.replace(
-    SMALL, steps=14, latent=LATENT, base=16, limit=6, batches=(8, 4), first_images=24, fade_images=16,
+    SMALL, steps=14, latent=LATENT, base=16, limit=6, batch_size=8, batches=(8, 4), first_images=24, fade_images=16,
     stable_images=12, half_life=100.0,
 )  # fmt: skip
 
