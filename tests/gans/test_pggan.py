@@ -201,7 +201,7 @@ def test_the_stages_of_the_published_schedule():
 
 
 def test_few_steps_end_before_it_is_grown():
-    plan = recipe.stages(TINY, 16, 6)
+    plan = recipe.stages(dataclasses.replace(TINY, steps=6), 16, images=0)
     assert [(stage.size, stage.steps) for stage in plan] == [(4, 3), (8, 3)]
 
 
