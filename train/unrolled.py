@@ -4,7 +4,7 @@
 
 Presets
     small   the ring of eight Gaussians, 10 steps of look-ahead, batch 128, Adam 1e-3: a minute or two on two CPU cores;
-            with --look-ahead 0 seeds are on one mode or between modes by then (1, 0 and 0 of 8 for seeds 0 to 2)
+            with --look-ahead 0 no seed is on a mode by then (0, 0 and 0 of 8, against 7, 4 and 3, for seeds 0 to 2)
     paper   the same ring, from the paper's appendix A: latent 256, layers of 128 units, batch 512, Adam 1e-4, 25,000
             steps (the width of the discriminator's layer is not stated there)
     notebook  from the authors' notebook (poolio/unrolled_gan): tanh, two layers in the discriminator too, the
