@@ -4,9 +4,9 @@
 
 Presets
     small        drawn scenes of 16 pixels with their shapes as classes: two minutes on two CPU cores; our own
-    paper        ImageNet at 128 pixels, attention at 32, the authors' code (brain-research/self-attention-gan): batch 256
-                 (theirs on four devices, 64 each), rates 1e-4 and 4e-4, two million steps, and Adam's beta2 of 0.999,
-                 which it leaves at its default; the paper says 0.9 and a million steps; published FID 18.65
+    paper        ImageNet at 128 pixels, attention at 32, the authors' code (brain-research/self-attention-gan): batch
+                 256 (theirs on four devices, 64 each), rates 1e-4 and 4e-4, two million steps, and Adam's beta2 of
+                 0.999, its default there; the paper says 0.9 and a million steps; published FID 18.65
     attention64  the same with attention at 64 pixels, as BigGAN's authors and PyTorch-StudioGAN have it, whose million
                  steps, beta2 of 0.999 and momentum 0.9 of the running statistics it takes
     cifar10      CIFAR-10, of which the paper has nothing: PyTorch-StudioGAN's networks and configuration, five
