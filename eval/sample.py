@@ -4,9 +4,11 @@
     python -m eval.sample --weights netG.pth --network sagan-128 --labels 207,250
 
 Writes samples.png beside the run, or the weights' name with .png. The data set need not be there. `--weights` reads a
-generator that others have published, `--network` says which (`genjax.gans.published`). `--truncation` draws every component of a normal
-latent again until it lies within: less variety for more fidelity (Brock et al. 2019, arXiv 1809.11096, section 3.1). A
-generator that was not trained for it may draw paler pictures instead.
+generator that others have published, `--network` says which (`genjax.gans.published`).
+
+`--truncation` draws every component of a normal latent again until it lies within: less variety for more fidelity
+(Brock et al. 2019, arXiv 1809.11096, section 3.1). A generator that was not trained for it may draw paler pictures
+instead.
 """
 
 import sys
@@ -39,8 +41,9 @@ class Options:
     """Folder of a run of a recipe with a generator or a prior."""
     weights: Path | None = None
     """File of a published generator, .pth, .bin, .npz or .safetensors, instead of a run; needs --network."""
-    network: Annotated[str | None, f"({', '.join(published.NETWORKS)})"] = None
-    """Which network the weights are of."""
+    network: Annotated[
+        str | None, tyro.conf.arg(help=f"Which network the weights are of: {', '.join(published.NETWORKS)}.")
+    ] = None
     count: Annotated[int, at_least(1)] = 100
     """Number of samples; of each class it is divided by the classes, rounded up."""
     labels: tuple[int, ...] = field(default=())
@@ -70,7 +73,7 @@ def choose_labels(asked: Sequence[int], classes: int, what: str) -> list[int]:
         raise ValueError(f"--labels: {what} draws without labels; leave them out")
     wrong = [label for label in asked if not 0 <= label < classes]
     if wrong:
-        raise ValueError(f"--labels {wrong[0]}: {what} has the classes 0 to {classes - 1}")
+        raise ValueError(f"--labels {wrong[0]}: the classes of {what} are 0 to {classes - 1}")
     return list(asked) or list(range(classes) if classes <= MANY else range(0, classes, -(-classes // FEW)))
 
 
@@ -129,11 +132,10 @@ def run(options: Options) -> None:
 def with_commas(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with the numbers of `--labels 207,250` apart."""
     found: list[str] = []
+    option = ""
     for argument in arguments:
-        follows = "--labels" in found and not any(
-            part.startswith("--") for part in found[found.index("--labels") + 1 :]
-        )
-        found += argument.split(",") if follows and "," in argument else [argument]
+        option = argument if argument.startswith("--") else option
+        found += argument.split(",") if option == "--labels" else [argument]
     return found
 
 

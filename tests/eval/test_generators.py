@@ -77,7 +77,7 @@ def test_samples_of_a_published_generators_file(monkeypatch, tmp_path, capsys):
         again = published.load(weights, "sagan-32").draw(arrays["latents"], arrays["labels"])
         assert np.abs(arrays["images"] - 127.5 * (again + 1)).max() < 0.51
     for wrong, message in (
-        (["--labels", "4"], "--labels 4: sagan-32 in .* has the classes 0 to 3"),
+        (["--labels", "4"], "--labels 4: the classes of sagan-32 in .* are 0 to 3"),
         (["--network", "sngan-32"], "another network: .*missing"),
         (["--network", "sagan"], "no published network 'sagan'"),
         ([str(tmp_path)], "give one of them"),
@@ -207,7 +207,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
     ("program", "arguments", "sentence"),
     [
         (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
-        (sample, ["{cgan}", "--labels", "12"], "classes are 0 to 9"),
+        (sample, ["{cgan}", "--labels", "12"], "this run of cgan are 0 to 9"),
         (sample, ["{dcgan}", "--truncation", "-1"], "give a number above 0"),
         (sample, ["{uniform}", "--truncation", "0.7"], "bounded already; only latents of N(0, 1) are truncated"),
         (sample, ["{dcgan}", "--count", "0"], "at least 1"),
