@@ -24,6 +24,7 @@ from genjax.run.cli import main
 from genjax.run.gan import AdamOptions, GanOptions, adam_of, check_labels, gan_run, square
 from genjax.run.options import PART, at_least, steps_of
 from genjax.run.run import Run, compute_type
+from genjax.tasks.judge import judge_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,8 @@ class Hyper(GanOptions, AdamOptions):
     """The same in the generator's last norm."""
     discriminator_steps: Annotated[int, at_least(1)]
     """Moves of the discriminator in a step."""
+    judge: bool = False
+    """Train a small classifier of the data at the first score, and tell how often samples show the asked class."""
 
 
 PAPER = Hyper(
@@ -65,7 +68,8 @@ PRESETS = {
         data="scenes", image_size=16, steps=600, batch_size=64, latent=32, generator_rate=4e-4,
         discriminator_rate=1.6e-3, beta1=0.0, beta2=0.9, decay_from=None, first=32, generator_widths=(32, 32),
         discriminator_widths=(32, 32, 32), halvings=2, generator_attention=8, discriminator_attention=8,
-        full_attention=False, momentum=0.9, last_momentum=0.9, discriminator_steps=1, ema=0.99, evaluate_every=300,
+        full_attention=False, momentum=0.9, last_momentum=0.9, discriminator_steps=1, judge=True, ema=0.99,
+        evaluate_every=300,
     ),
     "paper": PAPER,
     "attention64": replace(
@@ -79,7 +83,7 @@ PRESETS = {
         checkpoint_every=5000,
     ),
 }  # fmt: skip
-SCORE = ("label_kept", "share of samples with the asked shape")
+SCORE = ("class_accuracy", "share of samples in which a classifier sees the shape that was asked for")
 CONTROLS = {"without attention": ("--generator-attention", "None", "--discriminator-attention", "None")}
 
 
@@ -106,8 +110,9 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         latent=hyper.latent, classes=classes, discriminator_steps=hyper.discriminator_steps, ema=hyper.ema,
     )  # fmt: skip
     return gan_run(
-        hyper, dataset, [(game, steps)], generator=generator, prior=NORMAL, optimizers=optimizers, classes=classes
-    )
+        hyper, dataset, [(game, steps)], generator=generator, prior=NORMAL, optimizers=optimizers, classes=classes,
+        judge=judge_of(dataset) if hyper.judge else None,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from genjax.run.optimizers import RULES, Optimizer, adam, falling, for_run
 from genjax.run.options import PART, Options, above, at_least
 from genjax.run.run import Run
 from genjax.tasks.generation import Draw, Generation, drawing
+from genjax.tasks.judge import Judge
 from genjax.tasks.plane import Plane
 
 
@@ -136,11 +137,12 @@ def gan_run(
     classes: int = 0,
     prepare: Callable[[Any, jax.Array], Any] | None = None,
     draw: Draw | None = None,
+    judge: Callable[[], Judge] | None = None,
 ) -> Run:
     """Return the run of `games`, each for so many steps, whose "generator" is scored and drawn.
 
     classes: of a conditional generator, 0 for others.  prepare: of batches, if not `pixels.prepare`.
-    draw: how a state's generator draws, if not by `generator` alone.
+    draw: how a state's generator draws, if not by `generator` alone.  judge: of classes, see `genjax.tasks.judge`.
     """
     shared: dict[str, Any] = {
         "dataset": dataset,
@@ -152,6 +154,6 @@ def gan_run(
     if dataset.mixture is not None:
         task: Plane | Generation = Plane(**shared, prepare=prepare or PLANE.prepare)
     else:
-        task = Generation(**shared, pixels=pixels, prepare=prepare or pixels.prepare)
+        task = Generation(**shared, pixels=pixels, prepare=prepare or pixels.prepare, judge=judge)
     feed = Feed(dataset.train, options.batch_size, task.prepare)
     return Run(tuple(Phase(game, steps, feed) for game, steps in games if steps), optimizers, task)
