@@ -90,6 +90,8 @@ CONTROLS = {"without attention": ("--generator-attention", "None", "--discrimina
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the SAGAN's run on `dataset`; ValueError where it has no labels."""
     classes, size, dtype = check_labels(dataset), square(dataset), compute_type(hyper)
+    if hyper.full_attention and (hyper.generator_attention, hyper.discriminator_attention) == (None, None):
+        raise ValueError("--full-attention does nothing where no network attends; leave it out")
     steps = steps_of(hyper, len(dataset.train), hyper.discriminator_steps)
     generator = sagan.Generator(
         size, dataset.shape[-1], hyper.generator_widths, hyper.first, classes, hyper.generator_attention,
@@ -112,6 +114,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     return gan_run(
         hyper, dataset, [(game, steps)], generator=generator, prior=NORMAL, optimizers=optimizers, classes=classes,
         judge=judge_of(dataset) if hyper.judge else None,
+        modules={"generator": generator, "discriminator": discriminator},
     )  # fmt: skip
 
 

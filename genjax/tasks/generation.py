@@ -1,7 +1,7 @@
 """Drawing images from a latent: samples under conditions, scores against real images, grids."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -44,6 +44,7 @@ class Generation:
     pixels: the range of the generator's pixels.  prior, latent: distribution and size of the latent.
     draw: see `Draw`.  prepare: batches as the losses take them.  classes: of a conditional generator, else 0.
     judge: returns the classifier by which samples of a conditional generator are scored, see `genjax.tasks.judge`.
+    modules: networks by name, of models into which a program looks.
     """
 
     dataset: Dataset
@@ -54,6 +55,7 @@ class Generation:
     prepare: Callable[[Any, jax.Array], Any]
     classes: int = 0
     judge: Callable[[], Judge] | None = None
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
 
     @property
     def conditions(self) -> Mapping[str, str]:
