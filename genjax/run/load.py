@@ -14,7 +14,8 @@ import numpy as np
 
 from genjax import data, latent
 from genjax.data import Dataset, Facts
-from genjax.engine import State, checkpoint, init_state
+from genjax.engine import State, checkpoint
+from genjax.engine.phases import shapes_of
 from genjax.run.cli import built
 from genjax.run.folder import read_config
 from genjax.run.run import Recipe, Run, load_data, recipe
@@ -121,12 +122,11 @@ def load(folder: Path | str, *, with_data: bool = False) -> Trained:
 
 
 def read_state(folder: Path, run: Run) -> State:
-    """Return the state of the newest checkpoint of a run folder."""
+    """Return the state of the newest checkpoint of a run folder that is whole."""
     checkpoints = folder / "checkpoints"
     if checkpoints.is_dir():  # opening makes the folder
         with checkpoint.open_checkpoints(checkpoints) as manager:
-            if checkpoint.latest_step(manager) is not None:
-                # A run that was stopped early is in an earlier phase, whose networks may be smaller.
-                game = run.phases[(checkpoint.read_meta(manager) or {})["phase"]].game
-                return checkpoint.restore(manager, jax.eval_shape(partial(init_state, game), jax.random.key(0)))
+            found = checkpoint.restore(manager, partial(shapes_of, run.phases))
+            if found is not None:
+                return found[0]
     raise ValueError(f"{folder} holds no checkpoint yet; wait for the first, or train with --checkpoint-every")
