@@ -122,7 +122,7 @@ def latest_step(manager) -> int | None:
 
 
 def _read_meta(manager, step: int) -> dict[str, Any]:
-    """Return the `meta` of a step as it was given to `save`, with "contents"; DamagedError where it is something else."""
+    """Return the `meta` that was saved with a step, with "contents"; DamagedError where it is something else."""
     import orbax.checkpoint as ocp
 
     try:
@@ -186,7 +186,7 @@ def restore(
     """
     kept: list[State] = []
 
-    def read() -> tuple[int, dict[str, Any]] | None:
+    def read() -> dict[str, Any] | None:
         steps = sorted(manager.all_steps(), reverse=True)
         for step in steps:
             try:

@@ -65,8 +65,9 @@ def metrics_writer(
 ) -> Iterator[tuple[Writer, list[dict[str, Any]]]]:
     """Yield `write(step, metrics)`, which appends rows to `metrics.jsonl`, and the rows that are there already.
 
-    tensorboard: write TensorBoard events too.  folder: None writes no file.  rows: a list to which rows are appended where there is no folder.
+    tensorboard: write TensorBoard events too.  folder: None writes no file; `rows` is a list that gets them instead.
     resume_at: rows of later steps, which a killed run wrote after its last checkpoint, are dropped first.
+    Writing raises OSError where the folder has been removed.
     """
     if not processes.is_first():
         yield (lambda step, metrics: None), []
@@ -88,6 +89,8 @@ def metrics_writer(
     with path.open("a", encoding="utf-8", buffering=1) as file:
 
         def write(step: int, metrics: Mapping[str, Any]) -> None:
+            if not path.exists():  # what is written to a removed file is lost without an error
+                raise OSError(f"{path} has been removed while the run wrote to it; start the run again")
             row = _row(step, metrics)
             file.write(json.dumps(row) + "\n")
             if events is not None:

@@ -202,7 +202,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
     """Train from `host_state` to the end of phase `index` or a signal; return the state and the last scores."""
     phase, settings = run.phases[index], run.settings
     first = sum(earlier.steps for earlier in run.phases[:index])
-    step, total, scores = int(host_state.step), run.total, {}
+    step, scores = int(host_state.step), {}
     key = jax.random.key(run.seed)
     key = rng.named(key, f"retry {retry}") if retry else key
     steps, state = run.steps(phase), run.plan.put_state(host_state)

@@ -4,7 +4,6 @@ model = load("runs/dcgan-digits")
 images = model.sample(16, seed=0)          # uint8[16, 32, 32, 1]
 """
 
-import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from genjax.engine import State, checkpoint
 from genjax.engine.phases import shapes_of
 from genjax.run.cli import built
 from genjax.run.folder import read_config
-from genjax.run.run import Recipe, Run, load_data, recipe
+from genjax.run.run import Recipe, Run, load_data, options_of, recipe
 
 
 class Trained(NamedTuple):
@@ -38,6 +37,11 @@ class Trained(NamedTuple):
     def task(self) -> Any:
         """What the model is for: see `genjax.tasks`."""
         return self.run.task
+
+    @property
+    def finished(self) -> bool:
+        """Whether the newest checkpoint is the run's last."""
+        return int(self.state.step) >= sum(phase.steps for phase in self.run.phases)
 
     def _able(self, method: str) -> Any:
         if not hasattr(self.task, method):
@@ -88,16 +92,6 @@ class Trained(NamedTuple):
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return class probabilities float32[count, classes] of images uint8, of a classifier or M2."""
         return self._able("predict")(self.state, images)
-
-
-def options_of(found: Recipe, values: dict[str, Any]) -> Any:
-    """Return the hyperparameters that a configuration holds; ValueError for one of another version of the recipe."""
-    known = {field.name for field in dataclasses.fields(found.options)}
-    kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-    try:
-        return found.options(**kept)
-    except TypeError as error:
-        raise ValueError(f"this run's configuration is not one of today's {found.name}: {error}") from None
 
 
 def load(folder: Path | str, *, with_data: bool = False) -> Trained:
