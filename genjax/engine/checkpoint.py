@@ -7,8 +7,10 @@ checkpoint that is what was saved is taken. Of several processes the first one a
 tells the others what it read (`genjax.processes`).
 """
 
+import gc
 import hashlib
 import json
+import logging
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -52,7 +54,8 @@ def open_checkpoints(folder: Path | str | None, keep: int = 3) -> Iterator[Any]:
         options.multiprocessing_options = ocp.options.MultiprocessingOptions(
             primary_host=0, active_processes={0}, barrier_sync_key_prefix="genjax"
         )
-    manager = ocp.CheckpointManager(folder, options=options)
+    with _quiet():
+        manager = ocp.CheckpointManager(folder, options=options)
     try:
         yield manager
         with _writing(folder):
@@ -74,6 +77,24 @@ def _writing(folder: Path) -> Iterator[None]:
         known = ("No space left on device", "Read-only file system", "Permission denied", "No such file or directory")
         cause = next((words for words in known if words in text), text[:200])
         raise OSError(f"the checkpoint could not be written to {folder}: {cause}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep orbax from logging what the caller tells in a sentence, and from tracebacks of the tasks that it left."""
+    hook, disabled = sys.unraisablehook, logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None
+    try:
+        yield
+    except DamagedError as error:
+        told = error.with_traceback(None)
+        told.__context__ = None  # what it holds is to be collected now
+        gc.collect()
+        raise told from None
+    finally:
+        sys.unraisablehook = hook
+        logging.disable(disabled)
 
 
 def contents(state: State) -> dict[str, Any]:
@@ -129,7 +150,7 @@ def _read_meta(manager, step: int) -> dict[str, Any]:
         meta = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))["meta"]
         checksum = meta.pop("checksum")
     except Exception as error:  # whatever a damaged file makes of orbax
-        raise DamagedError(f"checkpoint {step} cannot be read ({type(error).__name__})") from error
+        raise DamagedError(f"checkpoint {step} cannot be read ({type(error).__name__})") from None
     if checksum != _checksum(meta):
         raise DamagedError(f"checkpoint {step} is damaged: what it says of itself has changed")
     return meta
@@ -145,7 +166,7 @@ def _read_state(manager, step: int, meta: Mapping[str, Any], like: State, shardi
     try:
         state = manager.restore(step, args=ocp.args.Composite(state=ocp.args.StandardRestore(target)))["state"]
     except Exception as error:  # whatever a damaged file makes of orbax and tensorstore
-        raise DamagedError(f"checkpoint {step} cannot be read ({type(error).__name__})") from error
+        raise DamagedError(f"checkpoint {step} cannot be read ({type(error).__name__})") from None
     if contents(state) != meta["contents"]:
         raise DamagedError(f"checkpoint {step} is damaged: its arrays have changed since they were saved")
     return state
@@ -190,8 +211,9 @@ def restore(
         steps = sorted(manager.all_steps(), reverse=True)
         for step in steps:
             try:
-                meta = _read_meta(manager, step)
-                kept.append(_read_state(manager, step, meta, like(meta), sharding))
+                with _quiet():
+                    meta = _read_meta(manager, step)
+                    kept.append(_read_state(manager, step, meta, like(meta), sharding))
             except DamagedError as error:
                 if step == steps[-1]:
                     raise DamagedError(f"{error}, and there is no other one in {manager.directory}") from None
