@@ -7,6 +7,7 @@ checkpoint that is what was saved is taken. Of several processes the first one a
 tells the others what it read (`genjax.processes`).
 """
 
+import asyncio
 import gc
 import hashlib
 import json
@@ -33,6 +34,27 @@ class DamagedError(ValueError):
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep orbax's threads from printing tracebacks of errors that reach the caller too, as exceptions."""
+    log, hook = logging.getLogger("absl"), sys.unraisablehook
+    level = log.level
+
+    def left(unraisable: Any) -> None:
+        """Leave out what tensorstore says to tasks that orbax has given up."""
+        if not (asyncio.iscoroutine(unraisable.object) or "Event loop is closed" in str(unraisable.exc_value)):
+            hook(unraisable)
+
+    log.setLevel(logging.CRITICAL)
+    sys.unraisablehook = left
+    try:
+        yield
+    finally:
+        gc.collect()  # so that given up tasks end here
+        sys.unraisablehook = hook
+        log.setLevel(level)
+
+
+@contextmanager
 def open_checkpoints(folder: Path | str | None, keep: int = 3) -> Iterator[Any]:
     """Yield an orbax CheckpointManager over `folder`, or None without one and in other processes than the first.
 
@@ -56,13 +78,13 @@ def open_checkpoints(folder: Path | str | None, keep: int = 3) -> Iterator[Any]:
         )
     with _quiet():
         manager = ocp.CheckpointManager(folder, options=options)
-    try:
-        yield manager
-        with _writing(folder):
-            manager.wait_until_finished()
-    finally:
-        with _writing(folder):
-            manager.close()
+        try:
+            yield manager
+            with _writing(folder):
+                manager.wait_until_finished()
+        finally:
+            with _writing(folder):
+                manager.close()
 
 
 @contextmanager
@@ -77,24 +99,6 @@ def _writing(folder: Path) -> Iterator[None]:
         known = ("No space left on device", "Read-only file system", "Permission denied", "No such file or directory")
         cause = next((words for words in known if words in text), text[:200])
         raise OSError(f"the checkpoint could not be written to {folder}: {cause}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep orbax from logging what the caller tells in a sentence, and from tracebacks of the tasks that it left."""
-    hook, disabled = sys.unraisablehook, logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    sys.unraisablehook = lambda _: None
-    try:
-        yield
-    except DamagedError as error:
-        told = error.with_traceback(None)
-        told.__context__ = None  # what it holds is to be collected now
-        gc.collect()
-        raise told from None
-    finally:
-        sys.unraisablehook = hook
-        logging.disable(disabled)
 
 
 def contents(state: State) -> dict[str, Any]:
@@ -211,9 +215,8 @@ def restore(
         steps = sorted(manager.all_steps(), reverse=True)
         for step in steps:
             try:
-                with _quiet():
-                    meta = _read_meta(manager, step)
-                    kept.append(_read_state(manager, step, meta, like(meta), sharding))
+                meta = _read_meta(manager, step)
+                kept.append(_read_state(manager, step, meta, like(meta), sharding))
             except DamagedError as error:
                 if step == steps[-1]:
                     raise DamagedError(f"{error}, and there is no other one in {manager.directory}") from None
