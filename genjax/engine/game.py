@@ -53,8 +53,8 @@ class Game(NamedTuple):
     """Players in the order in which they move, and how everything they touch begins.
 
     networks: `{net: key -> flax variables}`, for example `{"vae": lambda key: vae.init(key, images)}`.
-    ema: `{net: decay}`, the networks of which an exponential moving average is kept: of the parameters, and with them of
-        batch norm's running statistics, for those of the newest parameters do not fit the averaged ones.
+    ema: `{net: decay}`, the networks of which an exponential moving average is kept, of their parameters and of batch
+        norm's running statistics, see `genjax.engine.state.followed`.
     memory: arrays that outlive a step and that no optimizer touches (replay pools, running means).
     ema_start: first steps of a run in which averages are copies of what they follow.
     """
