@@ -26,6 +26,12 @@ def grow(x: jax.Array) -> jax.Array:
     return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
+def grow_smoothly(x: jax.Array) -> jax.Array:
+    """Return twice the size by linear interpolation between pixel centres: float[batch, 2 height, 2 width, channels]."""
+    batch, height, width, channels = x.shape
+    return jax.image.resize(x, (batch, 2 * height, 2 * width, channels), "bilinear")
+
+
 def pool(x: jax.Array) -> jax.Array:
     """Return means of 2x2 pixels; ValueError for an odd height or width."""
     batch, height, width, channels = x.shape
@@ -68,6 +74,7 @@ class UpBlock(nn.Module):
     first_bias: of the first 3x3 convolution, whose batch norm cancels it.
     weight: of the convolutions, made of an initializer: `Plain` or `Spectral`.
     norm: before each ReLU, makes a layer of its own each time; if not given, `ClassNorm` of `classes` and `epsilon`.
+    growth: how the size is doubled, `grow` or `grow_smoothly`.
     """
 
     features: int
@@ -77,6 +84,7 @@ class UpBlock(nn.Module):
     first_bias: bool = True
     weight: Callable[[Initializer], Weight] = Plain
     norm: Callable[[jax.Array], jax.Array] | None = None
+    growth: Callable[[jax.Array], jax.Array] = grow
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
@@ -86,13 +94,13 @@ class UpBlock(nn.Module):
             return ClassNorm(self.classes, self.epsilon, self.dtype)(y, labels, train)
 
         norm = by_class if self.norm is None else self.norm
-        y = grow(nn.relu(norm(x)))
+        y = self.growth(nn.relu(norm(x)))
         y = Conv(self.features, 3, 1, self.first_bias, self.weight(WIDE), self.dtype)(y)
         y = nn.relu(norm(y))
         y = Conv(self.features, 3, 1, weight=self.weight(WIDE), dtype=self.dtype)(y)
-        # A 1x1 convolution commutes with copying pixels: before the growth it costs a quarter.
+        # A 1x1 convolution commutes with copying and averaging pixels: before the growth it costs a quarter.
         x = Conv(self.features, 1, 1, weight=self.weight(GLOROT), dtype=self.dtype, name="shortcut")(x)
-        return y + grow(x)
+        return y + self.growth(x)
 
 
 class DownBlock(nn.Module):
