@@ -30,8 +30,7 @@ from flax import linen as nn
 
 from genjax.engine.adversarial import Setting, Side, adversarial_game
 from genjax.engine.game import Aux, Game
-from genjax.engine.network import aux
-from genjax.gans import sngan
+from genjax.gans import sagan
 from genjax.losses.orthogonal import off_diagonal_of
 from genjax.nn.bottleneck import DeepDownBlock, DeepUpBlock
 from genjax.nn.conditional import ConditionalNorm
@@ -71,9 +70,9 @@ class Generator(nn.Module):
     def __call__(self, latent: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return float32[batch, size, size, channels]; labels: int[batch].
 
-        Raises ValueError for a hierarchical latent that cannot be cut into equal parts.
+        Raises ValueError for a hierarchical latent that cannot be cut into equal parts, or attention where no map is.
         """
-        weight, start = Spectral(self.initializer), doublings(self.size, len(self.widths))
+        weight, (start, place) = Spectral(self.initializer), layout(self.size, len(self.widths), self.attention)
         given = class_condition(labels, self.classes, self.embedding, self.initializer, self.dtype)
         # Rows of tables are not divided by their largest singular value, which would cripple rare classes.
         told = weight if self.embedding else Plain(self.initializer)
@@ -84,7 +83,7 @@ class Generator(nn.Module):
             condition = jnp.concatenate([given, parts[block]], -1) if self.hierarchical else given
             norm = conditional(condition, told, self.epsilon, self.dtype, train)
             up = UpBlock(features, dtype=self.dtype, weight=lambda _: weight, norm=norm, name=f"block_{block}")
-            x = attended(up(x, None, train), self.attention, weight, self.dtype)
+            x = attended(up(x, None, train), block == place, weight, self.dtype)
         return pixels(x, self.channels, self.epsilon, weight, self.dtype, train)
 
 
@@ -110,7 +109,7 @@ class DeepGenerator(nn.Module):
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return float32[batch, size, size, channels]; labels: int[batch]."""
-        weight, start = self.weight(self.initializer), doublings(self.size, len(self.widths))
+        weight, (start, place) = self.weight(self.initializer), layout(self.size, len(self.widths), self.attention)
         given = class_condition(labels, self.classes, self.embedding, self.initializer, self.dtype)
         condition = jnp.concatenate([given, latent], -1)
         x = Dense(start * start * self.first, weight=weight, dtype=self.dtype, name="first")(condition)
@@ -120,7 +119,7 @@ class DeepGenerator(nn.Module):
             for part, (channels, up) in enumerate(((x.shape[-1], False), (features, True))):
                 deep = DeepUpBlock(channels, norm, up, weight, self.dtype, name=f"block_{block}_{part}")
                 x = deep(x)
-            x = attended(x, self.attention, weight, self.dtype)
+            x = attended(x, block == place, weight, self.dtype)
         return pixels(x, self.channels, self.epsilon, weight, self.dtype, train)
 
 
@@ -142,12 +141,13 @@ class Discriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return scores float32[batch]; labels: int[batch]."""
         weight, x = Spectral(self.initializer), images
+        place = judged_place(images, len(self.widths), self.halvings, self.attention)
         for block, features in enumerate(self.widths):
             down = DownBlock(
                 features, lambda _: weight, block < self.halvings, block == 0, self.dtype, hidden=features,
                 name=f"block_{block}",
             )  # fmt: skip
-            x = attended(down(x), self.attention, weight, self.dtype)
+            x = attended(down(x), block == place, weight, self.dtype)
         return verdict(x, labels, self.classes, weight, self.dtype)
 
 
@@ -169,11 +169,12 @@ class DeepDiscriminator(nn.Module):
     def __call__(self, images: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
         """Return scores float32[batch]; labels: int[batch]."""
         weight = Spectral(self.initializer)
+        place = judged_place(images, len(self.widths), self.halvings, self.attention)
         x = Conv(self.stem, 3, 1, weight=weight, dtype=self.dtype, name="stem")(images)
         for block, features in enumerate(self.widths):
             for part, down in enumerate((block < self.halvings, False)):
                 x = DeepDownBlock(features, down, weight, self.dtype, name=f"block_{block}_{part}")(x)
-            x = attended(x, self.attention, weight, self.dtype)
+            x = attended(x, block == place, weight, self.dtype)
         return verdict(x, labels, self.classes, weight, self.dtype)
 
 
@@ -206,11 +207,21 @@ def conditional(
     return lambda x: ConditionalNorm(weight, epsilon, dtype)(x, condition, train)
 
 
-def attended(x: jax.Array, side: int | None, weight: Weight, dtype: Any) -> jax.Array:
-    """Return x behind attention where its maps have the side `side`, else x."""
-    if x.shape[1] != side:
-        return x
-    return SelfAttention(weight, dtype=dtype, name="attention")(x)
+def layout(size: int, blocks: int, attention: int | None) -> tuple[int, int | None]:
+    """Return the side of a generator's smallest square, and the block behind which it attends."""
+    start = doublings(size, blocks)
+    return start, sagan.place_of(attention, [start * 2 ** (block + 1) for block in range(blocks)], "generator")
+
+
+def judged_place(images: jax.Array, blocks: int, halvings: int, attention: int | None) -> int | None:
+    """Return the block of a discriminator behind which it attends."""
+    sides = [images.shape[1] >> min(block + 1, halvings) for block in range(blocks)]
+    return sagan.place_of(attention, sides, "discriminator")
+
+
+def attended(x: jax.Array, here: bool, weight: Weight, dtype: Any) -> jax.Array:
+    """Return x behind attention if it is `here`, else x."""
+    return SelfAttention(weight, dtype=dtype, name="attention")(x) if here else x
 
 
 def pixels(x: jax.Array, channels: int, epsilon: float, weight: Weight, dtype: Any, train: bool) -> jax.Array:
@@ -232,13 +243,11 @@ def verdict(x: jax.Array, labels: jax.Array, classes: int, weight: Weight, dtype
 
 def generator_loss(nets, state, batch, key, *, draw, classes, orthogonal) -> tuple[jax.Array, Aux]:
     """L_G = -E D(G(z, c), c) + orthogonal |W^T W * (1 - I)|^2 over all kernels but the shared embedding."""
-    latents, labels = sngan.drawn(draw, classes, key, len(batch["images"]))
-    fake, generator = nets.generator(latents, labels)
-    loss = sngan.HINGE.generator(nets.discriminator.output(fake, labels))
+    loss, found = sagan.generator_loss(nets, state, batch, key, draw=draw, classes=classes)
     if not orthogonal:
-        return loss, aux(generator)
+        return loss, found
     penalty = off_diagonal_of(nets.generator.params, exempt=("embedding",))
-    return loss + orthogonal * penalty, aux(generator, orthogonal=penalty)
+    return loss + orthogonal * penalty, found._replace(metrics={**found.metrics, "orthogonal": penalty})
 
 
 def game(
@@ -257,7 +266,7 @@ def game(
     classes: of the batch's "labels".  orthogonal: strength beta of the off-diagonal regularisation of the generator.
     setting: image_shape, latent, prior, ema and ema_start, see `genjax.engine.adversarial`.
     """
-    judging = partial(sngan.discriminator_loss, classes=classes, objective=sngan.HINGE)
+    judging = partial(sagan.discriminator_loss, classes=classes)
     fooling = partial(generator_loss, classes=classes, orthogonal=orthogonal)
     return adversarial_game(
         Side("discriminator", discriminator, judging, discriminator_tx, discriminator_steps),
