@@ -1,4 +1,4 @@
-"""Batch norm whose scale and bias are linear in a condition, such as the embedding of a class and a part of a latent."""
+"""Batch norm whose scale and bias are linear in a condition, such as the embedding of a class and part of a latent."""
 
 from typing import Any
 

@@ -12,8 +12,7 @@ import pytest
 
 from genjax.gans import biggan
 from genjax.latent import Prior
-from genjax.losses.orthogonal import off_diagonal, off_diagonal_of
-from genjax.nn.initializers import ORTHOGONAL
+from genjax.losses.orthogonal import off_diagonal
 from tests.gans import golden
 from tests.gans.golden import CONV, DENSE, GAMMA, SCALE, STATISTICS, TABLE, agree, images, images_agree, under
 
