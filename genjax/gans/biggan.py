@@ -51,7 +51,7 @@ class Generator(nn.Module):
     attention: side of the maps behind whose block it stands, None for none.
     embedding: numbers that all norms share of a class; 0: every norm has a row of its own for each class.
     hierarchical: whether blocks are given parts of the latent, which is cut into one more than there are blocks.
-    epsilon: of batch norm.
+    epsilon: of batch norm.  weight: of all layers but tables, made of an initializer.
     """
 
     size: int = 128
@@ -65,6 +65,7 @@ class Generator(nn.Module):
     epsilon: float = 1e-4
     initializer: Initializer = ORTHOGONAL
     dtype: Any = None
+    weight: Callable[[Initializer], Weight] = Spectral
 
     @nn.compact
     def __call__(self, latent: jax.Array, labels: jax.Array, train: bool = False) -> jax.Array:
@@ -72,7 +73,7 @@ class Generator(nn.Module):
 
         Raises ValueError for a hierarchical latent that cannot be cut into equal parts, or attention where no map is.
         """
-        weight, (start, place) = Spectral(self.initializer), layout(self.size, len(self.widths), self.attention)
+        weight, (start, place) = self.weight(self.initializer), layout(self.size, len(self.widths), self.attention)
         given = class_condition(labels, self.classes, self.embedding, self.initializer, self.dtype)
         # Rows of tables are not divided by their largest singular value, which would cripple rare classes.
         told = weight if self.embedding else Plain(self.initializer)

@@ -27,7 +27,7 @@ def grow(x: jax.Array) -> jax.Array:
 
 
 def grow_smoothly(x: jax.Array) -> jax.Array:
-    """Return twice the size by linear interpolation between pixel centres: float[batch, 2 height, 2 width, channels]."""
+    """Return the linear interpolation between pixels at twice the size: float[batch, 2 height, 2 width, channels]."""
     batch, height, width, channels = x.shape
     return jax.image.resize(x, (batch, 2 * height, 2 * width, channels), "bilinear")
 
