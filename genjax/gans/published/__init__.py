@@ -19,6 +19,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from genjax import latent, tensors
 from genjax.gans.published import biggan, mimicry
 from genjax.gans.published.layers import Arrays, Published, Rows, filled
+from genjax.nn.standing import standing_statistics
 
 NETWORKS: dict[str, Published] = {**mimicry.NETWORKS, **biggan.NETWORKS}
 """Networks by name."""
@@ -47,6 +48,21 @@ class Found(NamedTuple):
         if truncation is None:
             return np.asarray(latent.NORMAL.draw(key, shape))
         return np.asarray(latent.truncated(latent.NORMAL, key, shape, truncation))
+
+    def settled(self, key: jax.Array, count: int, passes: int, truncation: float | None = None) -> "Found":
+        """Return the generator with batch norm's statistics from `passes` batches of samples and random classes.
+
+        count: samples that are to be drawn, of which a batch has as many, or 20.  truncation: at which.
+        """
+
+        def batch(key: jax.Array) -> tuple[Any, ...]:
+            latent_key, label_key = jax.random.split(key)
+            drawn = self.latents(latent_key, min(count, AT_ONCE), truncation)
+            labels = jax.random.randint(label_key, (len(drawn),), 0, self.classes) if self.classes else None
+            return (drawn,) if labels is None else (drawn, labels)
+
+        batches = map(batch, jax.random.split(key, passes))
+        return self._replace(variables=standing_statistics(self.network, self.variables, batches))
 
     def draw(self, latents: Any, labels: Any = None) -> np.ndarray:
         """Return images float32[count, height, width, channels] in [-1, 1]; labels: int[count] where there are classes.
