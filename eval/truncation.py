@@ -153,12 +153,9 @@ def run(options: Options) -> None:
         "environment": environment(),
     }
     write_text(options.run / "truncation.json", json.dumps({**about, "rows": rows}, indent=2) + "\n")
-    draw(
-        rows,
-        f"{model.recipe.name} on {model.dataset.name}, features of {extractor.name}",
-        options.run / "truncation.png",
-    )
-    print(f"{table(rows)}\n\n{options.run / 'truncation.png'}")
+    path = options.run / "truncation.png"
+    draw(rows, f"{model.recipe.name} on {model.dataset.name}; features: {extractor.name}", path)
+    print(f"{table(rows)}\n\n{path}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
