@@ -5,12 +5,8 @@ import numpy as np
 import pytest
 
 from genjax.gans import published
-<<<<<<< HEAD
-from genjax.gans.published import biggan, mimicry
-=======
-from genjax.gans.published import layers, mimicry
+from genjax.gans.published import biggan, layers, mimicry
 from genjax.nn.residual import grow
->>>>>>> sagan
 from tests.gans import golden
 from tests.gans.golden import agree, thinned, under
 
