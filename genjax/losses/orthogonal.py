@@ -12,7 +12,8 @@ from genjax.nn.wide import wide
 def off_diagonal(kernel: jax.Array) -> jax.Array:
     """Return |W^T W * (1 - I)|_F^2 of a kernel [..., outputs] as a matrix W [inputs, outputs], at least float32[].
 
-    It is the sum over pairs of different outputs of the square of their filters' product. Norms are left free, unlike in |W^T W - I|^2. The authors' PyTorch code adds 2 W (W^T W * (1 - I)) to a gradient,
+    It is the sum over pairs of different outputs of the square of their filters' product.
+    Norms are left free, unlike in |W^T W - I|^2. The authors' PyTorch code adds 2 W (W^T W * (1 - I)) to a gradient,
     half of this function's: its strength 1e-4 is 5e-5 here.
     Source: Brock et al. 2019, arXiv 1809.11096, equation 3.
     """

@@ -55,6 +55,16 @@ def test_biggan_draws_what_its_first_author_draws():
     agree(thinned(drawn), values["out/G_eval"])
 
 
+def test_a_published_generator_takes_standing_statistics():
+    values = golden.read("biggan")
+    network = biggan.generator(32, 16, (16,) * 3, latent=20, attention=16, embedding=6)
+    found = published.restore(network, under(values, "G/state/"))
+    settled = found.settled(jax.random.key(0), 8, 2, 0.5)
+    last = settled.variables["batch_stats"]["norm"]["BatchNorm_0"]["mean"]
+    assert not np.allclose(last, found.variables["batch_stats"]["norm"]["BatchNorm_0"]["mean"])
+    assert np.isfinite(settled.draw(values["in/z"], values["in/y_fake"])).all()
+
+
 def deep():
     values = golden.read("biggan_deep")
     network = biggan.deep_generator(64, 64, (32, 16, 8, 4), latent=6, attention=16, classes=4)
