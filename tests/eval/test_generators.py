@@ -170,8 +170,9 @@ def test_fidelity_against_variety(dcgan_run, monkeypatch):
     assert (found["extractor"], found["truncated by"], found["samples"]) == ("pixels", "resampling", 100)
     places = [(row["truncation"], row["statistics"]) for row in found["rows"]]
     assert places == [(cut, kind) for cut in (0.3, 1.0, None) for kind in ("standing", "running")]
-    spreads = [row["spread"] for row in found["rows"] if row["statistics"] == "running"]
-    assert spreads[0] < spreads[1] < spreads[2]
+    spreads = {(row["truncation"], row["statistics"]): row["spread"] for row in found["rows"]}
+    # A generator that has hardly learnt: its running statistics are those of before the first step.
+    assert spreads[None, "standing"] > 3 * spreads[None, "running"] > 0
     assert all(0 <= row[name] <= 1 for row in found["rows"] for name in ("precision", "recall", "coverage"))
     assert not any("class accuracy" in row for row in found["rows"])
     with Image.open(dcgan_run / "truncation.png") as picture:

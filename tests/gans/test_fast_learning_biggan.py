@@ -27,8 +27,8 @@ def batch_of(draw, count=32):
 def learned(steps, seed=0):
     """Train, and return the generator, its state, and latents and labels to draw from."""
     generator = biggan.Generator(8, 1, 16, (16,), 4, None, 8)
-    discriminator = biggan.Discriminator((16, 16), 1, 4, None)
-    txs = {"generator_tx": optax.adam(2e-3, b1=0.0, b2=0.99), "discriminator_tx": optax.adam(4e-3, b1=0.0, b2=0.99)}
+    discriminator = biggan.Discriminator((16,), 1, 4, None)
+    txs = {"generator_tx": optax.adam(2e-3, b1=0.0, b2=0.9), "discriminator_tx": optax.adam(8e-3, b1=0.0, b2=0.9)}
     setting = {"image_shape": (8, 8, 1), "latent": 8, "ema": 0.95, "ema_start": 20}
     game = biggan.game(generator, discriminator, **txs, classes=4, **setting)
     key, draw = jax.random.key(seed), np.random.default_rng(seed)
@@ -45,13 +45,13 @@ def seen(images):
 
 
 def test_it_draws_the_class_it_is_told_and_both_tones_and_its_average_does():
-    generator, state, latents, labels = learned(150)
+    generator, state, latents, labels = learned(400)
     averaged = state.variables_of("generator", ema=True)
     standing = standing_statistics(generator, averaged, [(latents, labels)])
     trained, _ = generator.apply(averaged, latents, labels, train=True, mutable=["batch_stats"])
     for variables in (averaged, standing):
         drawn = generator.apply(variables, latents, labels)
         light, columns = seen(drawn)
-        assert (columns == labels).mean() > 0.8
+        assert (columns == labels).mean() > 0.9
         assert 0.15 < light.mean() < 0.85
     np.testing.assert_allclose(drawn, trained, atol=1e-4)
