@@ -78,11 +78,11 @@ PAPER = Hyper(
 DEEP = replace(PAPER, networks="bottleneck", width=128, latent=128, hierarchical=False)
 PRESETS = {
     "small": Hyper(
-        data="digits", image_size=16, steps=400, batch_size=32, latent=24, generator_rate=4e-4,
-        discriminator_rate=1.6e-3, beta1=0.0, beta2=0.999, decay_from=None, networks="residual", width=24,
+        data="digits", image_size=16, steps=400, batch_size=32, latent=24, generator_rate=1e-3,
+        discriminator_rate=4e-3, beta1=0.0, beta2=0.99, decay_from=None, networks="residual", width=24,
         generator_multiples=(1, 1, 1), discriminator_multiples=(1, 1, 1), halvings=2, attention=None, embedding=16,
         hierarchical=True, initializer="orthogonal", epsilon=1e-4, orthogonal=1e-4, discriminator_steps=2, judge=True,
-        ema=0.98, ema_start=50, evaluate_every=200,
+        ema=0.98, ema_start=50, evaluate_every=400,
     ),
     "paper": PAPER,
     "paper256": replace(
@@ -143,6 +143,8 @@ def networks(hyper: Hyper, dataset: Dataset) -> tuple[Any, Any]:
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
     """Return the BigGAN's run on `dataset`; ValueError where it has no labels."""
+    if hyper.ema is None and hyper.ema_start:
+        raise ValueError(f"--ema-start {hyper.ema_start} does nothing without --ema; give --ema-start 0 too")
     steps = steps_of(hyper, len(dataset.train), hyper.discriminator_steps)
     generator, discriminator = networks(hyper, dataset)
     optimizers = {
