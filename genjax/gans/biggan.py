@@ -75,7 +75,7 @@ class Generator(nn.Module):
         """
         weight, (start, place) = self.weight(self.initializer), layout(self.size, len(self.widths), self.attention)
         given = class_condition(labels, self.classes, self.embedding, self.initializer, self.dtype)
-        # Rows of tables are not divided by their largest singular value, which would cripple rare classes.
+        # Tables of classes are not spectrally normalised: the first author's code warns that it cripples a generator.
         told = weight if self.embedding else Plain(self.initializer)
         latent, *parts = cut(latent, len(self.widths) + 1) if self.hierarchical else (latent,)
         x = Dense(start * start * self.first, weight=weight, dtype=self.dtype, name="first")(latent)

@@ -91,7 +91,8 @@ def deep_generator(
         for number in range(4):
             rows |= layers.conv(f"{ours}/conv{number + 1}", f"{theirs}.conv_{number}", SPECTRAL)
             norm, bn = f"{ours}/ConditionalNorm_{number}", f"{theirs}.bn_{number}"
-            rows |= _told(f"{norm}/gain", f"{bn}.scale", latent) | _told(f"{norm}/bias", f"{bn}.offset", latent)
+            rows |= _told(f"{norm}/gain", f"{bn}.scale", latent)
+            rows |= _told(f"{norm}/bias", f"{bn}.offset", latent)
             norms[f"{norm}/BatchNorm_0"] = bn
     return Published(network, rows, latent, None, at_truncation=partial(_at_truncation, norms))
 
