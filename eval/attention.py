@@ -1,6 +1,6 @@
 """Where a SAGAN looks: for a few pixels of samples, the weight that its attention gives to every other pixel.
 
-    python -m eval.attention runs/sagan-scenes [options]
+    python -m eval.attention runs/sagan-digits [options]
 
 Row by row a sample and a map for each query, the pixel that is framed in the same colour on the sample: bright where
 its features come from, as in figure 5 of Zhang et al. 2019, arXiv 1805.08318. Below, the same for real images, as the

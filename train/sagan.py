@@ -3,7 +3,7 @@
     python -m train.sagan [preset] [options]
 
 Presets
-    small        drawn scenes of 16 pixels with their shapes as classes: two minutes on two CPU cores; our own
+    small        embedded digits at 16 pixels: a minute on two CPU cores; our own
     paper        ImageNet at 128 pixels, attention at 32, the authors' code (brain-research/self-attention-gan): batch
                  256 (theirs on four devices, 64 each), rates 1e-4 and 4e-4, two million steps, and Adam's beta2 of
                  0.999, its default there; the paper says 0.9 and a million steps; published FID 18.65
@@ -65,11 +65,10 @@ PAPER = Hyper(
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        data="scenes", image_size=16, steps=600, batch_size=64, latent=32, generator_rate=4e-4,
-        discriminator_rate=1.6e-3, beta1=0.0, beta2=0.9, decay_from=None, first=32, generator_widths=(32, 32),
-        discriminator_widths=(32, 32, 32), halvings=2, generator_attention=8, discriminator_attention=8,
-        full_attention=False, momentum=0.9, last_momentum=0.9, discriminator_steps=1, judge=True, ema=0.99,
-        evaluate_every=300,
+        data="digits", image_size=16, steps=600, batch_size=32, latent=24, generator_rate=1e-3, discriminator_rate=4e-3,
+        beta1=0.0, beta2=0.9, decay_from=None, first=24, generator_widths=(24, 24), discriminator_widths=(24, 24, 24),
+        halvings=2, generator_attention=8, discriminator_attention=8, full_attention=False, momentum=0.9,
+        last_momentum=0.9, discriminator_steps=1, judge=True, ema=0.98, evaluate_every=300,
     ),
     "paper": PAPER,
     "attention64": replace(
@@ -83,7 +82,7 @@ PRESETS = {
         checkpoint_every=5000,
     ),
 }  # fmt: skip
-SCORE = ("class_accuracy", "share of samples in which a classifier sees the shape that was asked for")
+SCORE = ("class_accuracy", "share of samples in which a classifier sees the digit that was asked for")
 CONTROLS = {"without attention": ("--generator-attention", "None", "--discriminator-attention", "None")}
 
 

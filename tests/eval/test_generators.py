@@ -41,8 +41,8 @@ def cgan_run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def sagan_run(tmp_path_factory):
     tiny = ("--steps", "2", "--batch-size", "8", "--first", "8", "--generator-widths", "8", "8", "--no-judge")
-    data = ("--data", "digits", "--channels", "1", "--discriminator-widths", "8", "8")
-    return trained("sagan", tmp_path_factory.mktemp("generators") / "sagan", *tiny, *data)
+    widths = ("--discriminator-widths", "8", "8")
+    return trained("sagan", tmp_path_factory.mktemp("generators") / "sagan", *tiny, *widths)
 
 
 @pytest.fixture(scope="module")
