@@ -1,9 +1,9 @@
 """Fidelity against variety: a generator's scores over truncations of its latent, with standing and running statistics.
 
-    python -m eval.truncation runs/biggan-scenes [options]
+    python -m eval.truncation runs/biggan-digits [options]
 
 At every threshold the latents are drawn again beyond it (`--scaled`: multiplied), and the samples are compared with as
-many real images: precision and density say how many look real, recall and coverage how much of the real images they
+many training images: precision and density say how many look real, recall and coverage how much of the real images they
 reach, each by nearest neighbours of features (`genjax.metrics.precision_recall`); the Frechet distance weighs both.
 Features are those of a small classifier of the run's own data, not Inception's, unless --features names another one,
 so the figures are not those of papers. Of conditional generators that classifier also says how often it sees the class
@@ -62,8 +62,8 @@ class Options:
 def measure(options: Options, model: Trained, extractor: Extractor) -> list[dict[str, Any]]:
     """Return a row for every truncation and kind of statistics: what was drawn, and its scores."""
     task, key = model.task, jax.random.key(options.seed)
-    count = min(options.count, len(model.dataset.test))
-    real, _ = scores.real_images(task, model.dataset.test, count, options.seed)
+    count = min(options.count, len(model.dataset.train))
+    real, _ = scores.real_images(task, model.dataset.train, count, options.seed)
     known, _ = extractor.of(real)
     labels = np.arange(count) % task.classes if task.classes else None
     rows = []
@@ -145,7 +145,7 @@ def run(options: Options) -> None:
     rows = measure(options, model, extractor)
     about = {
         "step": int(model.state.step),
-        "samples": min(options.count, len(model.dataset.test)),
+        "samples": min(options.count, len(model.dataset.train)),
         "truncated by": "scaling" if options.scaled else "resampling",
         "standing": options.standing,
         "extractor": extractor.name,
