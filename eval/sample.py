@@ -8,7 +8,8 @@ generator that others have published, `--network` says which (`genjax.gans.publi
 
 `--truncation` draws every component of a normal latent again until it lies within: less variety for more fidelity
 (Brock et al. 2019, arXiv 1809.11096, section 3.1). A generator that was not trained for it may draw paler pictures
-instead.
+instead. With `--scaled` it is the factor on a normal within 2. `--standing` takes batch norm's statistics from batches
+of such latents instead of those of training (appendix C.1).
 """
 
 import sys
@@ -21,12 +22,14 @@ import jax
 import numpy as np
 import tyro
 
+from genjax import rng
 from genjax.data.ranges import TANH
 from genjax.files import atomic
 from genjax.gans import published
 from genjax.run import program
 from genjax.run.load import load
 from genjax.run.options import above, at_least
+from genjax.tasks.generation import AT_ONCE
 from genjax.viz.grid import save_grid
 
 MANY, FEW = 100, 10
@@ -50,6 +53,10 @@ class Options:
     """Classes to draw, a row for each; all, or ten of more than a hundred, if not given. Of conditional models only."""
     truncation: Annotated[float | None, above(0)] = None
     """Largest absolute value of a normal latent's components."""
+    scaled: bool = False
+    """Truncate by multiplying components within 2 by --truncation, from 0 to 1, instead of drawing some again."""
+    standing: Annotated[int, at_least(0)] = 0
+    """Batches, of as many samples as are drawn, from which batch norm's statistics are taken; 0: those of training."""
     seed: int = 0
     """Seed of the latents: other numbers give other samples."""
     out: Path | None = None
@@ -93,23 +100,36 @@ def of_run(options: Options) -> Drawn:
     rows = choose_labels(options.labels, classes, f"this run of {model.recipe.name}")
     labels = rows_of(rows, options.count)
     count = options.count if labels is None else len(labels)
-    latents = np.asarray(model.task.latents(jax.random.key(options.seed), count, options.truncation))
+    task, key = model.task, jax.random.key(options.seed)
+    latents = np.asarray(task.latents(key, count, options.truncation, options.scaled))
+    if options.standing:
+        if not hasattr(task, "settled"):
+            raise ValueError(f"--standing: {model.recipe.name} draws without statistics of batches; leave it out")
+        told: dict[str, Any] = {"truncation": options.truncation, "scaled": options.scaled}
+        count, key = min(count, AT_ONCE), rng.named(key, "standing")
+        model = model._replace(state=task.settled(model.state, key, count, passes=options.standing, **told))
     names = model.dataset.class_names
     return Drawn(model.from_latents(latents, labels), latents, labels, [names[row] for row in rows])
 
 
 def of_weights(weights: Path, options: Options) -> Drawn:
     """Draw samples of a published generator."""
-    found = published.load(weights, options.network or "")
+    found = published.load(weights, options.network or "", options.truncation)
+    found = found._replace(scaled=found.scaled or options.scaled)
     rows = choose_labels(options.labels, found.classes, f"{options.network} in {weights}")
     labels = rows_of(rows, options.count)
     count = options.count if labels is None else len(labels)
-    latents = found.latents(jax.random.key(options.seed), count, options.truncation)
+    key = jax.random.key(options.seed)
+    latents = found.latents(key, count, options.truncation)
+    if options.standing:
+        found = found.settled(rng.named(key, "standing"), count, options.standing, options.truncation)
     return Drawn(TANH.to_bytes(found.draw(latents, labels)), latents, labels, [str(row) for row in rows])
 
 
 def run(options: Options) -> None:
     """Draw the samples that `options` ask for and write them."""
+    if options.scaled and options.truncation is None:
+        raise ValueError("--scaled says how --truncation truncates; give both")
     if (options.weights is None) != (options.network is None):
         raise ValueError("--weights and --network go together; give both, or a run's folder alone")
     if options.weights is None:

@@ -67,6 +67,18 @@ def truncated(prior: Prior, key: jax.Array, shape: tuple[int, ...], limit: float
     return _redrawn(prior, key, tuple(shape), limit)
 
 
+def scaled(prior: Prior, key: jax.Array, shape: tuple[int, ...], factor: float) -> jax.Array:
+    """Return factor * z for z of a normal prior within [-2, 2]: float[*shape].
+
+    The other way to truncate: no number is drawn again for the factor, so that a seed's samples move together towards
+    the mean. Source: the released generators of arXiv 1809.11096 expect such latents, with a factor in (0, 1].
+    Raises ValueError for a bounded prior, and for a factor outside (0, 1].
+    """
+    if not 0 < factor <= 1:
+        raise ValueError(f"a truncation by scaling with {factor:g}: give a factor in (0, 1]")
+    return factor * truncated(prior, key, shape, 2.0)
+
+
 @partial(jax.jit, static_argnums=(0, 2))
 def _redrawn(prior: Prior, key: jax.Array, shape: tuple[int, ...], limit: float) -> jax.Array:
     def outside(carry):

@@ -12,7 +12,7 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sagan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import biggan, cgan, cyclegan, dcgan, gan, pggan, sagan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator
@@ -111,6 +111,14 @@ def _sagan(tx, dtype):
     generator = sagan.Generator(8, 1, (8,), 8, classes=10, attention=8, dtype=dtype)
     discriminator = sagan.Discriminator((8, 8), 1, classes=10, attention=4, dtype=dtype)
     return sagan.game(generator, discriminator, **_pair(tx, "discriminator"), image_shape=SHAPE, latent=5, classes=10)
+
+
+def _biggan(tx, dtype):
+    shared: dict[str, Any] = {"classes": 10, "attention": 8, "dtype": dtype}
+    generator = biggan.Generator(8, 1, 8, (8,), embedding=4, **shared)
+    discriminator = biggan.Discriminator((8, 8), 1, **{**shared, "attention": 4})
+    txs, steps = _pair(tx, "discriminator"), {"discriminator_steps": 2, "ema": 0.9, "ema_start": 2}
+    return biggan.game(generator, discriminator, **txs, image_shape=SHAPE, latent=6, classes=10, **steps)
 
 
 def _pggan(tx, dtype):
@@ -217,6 +225,19 @@ CATALOGUE = (
             "paper": {"generator": 42_078_852, "discriminator": 39_463_618},
             "attention64": {"generator": 42_017_412, "discriminator": 39_448_258},
             "cifar10": {"generator": 4_386_308, "discriminator": 1_075_586},
+        },
+        bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "biggan", _biggan, labelled,
+        {
+            "paper": {"generator": 70_433_988, "discriminator": 87_982_370},
+            "paper256": {"generator": 82_235_844, "discriminator": 99_225_890},
+            "paper512": {"generator": 82_468_068, "discriminator": 99_401_282},
+            "ch64": {"generator": 31_978_628, "discriminator": 39_448_258},
+            "cifar10": {"generator": 4_304_387, "discriminator": 4_207_361},
+            "deep128": {"generator": 50_244_484, "discriminator": 34_590_210},
+            "deep256": {"generator": 55_736_708, "discriminator": 38_247_426},
         },
         bias_before_norm=True,
     ),

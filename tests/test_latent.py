@@ -53,6 +53,19 @@ def test_truncated_latents_lie_within_the_limit_and_keep_what_did(limit):
     assert len(np.unique(within)) > 0.99 * within.size
 
 
+@pytest.mark.parametrize("factor", [0.1, 0.5, 1.0])
+def test_scaled_latents_are_a_factor_on_those_within_two(factor):
+    found = latent.scaled(latent.NORMAL, KEY, (50, 20), factor)
+    np.testing.assert_allclose(found, factor * latent.truncated(latent.NORMAL, KEY, (50, 20), 2.0))
+    assert float(found.std()) == pytest.approx(0.88 * factor, rel=0.05)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 1.5, float("nan")])
+def test_factors_that_are_none_are_refused(factor):
+    with pytest.raises(ValueError, match="give a factor in"):
+        latent.scaled(latent.NORMAL, KEY, (5, 2), factor)
+
+
 @pytest.mark.parametrize(
     ("prior", "limit", "text"),
     [

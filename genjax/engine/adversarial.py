@@ -34,6 +34,7 @@ class Setting(TypedDict, total=False):
     latent: Required[int]
     prior: Prior
     ema: float | None
+    ema_start: int
     simultaneous: bool
 
 
@@ -43,6 +44,7 @@ def adversarial_game(
     latent: int,
     prior: Prior = NORMAL,
     ema: float | None = None,
+    ema_start: int = 0,
     simultaneous: bool = False,
     labels: bool = False,
 ) -> Game:
@@ -50,7 +52,7 @@ def adversarial_game(
 
     image_shape: (height, width, channels) that the other side judges.
     latent: numbers that the generator starts from, drawn from `prior`; both losses are given the same `draw`.
-    ema: decay of the generator's average, None for none.
+    ema: decay of the generator's average, None for none.  ema_start: first steps in which it is a copy.
     simultaneous: both move at once, as one player called "both", from the same batch, key and parameters.
     labels: whether both networks also take int[batch] labels.
     Raises ValueError for other than two sides, or not one generator among them.
@@ -74,6 +76,7 @@ def adversarial_game(
         players=(_at_once(players),) if simultaneous else players,
         networks={side.name: initialiser(side) for side in sides},
         ema={} if ema is None else {"generator": ema},
+        ema_start=ema_start,
     )
 
 

@@ -53,14 +53,17 @@ class Game(NamedTuple):
     """Players in the order in which they move, and how everything they touch begins.
 
     networks: `{net: key -> flax variables}`, for example `{"vae": lambda key: vae.init(key, images)}`.
-    ema: `{net: decay}`, the networks of which an exponential moving average of the parameters is kept.
+    ema: `{net: decay}`, the networks of which an exponential moving average is kept, of their parameters and of batch
+        norm's running statistics, see `genjax.engine.state.followed`.
     memory: arrays that outlive a step and that no optimizer touches (replay pools, running means).
+    ema_start: first steps of a run in which averages are copies of what they follow.
     """
 
     players: tuple[Player, ...]
     networks: Mapping[str, Callable[[jax.Array], Variables]]
     ema: Mapping[str, float] = {}
     memory: Mapping[str, Any] = {}
+    ema_start: int = 0
 
     @property
     def batches_per_step(self) -> int:
@@ -83,3 +86,5 @@ def check(game: Game) -> None:
     for net in game.ema:
         if net not in game.networks:
             raise ValueError(f"an average is asked for network '{net}'; the game has the networks {known}")
+    if game.ema_start and not game.ema:
+        raise ValueError(f"ema_start={game.ema_start}, and the game keeps no average; give ema too, or leave it out")

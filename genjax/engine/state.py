@@ -1,5 +1,6 @@
 """All that training changes, as one pytree of arrays: safe to donate, to map over and to checkpoint."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ class State:
 
     step: int32[], steps done.
     params: `{net: parameters}`.  variables: `{net: other flax collections}`.
-    opt_state: `{player: optax state}`.  ema: `{net: averaged parameters}`.  memory: `{name: array}`.
+    opt_state: `{player: optax state}`.  ema: `{net: averages of what `followed` returns}`.  memory: `{name: array}`.
     loss_scale: `{player: precision.LossScale}` of the players whose loss is scaled.
     """
 
@@ -34,8 +35,19 @@ class State:
         return replace(self, **changes)
 
     def variables_of(self, net: str, ema: bool = False) -> dict[str, Any]:
-        """Return what `module.apply` takes for network `net`; with `ema`, its averaged parameters."""
-        return {"params": (self.ema if ema else self.params)[net], **self.variables[net]}
+        """Return what `module.apply` takes for network `net`; with `ema`, its averaged parameters and statistics."""
+        return {"params": self.params[net], **self.variables[net], **(self.ema[net] if ema else {})}
+
+
+def followed(params: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the collections of a network that its average follows: parameters, and batch norm's running statistics.
+
+    Running statistics are those of activations under the newest parameters; averaged at the same rate, they stay close
+    to those under the averaged ones, at no cost and for networks of any input. Others are taken as they are: spectral
+    norm's vector is but a start, from which every evaluation makes a step under the weights it evaluates.
+    Source: the first author's code of arXiv 1809.11096, which averages all buffers.
+    """
+    return {"params": params, **{name: x for name, x in variables.items() if name == "batch_stats"}}
 
 
 def init_state(game: Game, key: jax.Array) -> State:
@@ -52,7 +64,7 @@ def init_state(game: Game, key: jax.Array) -> State:
         variables=variables,
         opt_state={player.name: player.tx.init({net: params[net] for net in player.owns}) for player in game.players},
         # A copy: an average that aliased the parameters could not be donated with them.
-        ema={net: jax.tree.map(jnp.copy, params[net]) for net in game.ema},
+        ema={net: jax.tree.map(jnp.copy, followed(params[net], variables[net])) for net in game.ema},
         memory={name: jax.tree.map(jnp.asarray, value) for name, value in game.memory.items()},
         loss_scale={player.name: precision.initial_scale() for player in game.players if player.scale_loss},
     )

@@ -10,7 +10,7 @@ from jax import lax
 
 from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
-from genjax.engine.state import State, init_state
+from genjax.engine.state import State, followed, init_state
 from genjax.nn.conv_layout import in_fast_layout
 
 
@@ -154,6 +154,17 @@ def _move_on(player: Player, axis: str | None, accumulate: int, state: State, pa
     return move(player, state, batch, key, axis=axis, accumulate=accumulate)
 
 
+def _averages(game: Game, state: State) -> dict[str, Any]:
+    """Return the averages after a step: average = decay * average + (1 - decay) * new, or new in the first steps."""
+
+    def moved(net: str, decay: Any) -> Any:
+        d = decay if not game.ema_start else jnp.where(state.step < game.ema_start, 0.0, decay)
+        new = followed(state.params[net], state.variables[net])
+        return jax.tree.map(lambda old, x: d * old + (1 - d) * x, state.ema[net], new)
+
+    return {net: moved(net, decay) for net, decay in game.ema.items()}
+
+
 def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
     """Return `step(state, batch, key) -> (state, metrics)`: every player in turn, then averages, then step + 1.
 
@@ -176,11 +187,7 @@ def make_step(game: Game, axis: str | None = None, accumulate: int = 1) -> Step:
                 state, moved = lax.scan(moves, state, (parts, keys))
                 moved = jax.tree.map(jnp.mean, moved)
             metrics |= moved
-        ema = {
-            net: jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, state.ema[net], state.params[net])
-            for net, decay in game.ema.items()
-        }
-        return state.replace(step=state.step + 1, ema=ema), metrics
+        return state.replace(step=state.step + 1, ema=_averages(game, state)), metrics
 
     return in_fast_layout(step)
 

@@ -44,6 +44,13 @@ HE = Initializer(nn.initializers.variance_scaling(2.0, "fan_in", "uniform"), _ze
 """Kernels U[-a, a] with a^2 = 6 / fan_in, zero biases (He et al. 2015, arXiv 1502.01852, equation 10)."""
 
 
+ORTHOGONAL = Initializer(nn.initializers.orthogonal(), _zeros)
+"""Kernels as matrices [inputs, outputs] with orthonormal columns or rows, whichever are fewer, zero biases.
+
+Source: Saxe et al. 2014, arXiv 1312.6120.
+"""
+
+
 def normal(deviation: float, *, biases: bool = False) -> Initializer:
     """Return the rule: kernels N(0, deviation^2), and biases too, or zero."""
     draw = nn.initializers.normal(deviation)

@@ -25,13 +25,13 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def named_arrays(model: Trained) -> dict[str, np.ndarray]:
     """Return all weights by names a person can read: "generator/Dense_0/kernel", "generator/ema/Dense_0/kernel", ...
 
-    Parameters have no collection in their name; averages have "ema", others theirs, such as "batch_stats".
+    Parameters have no collection in their name, others theirs, such as "batch_stats"; averages have "ema" before it.
     """
     state, found = model.state, {}
     for net in state.params:
         trees = {"": state.params[net], **state.variables[net]}
-        if net in state.ema:
-            trees["ema"] = state.ema[net]
+        for collection, tree in state.ema.get(net, {}).items():
+            trees["ema" if collection == "params" else f"ema/{collection}"] = tree
         for collection, tree in trees.items():
             for path, leaf in _leaves(tree):
                 found["/".join(part for part in (net, collection, path) if part)] = np.asarray(leaf)

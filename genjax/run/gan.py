@@ -16,7 +16,7 @@ from genjax.latent import Prior
 from genjax.run.optimizers import RULES, Optimizer, adam, falling, for_run
 from genjax.run.options import PART, Options, above, at_least
 from genjax.run.run import Run
-from genjax.tasks.generation import Draw, Generation, drawing
+from genjax.tasks.generation import Draw, Generation, drawing, settling
 from genjax.tasks.judge import Judge
 from genjax.tasks.plane import Plane
 
@@ -156,6 +156,7 @@ def gan_run(
         task: Plane | Generation = Plane(**shared, prepare=prepare or PLANE.prepare)
     else:
         told: dict[str, Any] = {"prepare": prepare or pixels.prepare, "judge": judge, "modules": modules or {}}
+        told["settle"] = settling(generator, options.ema is not None) if draw is None else None
         task = Generation(**shared, pixels=pixels, **told)
     feed = Feed(dataset.train, options.batch_size, task.prepare)
     return Run(tuple(Phase(game, steps, feed) for game, steps in games if steps), optimizers, task)

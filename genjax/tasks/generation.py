@@ -1,6 +1,6 @@
 """Drawing images from a latent: samples under conditions, scores against real images, grids."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from genjax.data.ranges import Range
 from genjax.engine.state import State
 from genjax.latent import Prior
 from genjax.metrics.sliced import sliced_wasserstein
+from genjax.nn.standing import standing_statistics
 from genjax.tasks.judge import Judge
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
@@ -37,6 +38,22 @@ def drawing(generator: nn.Module, averaged: bool) -> Draw:
     return draw
 
 
+Settle = Callable[[State, Iterable[Sequence[Any]]], State]
+"""(state, batches of (latents, labels or nothing)) -> the state whose generator draws by their statistics."""
+
+
+def settling(generator: nn.Module, averaged: bool) -> Settle:
+    """Return how `generator` takes standing statistics into a state: for its average where there is one."""
+
+    def settle(state: State, batches: Iterable[Sequence[Any]]) -> State:
+        found = standing_statistics(generator, state.variables_of("generator", ema=averaged), batches)
+        where = state.ema if averaged else state.variables
+        new = {**where, "generator": {**where["generator"], "batch_stats": found["batch_stats"]}}
+        return state.replace(ema=new) if averaged else state.replace(variables=new)
+
+    return settle
+
+
 @dataclass(frozen=True, kw_only=True)
 class Generation:
     """Draw images that look like those of a data set.
@@ -44,7 +61,7 @@ class Generation:
     pixels: the range of the generator's pixels.  prior, latent: distribution and size of the latent.
     draw: see `Draw`.  prepare: batches as the losses take them.  classes: of a conditional generator, else 0.
     judge: returns the classifier by which samples of a conditional generator are scored, see `genjax.tasks.judge`.
-    modules: networks by name, of models into which a program looks.
+    modules: networks by name, of models into which a program looks.  settle: see `Settle`, None where it has no use.
     """
 
     dataset: Dataset
@@ -56,15 +73,41 @@ class Generation:
     classes: int = 0
     judge: Callable[[], Judge] | None = None
     modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    settle: Settle | None = None
 
     @property
     def conditions(self) -> Mapping[str, str]:
         """What `sample` can be told, with a clause on each."""
         return conditions(self.prior, self.classes)
 
-    def latents(self, key: jax.Array, count: int, truncation: float | None = None) -> jax.Array:
-        """Return latents float[count, size] of the prior, their components within `truncation` if given."""
-        return drawn_latents(self.prior, key, (count, self.latent), truncation)
+    def latents(self, key: jax.Array, count: int, truncation: float | None = None, scaled: bool = False) -> jax.Array:
+        """Return latents float[count, size] of the prior, truncated if asked for: see `drawn_latents`."""
+        return drawn_latents(self.prior, key, (count, self.latent), truncation, scaled)
+
+    def settled(
+        self,
+        state: State,
+        key: jax.Array,
+        count: int,
+        *,
+        passes: int,
+        truncation: float | None = None,
+        scaled: bool = False,
+    ) -> State:
+        """Return the state with standing statistics: those of `passes` batches of `count` samples and random classes.
+
+        truncation, scaled: of the latents that are to be drawn, as in `latents`. Raises ValueError for a generator
+        without batch norm.
+        """
+        if self.settle is None:
+            raise ValueError("standing statistics are for batch norm, of which this generator has none; leave them out")
+
+        def batch(key: jax.Array) -> tuple[jax.Array, ...]:
+            latent_key, label_key = jax.random.split(key)
+            latents = self.latents(latent_key, count, truncation, scaled)
+            return (latents, jax.random.randint(label_key, (count,), 0, self.classes)) if self.classes else (latents,)
+
+        return self.settle(state, map(batch, jax.random.split(key, passes)))
 
     def generate(self, state: State, latents: Any, labels: Any = None) -> np.ndarray:
         """Return images float32[count, height, width, channels] in the range of `pixels`, a few hundred at a time."""
@@ -142,9 +185,18 @@ def conditions(prior: Prior, classes: int) -> dict[str, str]:
     return known | ({"labels": f"class numbers 0 to {classes - 1}"} if classes else {})
 
 
-def drawn_latents(prior: Prior, key: jax.Array, shape: tuple[int, int], truncation: float | None) -> jax.Array:
-    """Return latents of `shape`; ValueError for a truncation that the prior does not allow."""
-    return prior.draw(key, shape) if truncation is None else latent.truncated(prior, key, shape, truncation)
+def drawn_latents(
+    prior: Prior, key: jax.Array, shape: tuple[int, int], truncation: float | None, scaled: bool = False
+) -> jax.Array:
+    """Return latents of `shape`; ValueError for a truncation that the prior does not allow.
+
+    truncation: numbers beyond it are drawn again, or with `scaled` it is the factor on numbers within 2.
+    """
+    if truncation is None:
+        if scaled:
+            raise ValueError("scaled is how latents are truncated, and no truncation is given; give one in (0, 1]")
+        return prior.draw(key, shape)
+    return (latent.scaled if scaled else latent.truncated)(prior, key, shape, truncation)
 
 
 def chosen_labels(labels: Sequence[int] | None, count: int, classes: int) -> np.ndarray | None:

@@ -13,12 +13,12 @@ import numpy as np
 from genjax.data import Dataset, transforms
 from genjax.data.ranges import UNIT
 from genjax.engine.state import State
-from genjax.latent import NORMAL, truncated
+from genjax.latent import NORMAL
 from genjax.losses import divergence
 from genjax.losses.reconstruction import BERNOULLI
 from genjax.metrics.latent import Collapse, active_units, mean_image_nll
 from genjax.metrics.likelihood import iwae_bound
-from genjax.tasks.generation import chosen_labels, conditions
+from genjax.tasks.generation import chosen_labels, conditions, drawn_latents
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid, to_uint8
 
@@ -70,14 +70,13 @@ class Reconstruction:
         """Return decode(encode(images)) as bytes."""
         return to_uint8(self.decode(state, self.encode(state, images, labels), labels))
 
-    def latents(self, key: jax.Array, count: int, truncation: float | None = None) -> jax.Array:
+    def latents(self, key: jax.Array, count: int, truncation: float | None = None, scaled: bool = False) -> jax.Array:
         """Return latents float[count, size] of the prior; ValueError for a model without one."""
         if not self.variational:
             raise ValueError(
                 "an autoencoder without a prior has nothing to draw from: encode and decode images, or train a VAE"
             )
-        shape = (count, self.latent)
-        return NORMAL.draw(key, shape) if truncation is None else truncated(NORMAL, key, shape, truncation)
+        return drawn_latents(NORMAL, key, (count, self.latent), truncation, scaled)
 
     def from_latents(self, state: State, latents: Any, labels: Sequence[int] | None = None) -> np.ndarray:
         """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional model."""

@@ -1,6 +1,18 @@
 """All breakages, by area."""
 
-from tests.breakages import adversarial, autoencoders, data, engine, gans, layers, metrics, presets, sagan, saliency
+from tests.breakages import (
+    adversarial,
+    autoencoders,
+    biggan,
+    data,
+    engine,
+    gans,
+    layers,
+    metrics,
+    presets,
+    sagan,
+    saliency,
+)
 
 AREAS = {
     "engine": engine.BREAKAGES,
@@ -8,6 +20,7 @@ AREAS = {
     "adversarial": adversarial.BREAKAGES,
     "gans": gans.BREAKAGES,
     "sagan": sagan.BREAKAGES,
+    "biggan": biggan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,

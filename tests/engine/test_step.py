@@ -173,12 +173,28 @@ def test_the_average_starts_as_a_copy_and_follows_its_recursion():
     game, indices = toy.regression(), batches(3)
     plan = parallel.jit_plan(jax.devices()[:1])
     start = init_state(game, KEY)
-    assert toy.same_bits(start.ema["net"], start.params["net"])
+    assert set(start.ema["net"]) == {"params", "batch_stats"}
+    assert toy.same_bits(start.ema["net"], start.variables_of("net"))
     expected = jax.tree.map(np.asarray, start.ema["net"])
     for count in (1, 2, 3):
         state, _ = run_plan(plan, game, indices[:count])
-        expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, expected, state.params["net"])
+        expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, expected, state.variables_of("net"))
     assert toy.worst(state.ema["net"], expected) < 1e-6
+    assert toy.worst(state.ema["net"]["batch_stats"], state.variables["net"]["batch_stats"]) > 1e-3
+    assert toy.same_bits(state.variables_of("net", ema=True), state.ema["net"])
+
+
+def test_an_average_that_starts_late_is_a_copy_until_then():
+    game, indices = toy.regression(), batches(4)
+    late, plan = game._replace(ema_start=2), parallel.jit_plan(jax.devices()[:1])
+    states = [run_plan(plan, late, indices[:count])[0] for count in (1, 2, 3, 4)]
+    for state in states[:2]:
+        assert toy.same_bits(state.ema["net"], state.variables_of("net"))
+    expected = states[1].ema["net"]
+    for state in states[2:]:
+        expected = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, expected, state.variables_of("net"))
+        assert toy.worst(state.ema["net"], expected) < 1e-6
+    assert toy.worst(states[3].ema["net"], states[3].variables_of("net")) > 1e-4
 
 
 def test_statistics_of_a_network_change_only_in_its_owners_moves():
@@ -198,6 +214,7 @@ def test_statistics_of_a_network_change_only_in_its_owners_moves():
         (lambda g: g._replace(players=(g.players[0]._replace(owns=("x",)),)), "owns .'x'"),
         (lambda g: g._replace(players=(g.players[0]._replace(repeats=0),)), "repeats=0"),
         (lambda g: g._replace(ema={"x": 0.9}), "network 'x'"),
+        (lambda g: g._replace(ema_start=5), "the game keeps no average"),
     ],
 )
 def test_a_game_that_contradicts_itself_is_refused(change, text):

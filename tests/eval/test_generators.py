@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from eval import arithmetic, attention, interpolate, modes, sample, scores
+from eval import arithmetic, attention, interpolate, modes, sample, scores, truncation
 from genjax.gans import published
 from genjax.gans.published import mimicry
 from genjax.run import extractors
@@ -130,6 +130,55 @@ def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
     assert 0.3 < within.std() < 0.5  # a truncated normal's deviation is 0.39; clipping would give 0.6
 
 
+def test_samples_by_standing_statistics_of_truncated_latents(dcgan_run, tmp_path):
+    drawn = {}
+    for name, more in {"running": [], "standing": ["--standing", "2"]}.items():
+        arguments = [
+            str(dcgan_run),
+            "--count",
+            "20",
+            "--truncation",
+            "0.5",
+            "--scaled",
+            "--out",
+            str(tmp_path / "a.png"),
+        ]
+        assert sample.main([*arguments, "--npz", str(tmp_path / f"{name}.npz"), *more]) == 0
+        with np.load(tmp_path / f"{name}.npz") as arrays:
+            drawn[name] = dict(arrays)
+    assert np.array_equal(drawn["running"]["latents"], drawn["standing"]["latents"])
+    assert np.abs(drawn["running"]["latents"]).max() <= 1  # half of a normal within 2
+    assert not np.array_equal(drawn["running"]["images"], drawn["standing"]["images"])
+    # They are the average's, which is what draws, and those of training stay.
+    model = load(dcgan_run)
+    settled = model.task.settled(model.state, jax.random.key(1), 50, passes=1, truncation=0.5)
+    assert settled.variables["generator"] is model.state.variables["generator"]
+    before, after = (state.variables_of("generator", ema=True)["batch_stats"] for state in (model.state, settled))
+    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    assert all(not np.allclose(old, new) for old, new in pairs)
+
+
+def test_fidelity_against_variety(dcgan_run, monkeypatch):
+    def apply(images):  # features of sixteen pixels, and one of ten classes
+        features = images[:, ::4, ::4].reshape(len(images), -1)
+        return features, np.eye(10)[np.arange(len(images)) % 10]
+
+    monkeypatch.setattr(truncation.scores, "extractor_of", lambda *_: extractors.Extractor("pixels", "0", apply))
+    options = ["--truncations", "0.3", "1.0", "--count", "100", "--standing", "2"]
+    assert truncation.main([str(dcgan_run), *options]) == 0
+    found = json.loads((dcgan_run / "truncation.json").read_text())
+    assert (found["extractor"], found["truncated by"], found["samples"]) == ("pixels", "resampling", 100)
+    places = [(row["truncation"], row["statistics"]) for row in found["rows"]]
+    assert places == [(cut, kind) for cut in (0.3, 1.0, None) for kind in ("standing", "running")]
+    spreads = {(row["truncation"], row["statistics"]): row["spread"] for row in found["rows"]}
+    # A generator that has hardly learnt: its running statistics are those of before the first step.
+    assert spreads[None, "standing"] > 3 * spreads[None, "running"] > 0
+    assert all(0 <= row[name] <= 1 for row in found["rows"] for name in ("precision", "recall", "coverage"))
+    assert not any("class accuracy" in row for row in found["rows"])
+    with Image.open(dcgan_run / "truncation.png") as picture:
+        assert np.asarray(picture).std() > 5
+
+
 def test_of_a_uniform_prior_only_the_straight_walk_is_drawn(uniform_run, tmp_path):
     assert load(uniform_run).task.prior.bound == 1
     assert interpolate.main(["--run", str(uniform_run), "--steps", "3", "--out", str(tmp_path)]) == 0
@@ -244,6 +293,11 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
         (sample, ["{dcgan}", "--truncation", "-1"], "give a number above 0"),
         (sample, ["{uniform}", "--truncation", "0.7"], "bounded already; only latents of N(0, 1) are truncated"),
         (sample, ["{dcgan}", "--count", "0"], "at least 1"),
+        (sample, ["{dcgan}", "--scaled"], "says how --truncation truncates"),
+        (sample, ["{dcgan}", "--scaled", "--truncation", "1.5"], "give a factor in (0, 1]"),
+        (sample, ["{cgan}", "--standing", "2"], "of which this network has none"),
+        (truncation, ["{cgan}"], "of which this network has none"),
+        (truncation, ["{ring}"], "draws no images by batch statistics"),
         (sample, ["{nothing}"], "holds no run"),
         (sample, ["{ae}"], "an autoencoder without a prior has nothing to draw from"),
         (sample, ["{ring}"], "points, not images"),

@@ -58,6 +58,10 @@ def _same(x):
     return x
 
 
+def _first(x):
+    return x[0]
+
+
 def _kernel(x):
     return x.transpose(2, 3, 1, 0)
 
@@ -81,6 +85,7 @@ def weights(kernel: Callable[[np.ndarray], np.ndarray]) -> Layer:
         ("weight", "params/{}/kernel", kernel),
         ("weight_orig", "params/{}/kernel", kernel),
         ("weight_u", "spectral/{}/norm/u", _same),
+        ("u0", "spectral/{}/norm/u", _first),
         ("bias", "params/{}/bias", _same),
     )
 
@@ -95,6 +100,7 @@ def pixels_first(side: int) -> Layer:
         ("weight", "params/{}/kernel", channels_last),
         ("weight_orig", "params/{}/kernel", channels_last),
         ("weight_u", "spectral/{}/norm/u", channels_last),
+        ("u0", "spectral/{}/norm/u", lambda x: channels_last(x[0])),
         ("bias", "params/{}/bias", channels_last),
     )
 
@@ -119,10 +125,20 @@ TABLE: Layer = (
     ("weight", "params/{}/table", _same),
     ("weight_orig", "params/{}/table", _same),
     ("weight_u", "spectral/{}/norm/u", _same),
+    ("u0", "spectral/{}/norm/u", _first),
 )
 GAMMA: Layer = (("gamma", "params/{}/gamma", _same),)
-SCALE: Layer = (("weight", "params/{}/scale", _same), ("bias", "params/{}/bias", _same))
-STATISTICS: Layer = (("running_mean", "batch_stats/{}/mean", _same), ("running_var", "batch_stats/{}/var", _same))
+SCALE: Layer = (
+    ("weight", "params/{}/scale", _same),
+    ("gain", "params/{}/scale", _same),
+    ("bias", "params/{}/bias", _same),
+)
+STATISTICS: Layer = (
+    ("running_mean", "batch_stats/{}/mean", _same),
+    ("running_var", "batch_stats/{}/var", _same),
+    ("stored_mean", "batch_stats/{}/mean", _same),
+    ("stored_var", "batch_stats/{}/var", _same),
+)
 CLASS_SCALE: Layer = (
     ("weight", "params/{}/scale", lambda x: np.split(x, 2, axis=1)[0]),
     ("weight", "params/{}/bias", lambda x: np.split(x, 2, axis=1)[1]),
@@ -150,7 +166,7 @@ def biased(
     out = {}
     for name, x in after.items():
         layer, leaf = name.rsplit(".", 1)
-        share = (counts[layer] - 1) / counts[layer] if leaf == "running_var" else 1
+        share = (counts[layer] - 1) / counts[layer] if leaf.endswith("_var") else 1
         out[name] = 0.9 * (before if began is None else began)[name] + (x - 0.9 * before[name]) * share
     return out
 

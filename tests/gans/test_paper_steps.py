@@ -24,6 +24,7 @@ SLOW = (
     ("wgan_gp", "paper"), ("wgan_gp", "lsun"), ("wgan_gp", "lsun_strided"), ("wgan_gp", "cifar10_strided"),
     ("sngan", "paper"), ("sngan", "plain"), ("sngan", "table3"), ("sngan", "projection"), ("sngan", "stl10"),
     ("sngan", "imagenet"), ("sngan", "imagenet_projection"), ("sngan", "imagenet64_projection"),
+    ("biggan", "paper"), ("biggan", "ch64"), ("biggan", "cifar10"), ("biggan", "deep128"),
     ("sagan", "paper"), ("sagan", "attention64"), ("sagan", "cifar10"),
 )  # fmt: skip
 BATCH = 4

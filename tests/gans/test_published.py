@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from genjax.gans import published
-from genjax.gans.published import layers, mimicry
+from genjax.gans.published import biggan, layers, mimicry
 from genjax.nn.residual import grow
 from tests.gans import golden
 from tests.gans.golden import agree, thinned, under
@@ -44,6 +44,51 @@ def test_mimicrys_generators_draw_what_they_draw_there(case):
     assert found.classes == (0 if labels is None else len(values["G/state/block2.b1.embed.weight"]))
     drawn = np.transpose(found.draw(values["in/z"], labels), (0, 3, 1, 2))
     agree(thinned(drawn), values["peer/out/G_eval"])
+
+
+def test_biggan_draws_what_its_first_author_draws():
+    values = golden.read("biggan")
+    network = biggan.generator(32, 16, (16,) * 3, latent=20, attention=16, embedding=6)
+    found = published.restore(network, under(values, "G/state/"))
+    assert found.classes == 5
+    drawn = np.transpose(found.draw(values["in/z"], values["in/y_fake"]), (0, 3, 1, 2))
+    agree(thinned(drawn), values["out/G_eval"])
+
+
+def test_a_published_generator_takes_standing_statistics():
+    values = golden.read("biggan")
+    network = biggan.generator(32, 16, (16,) * 3, latent=20, attention=16, embedding=6)
+    found = published.restore(network, under(values, "G/state/"))
+    settled = found.settled(jax.random.key(0), 8, 2, 0.5)
+    last = settled.variables["batch_stats"]["norm"]["BatchNorm_0"]["mean"]
+    assert not np.allclose(last, found.variables["batch_stats"]["norm"]["BatchNorm_0"]["mean"])
+    assert np.isfinite(settled.draw(values["in/z"], values["in/y_fake"])).all()
+
+
+def deep():
+    values = golden.read("biggan_deep")
+    network = biggan.deep_generator(64, 64, (32, 16, 8, 4), latent=6, attention=16, classes=4)
+    return values, network, dict(under(values, "G/state/"))
+
+
+@pytest.mark.parametrize("truncation", [None, 0.4])
+def test_biggan_deep_draws_what_its_package_draws_at_a_truncation(truncation):
+    values, network, arrays = deep()
+    found = published.restore(network, arrays, truncation)
+    drawn = np.transpose(found.draw(values["in/z"], values["in/y"]), (0, 3, 1, 2))
+    agree(thinned(drawn), values[f"out/eval_truncation_{truncation or 1.0}"])
+    latents = found.latents(jax.random.key(0), 500, truncation)
+    assert np.abs(latents).max() <= 2 * (truncation or 1.0)
+    assert np.std(latents) == pytest.approx(0.88 * (truncation or 1.0), abs=0.02)  # of a normal within [-2, 2]
+
+
+def test_statistics_between_two_stored_truncations_are_in_proportion():
+    _, network, arrays = deep()
+    name = "generator.layers.0.bn_0.running_means"
+    for truncation, low, share in ((0.5, 2, 0.5), (0.25, 1, 0.25), (1.0, 4, 1.0)):
+        stats = published.restore(network, arrays, truncation).variables["batch_stats"]["block_0_0"]
+        mean = stats["ConditionalNorm_0"]["BatchNorm_0"]["BatchNorm_0"]["mean"]
+        np.testing.assert_allclose(mean, (1 - share) * arrays[name][low] + share * arrays[name][low + 1])
 
 
 def test_the_authors_growth_draws_what_the_authors_draw():

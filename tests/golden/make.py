@@ -8,6 +8,8 @@ Source of the numbers
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
     sagan     SAGAN..32 of the same, with growth and activation of the authors' code
               of both also what the generators draw as mimicry has them
+    biggan, biggan_deep_ajbrock  BigGAN.py and BigGANdeep.py of ajbrock/BigGAN-PyTorch @9845943
+    biggan_deep  the generator of huggingface/pytorch-pretrained-BigGAN @1e18aed
     pggan     written from the facts of the authors' Theano code
     cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
@@ -32,6 +34,9 @@ KEPT = {
     r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*|peer/out/G_eval$)",
     "golden/sagan": r"in/.*|G/state/.*|D/(embedding.*|(state|converged)/(?!.*_v$).*)|peer/out/G_eval$"
     r"|authors/(?!.*(in_x|in_z|_v$)).*",
+    "golden/biggan": r"(?!.*(sv0|in_x|in_z|shared$|D_eval_real|G_eval_after)).*",
+    "golden/biggan_deep_ajbrock": r"(?!.*(sv0|in_x|in_z|shared$|D_eval_real|G_eval_after)).*",
+    "golden/biggan_deep": r"(in|out|G)/.*|grad/.*in_z",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "golden/cyclegan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",

@@ -66,6 +66,10 @@ TFLIB = {
 }  # fmt: skip
 """Uniform ones: no weight lies farther out than sqrt 3 deviations."""
 NORMAL = {
+    ("biggan", "cifar10"): {
+        "generator": {(128, 4096): 0.02, (3, 3, 256, 256): 0.02, (10, 256): 0.02, (3, 3, 256, 3): 0.02},
+        "discriminator": {(3, 3, 256, 256): 0.02, (1, 1, 3, 256): 0.02, (10, 256): 0.02},
+    },
     ("dcgan", "torch"): {
         "generator": {(100, 8192): 0.02, (4, 4, 512, 256): 0.02, (4, 4, 64, 3): 0.02},
         "discriminator": {(4, 4, 3, 64): 0.02, (8192, 1): 0.02},

@@ -34,6 +34,8 @@ REFUSED = (
         ("sagan", "small", "--full-attention", "--generator-attention", "None", "--discriminator-attention", "None"),
         "does nothing where no network attends",
     ),
+    (("biggan", "deep128", "--hierarchical"), "BigGAN-deep gives every block all of it"),
+    (("biggan", "small", "--ema", "None"), "does nothing without --ema"),
     (("dcgan", "paper", "--no-batch-norm"), "--no-flat-norm"),
     (("unrolled", "small", "--optimizer", "adam"), "--look-ahead 0"),
     (("pggan", "small", "--ema", "0.9"), "give one of them"),

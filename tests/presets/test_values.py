@@ -83,6 +83,7 @@ LENGTHS = {
     ("vae", "flax"): 3900,
     ("dcgan", "lsun"): 5 * 23_695,
     ("pggan", "lsun"): 1_250_000,
+    ("biggan", "cifar10"): 125_000,
     ("classifier", "vgg16"): 74 * 5004,
 }
 

@@ -73,6 +73,7 @@ def test_weights_have_readable_names_and_are_those_of_the_state(gone, tmp_path, 
         net, *path = name.split("/")
         if path[0] == "ema":
             tree, path = state.ema[net], path[1:]
+            path = path if path[0] in tree else ["params", *path]
         elif path[0] in state.variables[net]:
             tree = state.variables[net]
         else:

@@ -10,6 +10,7 @@ value here, as their own code finds it in evaluation, so that the network needs 
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +41,8 @@ class Published(NamedTuple):
     generator: its network, (latents, labels) -> images in [-1, 1]; rows: see `Rows`.  latent: its size.
     classes: name of a tensor with a row for each class, of which the generator then has as many; None without classes.
     ignored: pattern of tensors that sampling does not need.
+    at_truncation: rows of the statistics at a truncation in (0, 1], where the file holds some for each; latents are
+    then truncated by scaling (`genjax.latent.scaled`).
     """
 
     generator: Any
@@ -47,6 +50,7 @@ class Published(NamedTuple):
     latent: int
     classes: str | None = None
     ignored: str = r".*num_batches_tracked"
+    at_truncation: Callable[[float], Rows] | None = None
 
 
 class Kernel(NamedTuple):
@@ -111,9 +115,9 @@ def dense_to_pixels(ours: str, theirs: str, side: int, kernel: Kernel = PLAIN) -
     return rows | {f"params/{ours}/bias": Row((f"{theirs}.bias",), channels_last)}
 
 
-def statistics(ours: str, theirs: str) -> Rows:
-    """Return the rows of batch norm's running statistics."""
-    names = {"mean": "running_mean", "var": "running_var"}
+def statistics(ours: str, theirs: str, called: tuple[str, str] = ("running_mean", "running_var")) -> Rows:
+    """Return the rows of batch norm's running statistics, mean and variance as they are `called` there."""
+    names = dict(zip(("mean", "var"), called, strict=True))
     inner = f"{ours}/BatchNorm_0"  # flax's own layer inside `genjax.nn.normalization.BatchNorm`
     return {f"batch_stats/{inner}/{leaf}": same(f"{theirs}.{name}") for leaf, name in names.items()}
 
@@ -137,9 +141,13 @@ def class_norm(ours: str, theirs: str, classes: bool) -> Rows:
     }
 
 
-def self_attention(ours: str, theirs: str, kernel: Kernel = PLAIN) -> Rows:
-    """Return the rows of a `SelfAttention`, whose layers are called theta, phi, g and o there."""
-    names = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
+ATTENTION = {"query": "theta", "key": "phi", "value": "g", "output": "o"}
+
+
+def self_attention(
+    ours: str, theirs: str, kernel: Kernel = PLAIN, names: Mapping[str, str] = MappingProxyType(ATTENTION)
+) -> Rows:
+    """Return the rows of a `SelfAttention`; names: of its layers there."""
     rows: dict[str, Row] = {f"params/{ours}/gamma": same(f"{theirs}.gamma")}
     for layer, name in names.items():
         rows |= conv(f"{ours}/{layer}", f"{theirs}.{name}", kernel, bias=False)
