@@ -4,7 +4,7 @@
 
 Presets
     small         outlines of drawn solids to the solids in colour at 32 pixels; 16 channels: minutes on two CPUs
-    paper         facades from label maps at 256 pixels: 400 pairs, batch 1, 200 epochs, jitter from 286 pixels, mirrored
+    paper         facades from label maps at 256 pixels: 400 pairs, batch 1, 200 epochs, jitter from 286, mirrored
     facades       the same
     maps          aerial photographs to maps: 1,096 pairs, the rest as `paper`; --backward for maps to photographs
     cityscapes    label maps to photographs: 2,975 pairs, the rest as `paper`

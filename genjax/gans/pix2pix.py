@@ -163,10 +163,8 @@ def game(
     modules = {"generator": generator, "discriminator": discriminator} if fooling else {"generator": generator}
     drawing = partial(generator_loss, conditional=conditional, l1=l1, fooling=fooling)
     judging = partial(discriminator_loss, conditional=conditional)
-    players = (
-        Player("discriminator", with_networks(judging, modules, ("discriminator",)), discriminator_tx, ("discriminator",)),
-        Player("generator", with_networks(drawing, modules, ("generator",)), generator_tx, ("generator",)),
-    )  # fmt: skip
+    sides = (("discriminator", judging, discriminator_tx), ("generator", drawing, generator_tx))
+    players = tuple(Player(net, with_networks(loss, modules, (net,)), tx, (net,)) for net, loss, tx in sides)
     inputs = {"generator": (1, *image_shape), "discriminator": shape}
 
     def initialiser(net: str) -> Any:

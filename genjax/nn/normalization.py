@@ -12,7 +12,7 @@ from genjax.parallel import bound_axis
 
 
 def around_one(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
-    """Draw N(1, 0.02^2): where the scales of batch norm start in the authors' code of DCGAN, pix2pix and many others."""
+    """Draw N(1, 0.02^2), where scales of batch norm start in the authors' code of DCGAN, pix2pix and many others."""
     return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
 

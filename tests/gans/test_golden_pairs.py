@@ -3,10 +3,13 @@
 Each move starts from the given weights and is the one of the game's own player; see `tests.gans.golden`.
 """
 
+from types import SimpleNamespace
+
 import jax
+import jax.numpy as jnp
 import pytest
 
-from genjax.gans import pix2pix
+from genjax.gans import cagan, pix2pix
 from genjax.nn.patch import PatchDiscriminator, by_batch
 from tests.gans import golden
 from tests.gans.golden import CONV, SCALE, STATISTICS, TRANSPOSED, agree, images, images_agree, under
@@ -118,3 +121,71 @@ def side_of(layer):
     depth = layer.count("model.") - 1
     place = int(layer.rsplit(".", 1)[1])
     return 2**depth if place == 2 else 2 ** (depth - 1)
+
+
+# CAGAN: formulas on given arrays, in place of networks that nobody published
+
+
+class Given:
+    """A network that gives one array after the other, whatever it is called with, and remembers the calls."""
+
+    def __init__(self, *arrays):
+        self.arrays, self.calls = list(arrays), []
+
+    def __call__(self, *inputs):
+        return self.output(*inputs), self
+
+    def output(self, *inputs):
+        self.calls.append(inputs)
+        return self.arrays[len(self.calls) - 1]
+
+    owned = False
+
+
+@pytest.fixture
+def formulas():
+    values = golden.read("cagan")
+    logits = {name: jnp.asarray(x[:, 0]) for name, x in under(values, "in/logits_").items()}
+    persons = jnp.asarray(images(values["in/x_i"]))
+    batch = {"images": persons, "articles": jnp.zeros_like(persons), "others": jnp.ones_like(persons)}
+    raws = [jnp.asarray(images(values[f"in/{name}"])) for name in ("raw_alpha_first_then_rgb", "raw_of_second_pass")]
+    return values, logits, batch, raws
+
+
+def test_cagan_composites(formulas):
+    values, _, batch, raws = formulas
+    swapped, mask = cagan.composite(raws[0], batch["images"])
+    agree(mask, images(values["out/alpha"]))
+    agree(swapped, images(values["out/x_ij"]))
+    agree(cagan.composite(raws[1], swapped)[0], images(values["out/x_cycle"]))
+
+
+def test_cagan_discriminator_loss(formulas):
+    values, logits, batch, raws = formulas
+    judge = Given(logits["real_x_i_y_i"], logits["fake_x_ij_y_j"], logits["mismatch_x_i_y_j"])
+    nets = SimpleNamespace(generator=Given(raws[0]), discriminator=judge)
+    loss, _ = cagan.discriminator_loss(nets, None, batch, None, mismatched=1.0)
+    agree(loss, values["loss/D"])
+    swapped, _ = cagan.composite(raws[0], batch["images"])
+    x, worn, wanted = batch["images"], batch["articles"], batch["others"]
+    for call, expected in zip(judge.calls, ((x, worn), (swapped, wanted), (x, wanted)), strict=True):
+        agree(dict(enumerate(call)), {number: each for number, each in enumerate(expected) if each.any()}, 0.0)
+
+
+def test_cagan_generator_loss(formulas):
+    values, logits, batch, raws = formulas
+
+    def loss(raws):
+        nets = SimpleNamespace(generator=Given(*raws), discriminator=Given(logits["fake_x_ij_y_j"]))
+        total, told = cagan.generator_loss(nets, None, batch, None, cycle=1.0, identity=0.1)
+        return total, (told.metrics, nets.generator.calls)
+
+    (total, (metrics, calls)), gradients = jax.value_and_grad(loss, has_aux=True)(raws)
+    agree(total, values["loss/G_total_weights_1_1_0.1"])
+    agree(metrics["adversarial"], values["loss/G_adversarial"])
+    agree(metrics["cycle"], values["loss/cycle"])
+    agree(metrics["mask"], values["loss/alpha_mean"])
+    for gradient, name in zip(gradients, ("raw", "raw_of_second_pass"), strict=True):
+        agree(gradient, images(values[f"grad/G_total/{name}"]))
+    assert [float(article.mean()) for article in calls[0][1:]] == [0, 1], "what is worn, then what is wanted"
+    assert [float(article.mean()) for article in calls[1][1:]] == [1, 0], "swapped back"
