@@ -1,6 +1,7 @@
 """The programs for trained generators: samples, walks, arithmetic, scores, and the ring over training."""
 
 import json
+import re
 import signal
 
 import jax
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from eval import arithmetic, interpolate, modes, sample, scores
+from eval import arithmetic, attention, interpolate, modes, sample, scores
+from genjax.gans import published
+from genjax.gans.published import mimicry
 from genjax.run import extractors
 from genjax.run.cli import main as train_main
 from genjax.run.load import Trained, load
+from tests.gans import golden
 
 pytestmark = pytest.mark.xdist_group("generators")
 
@@ -32,6 +36,13 @@ def dcgan_run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cgan_run(tmp_path_factory):
     return trained("cgan", tmp_path_factory.mktemp("generators") / "cgan", "--steps", "2")
+
+
+@pytest.fixture(scope="module")
+def sagan_run(tmp_path_factory):
+    tiny = ("--steps", "2", "--batch-size", "8", "--first", "8", "--generator-widths", "8", "8", "--no-judge")
+    data = ("--data", "digits", "--channels", "1", "--discriminator-widths", "8", "8")
+    return trained("sagan", tmp_path_factory.mktemp("generators") / "sagan", *tiny, *data)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +69,56 @@ def test_samples_have_a_row_for_each_class_and_can_be_had_as_arrays(cgan_run, tm
         # The generator draws the same from the latents that the file holds.
         again = load(cgan_run).from_latents(arrays["latents"], arrays["labels"])
         assert np.array_equal(again, arrays["images"])
+
+
+def test_samples_of_a_published_generators_file(monkeypatch, tmp_path, capsys):
+    tiny = mimicry.generator(32, (16,) * 3, 16, latent=6, attention=16, conditional=True, spectral=True)
+    monkeypatch.setitem(published.NETWORKS, "sagan-32", tiny)
+    values, weights = golden.read("sagan"), tmp_path / "netG.npz"
+    np.savez(weights, **golden.under(values, "G/state/"))
+    arguments = ["--weights", str(weights), "--network", "sagan-32", "--count", "4", "--npz", str(tmp_path / "a.npz")]
+    assert sample.main([*arguments, "--labels", "3,1"]) == 0
+    assert (tmp_path / "netG.png").exists()
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["labels"].tolist() == [3, 3, 1, 1] and arrays["images"].shape == (4, 32, 32, 3)
+        again = published.load(weights, "sagan-32").draw(arrays["latents"], arrays["labels"])
+        assert np.abs(arrays["images"] - 127.5 * (again + 1)).max() < 0.51
+    for wrong, message in (
+        (["--labels", "4"], "--labels 4: the classes of sagan-32 in .* are 0 to 3"),
+        (["--network", "sngan-32"], "another network: .*missing"),
+        (["--network", "sagan"], "no published network 'sagan'"),
+        ([str(tmp_path)], "give one of them"),
+    ):
+        assert sample.main([*arguments, *wrong]) == 2
+        assert re.search(message, capsys.readouterr().err)
+    assert sample.main(["--weights", str(weights)]) == 2
+    assert "--weights and --network go together" in capsys.readouterr().err
+
+
+def test_where_attention_looks(sagan_run):
+    assert attention.main([str(sagan_run), "--count", "3"]) == 0
+    with Image.open(sagan_run / "attention.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape[0] > 6 * 96 and pixels.std() > 5  # a row for each sample, and for each real image
+    told = json.loads((sagan_run / "attention.json").read_text())
+    model = load(sagan_run)
+    for net in ("generator", "discriminator"):
+        averaged = net == "generator"
+        gamma = float(model.state.variables_of(net, ema=averaged)["params"]["attention"]["gamma"])
+        assert told[net]["gamma"] == pytest.approx(gamma, rel=1e-5)
+        assert 0 < told[net]["entropy"] <= 1 and 1 / 16 <= told[net]["largest_weight"] <= 1
+    assert attention.main([str(sagan_run), "--count", "3", "--no-real", "--out", str(sagan_run / "g.png")]) == 0
+    assert list(json.loads((sagan_run / "g.json").read_text())) == ["generator"]
+
+
+def test_maps_are_of_the_features_that_attend(sagan_run):
+    model = load(sagan_run)
+    seen = attention.of_generator(model, attention.Options(run=sagan_run, count=2))
+    assert seen.maps.shape == (2, 8, 8, 4, 4) and seen.images.shape == (2, 16, 16, 1)
+    np.testing.assert_allclose(seen.maps.sum((3, 4)), 1, rtol=1e-5)
+    uniform = np.full((2, 16), 1 / 16)
+    np.testing.assert_allclose(attention.entropy(uniform), 1, rtol=1e-6)
+    np.testing.assert_allclose(attention.entropy(np.eye(16)[:2]), 0, atol=1e-6)
 
 
 def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
@@ -179,7 +240,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
     ("program", "arguments", "sentence"),
     [
         (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
-        (sample, ["{cgan}", "--labels", "12"], "classes are 0 to 9"),
+        (sample, ["{cgan}", "--labels", "12"], "this run of cgan are 0 to 9"),
         (sample, ["{dcgan}", "--truncation", "-1"], "give a number above 0"),
         (sample, ["{uniform}", "--truncation", "0.7"], "bounded already; only latents of N(0, 1) are truncated"),
         (sample, ["{dcgan}", "--count", "0"], "at least 1"),
@@ -195,6 +256,8 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
         (scores, ["{dcgan}", "--resizing", "published"], "is for InceptionV3; leave it out"),
         (scores, ["{dcgan}", "--count", "20"], "too few to score"),
         (modes, ["--columns", "1"], "at least 2"),
+        (attention, ["{dcgan}"], "which has no attention; give one of sagan"),
+        (attention, ["{nothing}"], "holds no run"),
         (modes, ["--mixture", "torus"], "choose one of ring, ring-1.414, grid"),
     ],
 )

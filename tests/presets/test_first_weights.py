@@ -52,6 +52,12 @@ TFLIB = {
         "generator": dict.fromkeys(((100, 1200), (1200, 1200), (1200, 784)), 0.05 / math.sqrt(3)),
         "discriminator": {(240, 1): 0.005 / math.sqrt(3)},
     },
+    ("sagan", "cifar10"): {
+        "generator": {(128, 4096): math.sqrt(2 / 4224), (3, 3, 256, 256): math.sqrt(2 / 9 / 512),
+                      (1, 1, 256, 256): math.sqrt(2 / 512), (3, 3, 256, 3): math.sqrt(2 / 9 / 259)},
+        "discriminator": {(3, 3, 128, 128): math.sqrt(2 / 9 / 256), (1, 1, 128, 16): math.sqrt(2 / 144),
+                          (128, 1): math.sqrt(2 / 129), (10, 128): math.sqrt(2 / 138)},
+    },
     ("wgan", "mlp"): {
         "generator": {(100, 512): 1 / math.sqrt(300), (512, 512): 1 / math.sqrt(3 * 512),
                       (512, 12288): 1 / math.sqrt(3 * 512)},
