@@ -1,12 +1,25 @@
 """All breakages, by area."""
 
-from tests.breakages import adversarial, autoencoders, data, engine, gans, layers, metrics, presets, sagan, saliency
+from tests.breakages import (
+    adversarial,
+    autoencoders,
+    data,
+    engine,
+    gans,
+    layers,
+    metrics,
+    pairs,
+    presets,
+    sagan,
+    saliency,
+)
 
 AREAS = {
     "engine": engine.BREAKAGES,
     "autoencoders": autoencoders.BREAKAGES,
     "adversarial": adversarial.BREAKAGES,
     "gans": gans.BREAKAGES,
+    "pairs": pairs.BREAKAGES,
     "sagan": sagan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,

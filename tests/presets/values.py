@@ -42,8 +42,9 @@ PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
 PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirror": True, "colours": "rgb",
-           "width": 64, "halvings": 8, "dropout": "torch", "skips": True, "discriminator_width": 64, "discriminator_layers": 3,
-           "conditional": True, "l1": 100.0, "fooling": 1.0, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
+           "width": 64, "halvings": 8, "dropout": "torch", "skips": True, "discriminator_width": 64,
+           "discriminator_layers": 3, "conditional": True, "l1": 100.0, "fooling": 1.0, "rate": 2e-4,
+           "beta1": 0.5}  # fmt: skip
 FACADES = PIX2PIX | {"data": "pairs:facades", "backward": True}
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
