@@ -105,7 +105,7 @@ def drawn_rows(split: Any, count: int, seed: int) -> np.ndarray:
 def real_images(task: Any, split: Any, count: int, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Return `count` different real images, bytes, drawn at random, as the model imitates them, and any labels."""
     batch = split.take(drawn_rows(split, count, seed))
-    return task.real(batch["images"]), batch.get("labels")
+    return task.real(batch[getattr(task, "imitates", "images")]), batch.get("labels")
 
 
 def stacked_labels(extractor: Extractor, images: np.ndarray) -> np.ndarray:

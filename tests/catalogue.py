@@ -12,10 +12,10 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import biggan, cgan, cyclegan, dcgan, gan, pggan, sagan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import biggan, cagan, cgan, cyclegan, dcgan, gan, pggan, pix2pix, sagan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
-from genjax.nn.patch import PatchDiscriminator
+from genjax.nn.patch import PatchDiscriminator, by_batch
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
 
@@ -133,6 +133,20 @@ def _cyclegan(tx, dtype):
     return cyclegan.game(*networks, generators_tx=tx, discriminators_tx=tx, image_shape=LARGER, pool=6)
 
 
+def _pix2pix(tx, dtype):
+    options = {"initializer": GLOROT, "dtype": dtype}
+    generator = pix2pix.Generator(1, 4, 3, dropped=(1,), **options)
+    discriminator = PatchDiscriminator(1, 4, by_batch, use_bias=False, **options)
+    txs = _pair(tx, "discriminator")
+    return pix2pix.game(generator, discriminator, **txs, image_shape=LARGER, target_channels=1, l1=10.0)
+
+
+def _cagan(tx, dtype):
+    options = {"initializer": GLOROT, "dtype": dtype}
+    networks = cagan.Generator(4, 2, **options), cagan.Discriminator(4, 2, **options)
+    return cagan.game(*networks, **_pair(tx, "discriminator"), image_shape=(16, 16, 3))
+
+
 def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, steps=2)
 
@@ -152,6 +166,12 @@ def domains(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random images of two domains, in [-1, 1]."""
     a, b = (images(count, s, (16, 16, 1))["images"] for s in (seed, seed + 100))
     return {"images": 2 * a - 1, "targets": 2 * b - 1}
+
+
+def triplets(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random persons and the articles that they wear, in [-1, 1]."""
+    persons, articles = (images(count, s, (16, 16, 3))["images"] for s in (seed, seed + 100))
+    return {"images": 2 * persons - 1, "articles": 2 * articles - 1}
 
 
 def images(count: int, seed: int, shape: tuple[int, ...] = SHAPE, labels: int = 10) -> dict[str, jax.Array]:
@@ -257,6 +277,21 @@ CATALOGUE = (
             for preset, generator in (("paper", 11_378_179), ("cityscapes", 7_837_699))
         },
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "pix2pix", _pix2pix, domains,
+        {
+            **{
+                preset: {"discriminator": 2_768_705, "generator": 54_413_955}
+                for preset in ("paper", "facades", "maps", "cityscapes", "edges2shoes", "day2night")
+            },
+            "colourise": {"discriminator": 2_765_633, "generator": 54_409_858},
+        },
+    ),
+    # By hand: 6,179,204 and 2,761,025 without injection, and six more inputs of every layer but the first.
+    Entry(
+        "gans", "cagan", _cagan, triplets,
+        {"paper": {"discriminator": 2_847_047, "generator": 6_308_612}}, deterministic=True,
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

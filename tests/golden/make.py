@@ -11,7 +11,9 @@ Source of the numbers
     biggan, biggan_deep_ajbrock  BigGAN.py and BigGANdeep.py of ajbrock/BigGAN-PyTorch @9845943
     biggan_deep  the generator of huggingface/pytorch-pretrained-BigGAN @1e18aed
     pggan     written from the facts of the authors' Theano code
-    cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
+    cyclegan, pix2pix
+              layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
+    cagan     formulas of the paper on fixed arrays
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
@@ -39,6 +41,8 @@ KEPT = {
     "golden/biggan_deep": r"(in|out|G)/.*|grad/.*in_z",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "golden/cyclegan": r".*",
+    "golden/cagan": r".*",
+    "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 
