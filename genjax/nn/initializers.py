@@ -44,6 +44,11 @@ HE = Initializer(nn.initializers.variance_scaling(2.0, "fan_in", "uniform"), _ze
 """Kernels U[-a, a] with a^2 = 6 / fan_in, zero biases (He et al. 2015, arXiv 1502.01852, equation 10)."""
 
 
+def scaled_glorot(gain: float) -> Initializer:
+    """Return the rule: kernels N(0, gain^2 2 / (fan_in + fan_out)), zero biases ("Xavier normal" with a gain)."""
+    return Initializer(nn.initializers.variance_scaling(gain**2, "fan_avg", "normal"), _zeros)
+
+
 def normal(deviation: float, *, biases: bool = False) -> Initializer:
     """Return the rule: kernels N(0, deviation^2), and biases too, or zero."""
     draw = nn.initializers.normal(deviation)
