@@ -33,6 +33,7 @@ from genjax.run.cli import main
 from genjax.run.optimizers import adam, falling, for_run
 from genjax.run.options import PART, Options, above, at_least, steps_of
 from genjax.run.run import Run, compute_type
+from genjax.tasks.sizes import Takes
 from genjax.tasks.translation import Translation
 
 
@@ -124,7 +125,8 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
 
     prepared = partial(prepare, hyper.crop, hyper.mirror)
     phase = Phase(game, steps, Feed(dataset.train, hyper.batch_size, prepared))
-    task = Translation(dataset=dataset, shape=shape, apply=translate, prepare=prepared)
+    takes = Takes(channels=channels, multiple=4, smallest=8)
+    task = Translation(dataset=dataset, shape=shape, apply=translate, prepare=prepared, takes=takes)
     return Run((phase,), {"generators": own, "discriminators": own}, task)
 
 

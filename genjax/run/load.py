@@ -80,9 +80,14 @@ class Trained(NamedTuple):
         """Return decode(encode(images)) as bytes, of an autoencoder."""
         return self._able("reconstruct")(self.state, images, labels)
 
-    def translate(self, images: np.ndarray, backward: bool = False) -> np.ndarray:
-        """Return images uint8[count, height, width, channels] translated into the other domain, of a translator."""
-        return self._able("translate")(self.state, images, backward)
+    def translate(self, images: np.ndarray, *, seed: int = 0, **conditions: Any) -> np.ndarray:
+        """Return images, or label maps, uint8[count, height, width, channels] of any size translated, of a translator.
+
+        seed: of the networks' chance.  conditions: as in `sample`, such as backward=True.
+        """
+        if not hasattr(self.task, "takes"):
+            raise ValueError(f"{self.folder} is a run of {self.recipe.name}, which does not translate images")
+        return self.sample(len(images), seed=seed, **{self.task.takes.name: images}, **conditions)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return class probabilities float32[count, classes] of images uint8, of a classifier or M2."""

@@ -12,6 +12,7 @@ from genjax.data.ranges import TANH, Range
 from genjax.data.transforms import centre_crop
 from genjax.engine.state import State
 from genjax.tasks.generation import nearest_labels, spread_rows
+from genjax.tasks.sizes import Rows, Takes, at_any_size
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 
@@ -30,7 +31,7 @@ class Translation:
     """Translate images of domain A into domain B ("forward"), and of B into A ("backward").
 
     shape: height, width and channels that the networks are trained on; the middle of larger images is taken.
-    apply: (state, network's name, images in the range of `pixels`) -> images.
+    apply: (state, network's name, images in the range of `pixels`) -> images.  takes: the sizes that fit.
     prepare: batches as the losses take them.
     """
 
@@ -38,6 +39,7 @@ class Translation:
     shape: tuple[int, int, int]
     apply: Callable[[State, str, Any], Any]
     prepare: Callable[[Any, jax.Array], Any]
+    takes: Takes
     pixels: Range = TANH
 
     @property
@@ -46,9 +48,13 @@ class Translation:
         return CONDITIONS
 
     def translate(self, state: State, images: np.ndarray, backward: bool = False) -> np.ndarray:
-        """Return images, bytes of any size that the network takes, translated, as bytes."""
+        """Return images, bytes of any size, translated, as bytes; sizes that do not fit are padded and cut back."""
         net = "backward" if backward else "forward"
-        return self.pixels.to_bytes(self._run(state, net, self.pixels.from_bytes(images)))
+
+        def run(rows: Rows) -> np.ndarray:
+            return self.pixels.to_bytes(self._run(state, net, self.pixels.from_bytes(rows["images"])))
+
+        return at_any_size(run, self.takes, {"images": images})
 
     def sample(
         self,

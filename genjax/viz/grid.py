@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,6 +64,29 @@ def grid(
         top, left = number // columns * high_ + _GAP, number % columns * wide + _GAP
         page[top : top + high_ - _GAP, left : left + wide - _GAP] = image
     return _with_row_labels(page, rows, row_labels) if row_labels else page
+
+
+def sheet(rows: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return a picture with a named row for each entry, uint8[height', width', 3]: inputs above what became of them.
+
+    rows: {name: uint8[count, height, width, 1 or 3]}, `count` equal. Smaller images are enlarged, each pixel to a block
+    where the factor is whole. Raises ValueError for different counts, or other shapes.
+    """
+    counts = {name: len(images) for name, images in rows.items()}
+    if len(set(counts.values())) != 1:
+        raise ValueError(f"a sheet has as many images in each row, not {counts}")
+    height, width = (max(images.shape[axis] for images in rows.values()) for axis in (1, 2))
+    shown = [_enlarged(np.broadcast_to(x, (*x.shape[:3], 3)), height, width) for x in rows.values()]
+    return grid(np.concatenate(shown), next(iter(counts.values())), row_labels=list(rows))
+
+
+def _enlarged(images: np.ndarray, height: int, width: int) -> np.ndarray:
+    from PIL import Image as pillow
+
+    if images.shape[1:3] == (height, width):
+        return images
+    pictures = (pillow.fromarray(image).resize((width, height), pillow.Resampling.NEAREST) for image in images)
+    return np.stack([np.asarray(picture) for picture in pictures])
 
 
 def _with_row_labels(page: np.ndarray, rows: int, labels: Sequence[str]) -> np.ndarray:
