@@ -1,6 +1,7 @@
 """Bicubic enlargement and reduction of images on the device, as Pillow does it."""
 
 import jax
+import jax.numpy as jnp
 
 
 def bicubic(images: jax.Array, height: int, width: int) -> jax.Array:
@@ -12,3 +13,14 @@ def bicubic(images: jax.Array, height: int, width: int) -> jax.Array:
     Source: Keys 1981, Cubic convolution interpolation for digital image processing (IEEE TASSP 29).
     """
     return jax.image.resize(images, (len(images), height, width, images.shape[-1]), "cubic", antialias=True)
+
+
+def shrunk(images: jax.Array, factor: int) -> jax.Array:
+    """Return images, uint8[batch, height, width, channels], reduced by `bicubic` to height / factor, as bytes again.
+
+    This is what small images are in super-resolution: a large one's bytes, resized, clipped and rounded once. Pillow's
+    BICUBIC on bytes rounds after each direction, so that some pixels differ by one grey level.
+    """
+    height, width = images.shape[1] // factor, images.shape[2] // factor
+    small = bicubic(jnp.asarray(images, jnp.float32), height, width)
+    return jnp.round(jnp.clip(small, 0, 255)).astype(jnp.uint8)

@@ -150,7 +150,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, maps: jax.Array, images: jax.Array, train: bool = False) -> list[list[jax.Array]]:
-        """Return for every scale what its layers see, float[b, rows, columns, channels]; last scores [b, rows, c, 1]."""
+        """Return for every scale what its layers see, float[b, rows, columns, channels], and last its scores."""
         x, found = jnp.concatenate([maps, images.astype(maps.dtype)], -1), []
         for scale in range(self.scales):
             x = halved(x) if scale else x
@@ -216,9 +216,7 @@ def judged(discriminator: Any, maps: jax.Array, drawn: jax.Array, images: jax.Ar
     """Return what all layers see of drawn images and of real ones, which pass as one batch, and the discriminator."""
     twice = jnp.concatenate([maps, maps])
     found, discriminator = discriminator(twice, jnp.concatenate([drawn, images.astype(drawn.dtype)]))
-    drawn_side, real_side = (
-        [[jnp.split(x, 2)[half] for x in scale] for scale in found] for half in (0, 1)
-    )
+    drawn_side, real_side = ([[jnp.split(x, 2)[half] for x in scale] for scale in found] for half in (0, 1))
     return drawn_side, real_side, discriminator
 
 
@@ -273,6 +271,9 @@ class Weights(NamedTuple):
     kl: float = 0.2
 
 
+WEIGHTS = Weights()
+
+
 def game(
     generator: Generator,
     discriminator: Discriminator,
@@ -282,7 +283,7 @@ def game(
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
     labels: Labels,
-    weights: Weights = Weights(),
+    weights: Weights = WEIGHTS,
     perceptual: Distance | None = None,
     memory: dict[str, Any] | None = None,
 ) -> Game:

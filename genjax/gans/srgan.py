@@ -105,8 +105,8 @@ class Discriminator(nn.Module):
         """Return logits float32[batch]; ValueError for images below 16 pixels a side."""
         if min(images.shape[1:3]) < 16:
             raise ValueError(
-                f"SRGAN's discriminator halves images four times, so it needs 16 pixels a side, not {images.shape[1]} x "
-                f"{images.shape[2]}; give a larger --crop or --image-size"
+                f"SRGAN's discriminator halves images four times, so it needs 16 pixels a side, not {images.shape[1]} "
+                f"x {images.shape[2]}; give a larger --crop or --image-size"
             )
         x = images
         for layer in range(8):

@@ -4,7 +4,7 @@ import jax
 
 
 def pixel_shuffle(x: jax.Array, factor: int) -> jax.Array:
-    """Return float[batch, factor height, factor width, channels / factor^2] of x, float[batch, height, width, channels].
+    """Return float[b, factor height, factor width, channels / factor^2] of x, float[b, height, width, channels].
 
     Output pixel (factor i + a, factor j + b) of channel c is channel (c factor + a) factor + b of input pixel (i, j),
     which is PyTorch's order. Source: Shi et al. 2016, arXiv 1609.05158, equation 4. ValueError where `factor`^2 does

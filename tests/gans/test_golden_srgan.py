@@ -86,7 +86,9 @@ def test_outputs(port):
         out = linear.outputs("generator", port.batch["lows"], train=train)
         images_agree(out, port.values[f"out/G_{mode}_linear_before_tanh"])
         images_agree(port.outputs("generator", port.batch["lows"], train=train), port.values[f"out/G_{mode}"])
-        agree(port.outputs("discriminator", port.batch["images"], train=train), port.values[f"out/D_{mode}_high_logits"])
+        agree(
+            port.outputs("discriminator", port.batch["images"], train=train), port.values[f"out/D_{mode}_high_logits"]
+        )
 
 
 def test_discriminator_moves(port):
