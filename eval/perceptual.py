@@ -9,7 +9,7 @@ convolutions are kept in half precision. So was made genjax/losses/scenes_vgg.np
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -56,8 +56,8 @@ def run(options: Options) -> None:
     network = vgg.VGG16(classes, FEATURES, DEPTHS, hidden=32, dropout=0.0)
     tx = optax.adam(optax.cosine_decay_schedule(options.rate, options.steps))
     game = classify.game(network, tx, image_shape=(SIZE, SIZE, 3))
-    training = {"pixels": TANH, "steps": options.steps, "batch_size": 64, "seed": options.seed}
-    state = fit(game, drawn(options.images, 0), **training).state
+    told: dict[str, Any] = {"pixels": TANH, "steps": options.steps, "batch_size": 64, "seed": options.seed}
+    state = fit(game, drawn(options.images, 0), **told).state
     test = drawn(TEST, 1).arrays
     predict = classify.predictor(network, state.variables_of("classifier"))
     right = classify.accuracy(predict, TANH.from_bytes(test["images"]), jnp.asarray(test["labels"]))

@@ -152,7 +152,8 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     own = partial(adam, b1=hyper.beta1, b2=hyper.beta2, decay=falling(hyper.decay_from))
     optimizers = {"generator": for_run(own(hyper.generator_rate), hyper),
                   "discriminator": for_run(own(hyper.discriminator_rate), hyper)}  # fmt: skip
-    notes, sight, compared = [], None, {}
+    notes: list[str] = []
+    compared: dict[str, Any] = {}
     if hyper.seen:
         sight = perceptual.open_sight(hyper.perceptual, absent=dataset.absent)
         shares = perceptual.shares_of(sight)

@@ -1,4 +1,4 @@
-"""A small network that names the class of every pixel, trained on label maps, to judge images that were drawn of maps."""
+"""A small network that names the class of every pixel, by which images that were drawn from label maps are judged."""
 
 from collections.abc import Callable
 from functools import partial

@@ -86,20 +86,20 @@ class VGG16(nn.Module):
         return nn.Dense(self.classes, kernel_init=DENSE, dtype=self.dtype, name="fc8")(x)
 
 
+def relu_names(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the names of the maps after a network's convolutions, from the first one on: relu1_1, relu1_2, ..."""
+    stages = {name.removeprefix("stage"): layers for name, layers in sorted(parameters.items()) if "stage" in name}
+    return [f"relu{stage}_{layer.removeprefix('conv')}" for stage, layers in stages.items() for layer in sorted(layers)]
+
+
 def relu_maps(parameters: Mapping[str, Any], images: jax.Array, layers: Sequence[str]) -> dict[str, jax.Array]:
     """Return the maps after the named convolutions and their ReLU: {"relu1_2": float[B, H, W, channels], ...}.
 
     parameters: {"stage1": {"conv1": {"kernel", "bias"}, ...}, ...} of a `VGG16` of any depths; dense layers are not
-    needed. images: float[B, H, W, 3], normalised as the network expects. Raises ValueError for a layer that the network
-    has not, or images that its pooling uses up.
+    needed. images: float[B, H, W, 3], normalised as the network expects. layers: some of `relu_names`, at least one.
+    Raises ValueError for images that the pooling uses up.
     """
-    known = [f"relu{stage[5:]}_{layer[4:]}" for stage in sorted(parameters) if stage.startswith("stage")
-             for layer in sorted(parameters[stage])]  # fmt: skip
-    missing = [layer for layer in layers if layer not in known]
-    if missing or not layers:
-        raise ValueError(
-            f"this network has no {', '.join(missing) or 'layer without a name'}; it has {', '.join(known)}"
-        )
+    known = relu_names(parameters)
     found: dict[str, jax.Array] = {}
     x, last = images, max(layers, key=known.index)
     for name in known[: known.index(last) + 1]:

@@ -60,6 +60,7 @@ _TABLE = (
     _images("pairs:facades", (256, 256, 3), 400, 106, pairs=True),
     _images("pairs:maps", (600, 600, 3), 1_096, 1_098, pairs=True),
     _images("pairs:edges2shoes", (256, 256, 3), 49_825, 200, pairs=True),
+    _images("maps:facades", (256, 256, 3), 400, 106, map_classes=13),
     _images("maps:cityscapes", (256, 512, 3), 2_975, 500, map_classes=35),
     _images("maps:ade20k", (256, 256, 3), 20_210, 2_000, map_classes=150),
     _images("maps:coco_stuff", (256, 256, 3), 118_287, 5_000, map_classes=182),
@@ -88,7 +89,7 @@ def resized(facts: Facts, image_size: int | None, channels: int | None) -> Facts
     for name, (shape, kind) in facts.columns.items():
         if len(shape) == 3:
             height, width, depth = shape
-            depth = depth if name in ("maps", "masks") else channels or depth
+            depth = depth if name in ("maps", "masks", "instances") else channels or depth
             shape = (image_size or height, image_size or width, depth)
         columns[name] = (shape, kind)
     return replace(facts, columns=columns)

@@ -42,8 +42,14 @@ class Sight(NamedTuple):
 
     def layers(self) -> list[str]:
         """Return the names of all layers, from the first one on."""
-        return [f"relu{stage.removeprefix('stage')}_{layer.removeprefix('conv')}" for stage in sorted(self.parameters)
-                for layer in sorted(self.parameters[stage])]  # fmt: skip
+        return vgg.relu_names(self.parameters)
+
+    def check(self, layers: Sequence[str]) -> None:
+        """Raise ValueError for the first layer that the network has not, or where none is named."""
+        known = self.layers()
+        missing = [layer for layer in layers if layer not in known]
+        if missing or not layers:
+            raise ValueError(f"--layers {' '.join(missing) or 'names none'}: this network has {', '.join(known)}")
 
     def maps(self, images: jax.Array, state: Any, layers: Sequence[str], normalised: bool) -> list[jax.Array]:
         """Return what the layers see of images in [-1, 1], by the weights in the state's memory.
@@ -61,8 +67,9 @@ def squared(sight: Sight, layers: Sequence[str], scale: float) -> Distance:
     """Return scale times the sum over layers of E |maps(drawn) - maps(image)|^2, means over pixels and channels.
 
     Images are brought to what the network knows. Source: Ledig et al. 2017, arXiv 1609.04802, equation 5, whose
-    features are divided by 12.75, which is a scale of 1 / 12.75^2 = 0.00615.
+    features are divided by 12.75, which is a scale of 1 / 12.75^2 = 0.00615. ValueError for a layer that is not there.
     """
+    sight.check(layers)
 
     def distance(drawn: jax.Array, images: jax.Array, state: Any) -> jax.Array:
         pairs = zip(*(sight.maps(x, state, layers, True) for x in (drawn, images)), strict=True)
@@ -75,8 +82,9 @@ def absolute(sight: Sight, shares: Mapping[str, float]) -> Distance:
     """Return the sum over layers of share E |maps(drawn) - maps(image)|, means over pixels and channels.
 
     Images enter in [-1, 1] as they are. Source: Wang et al. 2018, arXiv 1711.11585, as the authors of SPADE compute it,
-    with `FIVE` of VGG-19.
+    with `FIVE` of VGG-19. ValueError for a layer that is not there.
     """
+    sight.check(list(shares))
 
     def distance(drawn: jax.Array, images: jax.Array, state: Any) -> jax.Array:
         pairs = zip(*(sight.maps(x, state, list(shares), False) for x in (drawn, images)), strict=True)

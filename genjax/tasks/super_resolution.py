@@ -45,7 +45,7 @@ def super_resolution(
         images = images if images.dtype == np.uint8 else UNIT.to_bytes(images)
         height, width = (side // factor * factor for side in images.shape[1:3])
         right = centre_crop(images, (height, width))
-        return {"images": np.asarray(shrunk(right, factor))}, right
+        return {"images": np.asarray(shrunk(jnp.asarray(right), factor))}, right
 
     def apply(state: State, rows: Rows, key: jax.Array) -> np.ndarray:
         lows = np.asarray(UNIT.from_bytes(rows["images"]))
