@@ -33,10 +33,10 @@ class Options:
 
     out: Path = SCENES
     """File to write."""
-    images: Annotated[int, at_least(64)] = 8192
+    images: Annotated[int, at_least(32)] = 4096
     """Scenes to train on."""
-    steps: Annotated[int, at_least(1)] = 1200
-    """Steps of Adam, 64 scenes each."""
+    steps: Annotated[int, at_least(1)] = 500
+    """Steps of Adam, 32 scenes each."""
     rate: Annotated[float, above(0)] = 2e-3
     """Highest learning rate; it falls along a cosine."""
     seed: Annotated[int, at_least(0)] = 0
@@ -56,7 +56,7 @@ def run(options: Options) -> None:
     network = vgg.VGG16(classes, FEATURES, DEPTHS, hidden=32, dropout=0.0)
     tx = optax.adam(optax.cosine_decay_schedule(options.rate, options.steps))
     game = classify.game(network, tx, image_shape=(SIZE, SIZE, 3))
-    told: dict[str, Any] = {"pixels": TANH, "steps": options.steps, "batch_size": 64, "seed": options.seed}
+    told: dict[str, Any] = {"pixels": TANH, "steps": options.steps, "batch_size": 32, "seed": options.seed}
     state = fit(game, drawn(options.images, 0), **told).state
     test = drawn(TEST, 1).arrays
     predict = classify.predictor(network, state.variables_of("classifier"))
