@@ -73,9 +73,7 @@ def places(options: Options) -> list[tuple[Path, Path]]:
             raise ValueError(f"--input {options.input} holds no images; give a picture, or a folder of pictures")
         sources = [Path(path) for path in listing.paths]
         if out.suffix == ".png":
-            raise ValueError(
-                f"--out {out} is one picture, and --input {options.input} a folder; give a folder as --out"
-            )
+            raise ValueError(f"--out {out} is one picture and --input {options.input} a folder; give a folder as --out")
         pairs = [(path, (out / path.relative_to(options.input)).with_suffix(".png")) for path in sources]
     elif options.input.is_file():
         sources = [options.input]

@@ -12,10 +12,10 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, spade, srgan, unrolled, wgan, wgan_gp
+from genjax.gans import cagan, cgan, cyclegan, dcgan, gan, pggan, pix2pix, sngan, spade, srgan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
-from genjax.nn.patch import PatchDiscriminator
+from genjax.nn.patch import PatchDiscriminator, by_batch
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
 
@@ -132,6 +132,20 @@ def _spade(tx, dtype):
     return spade.game(generator, *others, **_pair(tx, "discriminator"), image_shape=(16, 16, 3), labels=labels)
 
 
+def _pix2pix(tx, dtype):
+    options = {"initializer": GLOROT, "dtype": dtype}
+    generator = pix2pix.Generator(1, 4, 3, dropped=(1,), **options)
+    discriminator = PatchDiscriminator(1, 4, by_batch, use_bias=False, **options)
+    txs = _pair(tx, "discriminator")
+    return pix2pix.game(generator, discriminator, **txs, image_shape=LARGER, target_channels=1, l1=10.0)
+
+
+def _cagan(tx, dtype):
+    options = {"initializer": GLOROT, "dtype": dtype}
+    networks = cagan.Generator(4, 2, **options), cagan.Discriminator(4, 2, **options)
+    return cagan.game(*networks, **_pair(tx, "discriminator"), image_shape=(16, 16, 3))
+
+
 def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, steps=2)
 
@@ -165,6 +179,12 @@ def mapped(count: int, seed: int) -> dict[str, jax.Array]:
     maps = draw.integers(0, 4, (count, 4, 4, 1)).repeat(4, 1).repeat(4, 2)
     drawn = images(count, seed, (16, 16, 3))["images"]
     return {"images": 2 * drawn - 1, "maps": jnp.asarray(np.where(maps == 3, 255, maps), jnp.uint8)}
+
+
+def triplets(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random persons and the articles that they wear, in [-1, 1]."""
+    persons, articles = (images(count, s, (16, 16, 3))["images"] for s in (seed, seed + 100))
+    return {"images": 2 * persons - 1, "articles": 2 * articles - 1}
 
 
 def images(count: int, seed: int, shape: tuple[int, ...] = SHAPE, labels: int = 10) -> dict[str, jax.Array]:
@@ -264,11 +284,26 @@ CATALOGUE = (
     Entry(
         "gans", "spade", _spade, mapped,
         {
-            "coco": {"generator": 97_480_899, "discriminator": 5_904_514},
+            "paper": {"generator": 97_480_899, "discriminator": 5_904_514},
             "cityscapes": {"generator": 93_048_003, "discriminator": 5_601_410},
             "facades": {"generator": 92_359_107, "discriminator": 5_554_306},
         },
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "pix2pix", _pix2pix, domains,
+        {
+            **dict.fromkeys(
+                ("paper", "facades", "maps", "cityscapes", "edges2shoes", "day2night"),
+                {"discriminator": 2_768_705, "generator": 54_413_955},
+            ),
+            "colourise": {"discriminator": 2_765_633, "generator": 54_409_858},
+        },
+    ),
+    # By hand: 6,179,204 and 2,761,025 without injection, and six more inputs of every layer but the first.
+    Entry(
+        "gans", "cagan", _cagan, triplets,
+        {"paper": {"discriminator": 2_847_047, "generator": 6_308_612}}, deterministic=True,
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

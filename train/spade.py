@@ -5,7 +5,7 @@
 Presets; the published ones follow the authors' code (NVlabs/SPADE), with lengths from the paper's section 4
     small       drawn scenes at 32 pixels with maps of 6 classes, 3 doublings, 8 channels; larger first weights, Adam's
                 second decay of the text, no perceptual loss: minutes on two CPU cores; our own
-    coco        COCO-Stuff at 256 pixels, 182 classes, edges of instances, batch 32, 100 epochs; published FID 22.6 and
+    paper, coco COCO-Stuff at 256 pixels, 182 classes, edges of instances, batch 32, 100 epochs; published FID 22.6 and
                 mean IoU 37.4
     ade20k      ADE20K at 256 pixels, 150 classes, no edges, 200 epochs of which the second hundred falls to rate 0;
                 published FID 33.9 and mean IoU 38.5
@@ -106,6 +106,7 @@ PRESETS = {
         discriminator_width=16, discriminator_layers=3, generator_rate=5e-4, discriminator_rate=2e-3, beta1=0.0,
         beta2=0.999, decay_from=None, matching=10.0, seen=0.0, perceptual="scenes", kl=0.05, evaluate_every=200,
     ),
+    "paper": COCO,
     "coco": COCO,
     "ade20k": ADE20K,
     "cityscapes": replace(

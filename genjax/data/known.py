@@ -35,6 +35,10 @@ def _images(
     return Facts(name, columns, train, test, class_names=names, second=second, map_names=map_names)
 
 
+def _triplets(name: str, shape: tuple[int, int, int], train: int, test: int) -> Facts:
+    return Facts(name, dict.fromkeys(("images", "articles"), (shape, "uint8")), train, test)
+
+
 # Training and test images as `load` splits them: the second split that is there of test and validation, else a fifth.
 # Where images differ in size, the shape is that of their shorter side as published.
 _TABLE = (
@@ -61,6 +65,9 @@ _TABLE = (
     _images("pairs:maps", (600, 600, 3), 1_096, 1_098, pairs=True),
     _images("pairs:edges2shoes", (256, 256, 3), 49_825, 200, pairs=True),
     _images("maps:facades", (256, 256, 3), 400, 106, map_classes=13),
+    # Of how many pairs or persons test, the papers say nothing; the persons of CAGAN were never published.
+    _images("pairs:day2night", (256, 256, 3), 17_823, 1, pairs=True),
+    _triplets("triplets:zalando", (148, 111, 3), 15_000, 1),
     _images("maps:cityscapes", (256, 512, 3), 2_975, 500, map_classes=35),
     _images("maps:ade20k", (256, 256, 3), 20_210, 2_000, map_classes=150),
     _images("maps:coco_stuff", (256, 256, 3), 118_287, 5_000, map_classes=182),

@@ -1,5 +1,6 @@
 """Normalisation of activations: over a batch (on all devices that share it), an image, or the channels of a pixel."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,6 +9,11 @@ from flax import linen as nn
 
 from genjax.nn.wide import wide
 from genjax.parallel import bound_axis
+
+
+def around_one(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
+    """Draw N(1, 0.02^2), where scales of batch norm start in the authors' code of DCGAN, pix2pix and many others."""
+    return 1 + 0.02 * jax.random.normal(key, shape, dtype)
 
 
 class BatchNorm(nn.Module):

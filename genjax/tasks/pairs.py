@@ -16,6 +16,7 @@ from genjax.tasks.generation import nearest_labels, spread_rows
 from genjax.tasks.sizes import Rows, Takes, at_any_size
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import sheet
+from genjax.viz.palette import visible
 
 COMPARED = 200
 """Test images in a score."""
@@ -26,8 +27,9 @@ SHOWN = 10
 AT_ONCE = 1 << 20
 """Pixels in one call of the networks."""
 
-Split = Callable[[Rows], tuple[Rows, np.ndarray]]
-"""Rows of the data set -> (what the networks are given of them, what should come out), as bytes, without chance."""
+Split = Callable[[Rows], tuple[Rows, np.ndarray | None]]
+"""Rows of the data set -> (what the networks are given of them, what should come out, None where nobody knows), as
+bytes, without chance."""
 Apply = Callable[[State, Rows, jax.Array], Any]
 """(state, what the networks are given, key of all their chance) -> images float[count, height, width, c] in [0, 1]."""
 Answer = Callable[[Rows], np.ndarray]
@@ -100,7 +102,7 @@ class Pairs:
         parts = ({name: x[at : at + size] for name, x in rows.items()} for at in range(0, len(first), size))
         return np.concatenate([np.asarray(self.apply(state, part, key)) for part in parts])
 
-    def _taken(self, split: Any, count: int) -> tuple[Rows, Rows, np.ndarray]:
+    def _taken(self, split: Any, count: int) -> tuple[Rows, Rows, np.ndarray | None]:
         rows = split.take(spread_rows(len(split), count))
         return rows, *self.split(rows)
 
@@ -110,12 +112,17 @@ class Pairs:
         l1: E |output - target| of a range of 1.  psnr, in dB; ssim, from 11 pixels on.  l1_mean, ...: of the mean
         training target in every place; l1_copy, ...: of the input itself, or of what `trivial` names.
         With labels, label_kept: how often the training target nearest to an output has its label; label_real: the same
-        of the test targets themselves.
+        of the test targets themselves. Where targets are not known only what `measure` measures.
         """
         rows, given, target = self._taken(self.dataset.test, COMPARED)
+        outputs = self._run(state, given, jax.random.key(0))
+        found = {} if target is None else self._compared(rows, given, outputs, target)
+        return {**found, **self.measure(state, rows, outputs)}
+
+    def _compared(self, rows: Rows, given: Rows, outputs: np.ndarray, target: np.ndarray) -> dict[str, float]:
         few = max(1, min(KNOWN, KNOWN_VALUES // target[0].size))
         known, _, known_target = self._taken(self.dataset.train, few)
-        outputs = self._run(state, given, jax.random.key(0))
+        assert known_target is not None
         mean = np.broadcast_to(known_target.mean(0), target.shape)
         answers = {"": outputs, "_mean": mean / np.float32(255)}
         answers |= {f"_{name}": np.asarray(UNIT.from_bytes(make(given))) for name, make in self.trivial.items()}
@@ -131,10 +138,10 @@ class Pairs:
             for name, images in (("label_kept", outputs), ("label_real", np.asarray(right))):
                 labels = nearest_labels(images, np.asarray(UNIT.from_bytes(known_target)), known["labels"])
                 found[name] = float((labels == rows["labels"]).mean())
-        return {**found, **self.measure(state, rows, outputs)}
+        return found
 
     def pictures(self, state: State) -> dict[str, Page]:
-        """Return rows of test inputs, their translations and their targets, ten wide."""
+        """Return rows of test inputs, their translations and, where they are known, their targets, ten wide."""
         _, given, target = self._taken(self.dataset.test, SHOWN)
-        outputs = UNIT.to_bytes(self._run(state, given, jax.random.key(0)))
-        return {"samples": sheet({**given, "output": outputs, "target": target})}
+        rows = {**visible(given), "output": UNIT.to_bytes(self._run(state, given, jax.random.key(0)))}
+        return {"samples": sheet(rows if target is None else {**rows, "target": target})}

@@ -31,9 +31,13 @@ def at_any_size(translate: Callable[[Rows], np.ndarray], takes: Takes, rows: Row
     """Return `translate(rows)` of images whose sides the networks need not take.
 
     Each image is continued by its mirror image on all sides, evenly, and what belongs to that is cut off the result.
-    Where the sides fit nothing is changed. A normalisation over the image sees the mirrored part too.
+    Where the sides fit nothing is changed. A normalisation over the image sees the mirrored part too. ValueError for
+    rows of different shapes.
     """
-    height, width = next(iter(rows.values())).shape[1:3]
+    sizes = {name: x.shape[:3] for name, x in rows.items()}
+    if len(set(sizes.values())) != 1:
+        raise ValueError(f"inputs must be equally many of one height and width, not {sizes}")
+    height, width = next(iter(sizes.values()))[1:]
     room = [(takes.side(length) - length) for length in (height, width)]
     if not any(room):
         return translate(rows)

@@ -1,6 +1,7 @@
 """Colours for label maps, so that one can see them."""
 
 import colorsys
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -11,6 +12,11 @@ NONE = (128, 128, 128)
 def painted(maps: np.ndarray) -> np.ndarray:
     """Return label maps uint8[..., 1] in colours, uint8[..., 3]: neighbouring numbers far apart in hue, 255 grey."""
     return _COLOURS[maps[..., 0]]
+
+
+def visible(rows: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return rows of a sheet with "maps" and "instances" in colours, the others as they are."""
+    return {name: painted(x) if name in ("maps", "instances") else x for name, x in rows.items()}
 
 
 def _colour(number: int) -> tuple[float, float, float]:

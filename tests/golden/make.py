@@ -7,9 +7,11 @@ Source of the numbers
     wgan_gp   WGANPGenerator32 and WGANPDiscriminator32 of kwotsin/mimicry @a7fda06, with the growth of the authors
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
     pggan     written from the facts of the authors' Theano code
-    cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     srgan     leftthomas/SRGAN @7ddfdf2, widths divided by 16
     spade     NVlabs/SPADE @fecacc9, 8 channels behind its label maps instead of 128
+    cyclegan, pix2pix
+              layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
+    cagan     formulas of the paper on fixed arrays
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more which a
@@ -34,6 +36,8 @@ KEPT = {
     "golden/cyclegan": r".*",
     "golden/srgan": r"(?!.*(peer|in_low)).*",
     "golden/spade": r"(?!.*_v$|kld|.*_fake$|out/edges$).*|out/D._feature4_fake|kld/.*|out/edges|loss/.*",
+    "golden/cagan": r".*",
+    "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 

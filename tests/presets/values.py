@@ -53,6 +53,7 @@ SPADE = {"image_size": 286, "crop": 256, "mirror": True, "batch_size": 32, "epoc
          "discriminator_width": 64, "discriminator_layers": 4, "generator_rate": 1e-4, "discriminator_rate": 4e-4,
          "beta1": 0.0, "beta2": 0.9, "decay_from": 0.5, "matching": 10.0, "seen": 10.0, "kl": 0.2,
          "perceptual": "vgg19:vgg19.npz", "edges": False, "dont_care": False}  # fmt: skip
+COCO = {"data": "maps:coco_stuff", "epochs": 100, "decay_from": None, "edges": True, "dont_care": True}
 
 VALUES = {
     ("ae", "article"): ARTICLE,
@@ -139,8 +140,8 @@ VALUES = {
     ("srgan", "mse"): SRGAN | {"content": "square-error"},
     ("srgan", "2x"): SRGAN | {"factor": 2},
     ("srgan", "8x"): SRGAN | {"factor": 8},
-    ("spade", "coco"): SPADE | {"data": "maps:coco_stuff", "epochs": 100, "decay_from": None, "edges": True,
-                                "dont_care": True},
+    ("spade", "paper"): SPADE | COCO,
+    ("spade", "coco"): SPADE | COCO,
     ("spade", "ade20k"): SPADE | {"data": "maps:ade20k", "dont_care": True},
     ("spade", "cityscapes"): SPADE | {"data": "maps:cityscapes", "image_size": None, "crop": None, "batch_size": 16,
                                       "doublings": 6, "edges": True},
