@@ -1,26 +1,36 @@
 """Samples of a trained model: a grid, a row for each class where there are classes, and the arrays if asked.
 
     python -m eval.sample runs/dcgan-digits [options]
+    python -m eval.sample --weights netG.pth --network sagan-128 --labels 207,250
 
-Writes samples.png beside the run. The data set need not be there. `--truncation` draws every component of a normal
-latent again until it lies within: less variety for more fidelity (Brock et al. 2019, arXiv 1809.11096, section 3.1). A
-generator that was not trained for it may draw paler pictures instead.
+Writes samples.png beside the run, or the weights' name with .png. The data set need not be there. `--weights` reads a
+generator that others have published, `--network` says which (`genjax.gans.published`).
+
+`--truncation` draws every component of a normal latent again until it lies within: less variety for more fidelity
+(Brock et al. 2019, arXiv 1809.11096, section 3.1). A generator that was not trained for it may draw paler pictures
+instead.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import numpy as np
 import tyro
 
+from genjax.data.ranges import TANH
 from genjax.files import atomic
+from genjax.gans import published
 from genjax.run import program
-from genjax.run.load import Trained, load
+from genjax.run.load import load
 from genjax.run.options import above, at_least
 from genjax.viz.grid import save_grid
+
+MANY, FEW = 100, 10
+"""Classes of which not all are drawn unasked, and how many then."""
 
 
 @dataclass(frozen=True)
@@ -29,59 +39,110 @@ class Options:
 
     run: Annotated[Path, tyro.conf.Positional] = Path()
     """Folder of a run of a recipe with a generator or a prior."""
+    weights: Path | None = None
+    """File of a published generator, .pth, .bin, .npz or .safetensors, instead of a run; needs --network."""
+    network: Annotated[
+        str | None, tyro.conf.arg(help=f"Which network the weights are of: {', '.join(published.NETWORKS)}.")
+    ] = None
     count: Annotated[int, at_least(1)] = 100
     """Number of samples; of each class it is divided by the classes, rounded up."""
     labels: tuple[int, ...] = field(default=())
-    """Classes to draw, a row for each; all if not given. Of conditional models only."""
+    """Classes to draw, a row for each; all, or ten of more than a hundred, if not given. Of conditional models only."""
     truncation: Annotated[float | None, above(0)] = None
     """Largest absolute value of a normal latent's components."""
     seed: int = 0
     """Seed of the latents: other numbers give other samples."""
     out: Path | None = None
-    """Path of the picture; samples.png in the run's folder if not given."""
+    """Path of the picture; samples.png in the run's folder, or beside the weights, if not given."""
     npz: Path | None = None
     """File to which images (uint8), latents and labels are written too."""
 
 
-def choose_labels(model: Trained, asked: Sequence[int]) -> list[int]:
-    """Return the classes to draw: those asked for, else all; none of a model without classes."""
-    classes = getattr(model.task, "classes", 0)
+class Drawn(NamedTuple):
+    """images: uint8[count, height, width, channels].  labels: int[count], None without classes.  names: of the rows."""
+
+    images: np.ndarray
+    latents: np.ndarray
+    labels: np.ndarray | None
+    names: list[str]
+
+
+def choose_labels(asked: Sequence[int], classes: int, what: str) -> list[int]:
+    """Return the classes to draw: those asked for, else all, or ten of more than a hundred; none without classes."""
     if asked and not classes:
-        raise ValueError(f"--labels: {model.recipe.name} draws without labels in this run; leave them out")
+        raise ValueError(f"--labels: {what} draws without labels; leave them out")
     wrong = [label for label in asked if not 0 <= label < classes]
     if wrong:
-        raise ValueError(f"--labels {wrong[0]}: this run's classes are 0 to {classes - 1}")
-    return list(asked) or list(range(classes))
+        raise ValueError(f"--labels {wrong[0]}: the classes of {what} are 0 to {classes - 1}")
+    return list(asked) or list(range(classes) if classes <= MANY else range(0, classes, -(-classes // FEW)))
 
 
-def run(options: Options) -> None:
-    """Draw the samples that `options` ask for and write them."""
+def rows_of(rows: Sequence[int], count: int) -> np.ndarray | None:
+    """Return the labels of `count` samples or a few more, as many of each class in `rows`; None without classes."""
+    return np.repeat(np.array(rows, np.int32), -(-count // len(rows))) if rows else None
+
+
+def of_run(options: Options) -> Drawn:
+    """Draw samples of a run's model."""
     model = load(options.run)
     if model.dataset.mixture is not None:
         raise ValueError(f"{options.run} draws points, not images; its pictures are samples-*.png in that folder")
     if not hasattr(model.task, "from_latents"):
         raise ValueError(f"{options.run} is a run of {model.recipe.name}, which draws nothing from a latent")
-    rows = choose_labels(model, options.labels)
-    columns = -(-options.count // len(rows)) if rows else None
-    count = options.count if columns is None else columns * len(rows)
-    labels = np.repeat(np.array(rows, np.int32), columns) if columns is not None else None
+    classes = getattr(model.task, "classes", 0)
+    rows = choose_labels(options.labels, classes, f"this run of {model.recipe.name}")
+    labels = rows_of(rows, options.count)
+    count = options.count if labels is None else len(labels)
     latents = np.asarray(model.task.latents(jax.random.key(options.seed), count, options.truncation))
-    images = model.from_latents(latents, labels)
     names = model.dataset.class_names
-    path = options.out or options.run / "samples.png"
-    save_grid(path, images, columns, row_labels=[names[row] for row in rows])
+    return Drawn(model.from_latents(latents, labels), latents, labels, [names[row] for row in rows])
+
+
+def of_weights(weights: Path, options: Options) -> Drawn:
+    """Draw samples of a published generator."""
+    found = published.load(weights, options.network or "")
+    rows = choose_labels(options.labels, found.classes, f"{options.network} in {weights}")
+    labels = rows_of(rows, options.count)
+    count = options.count if labels is None else len(labels)
+    latents = found.latents(jax.random.key(options.seed), count, options.truncation)
+    return Drawn(TANH.to_bytes(found.draw(latents, labels)), latents, labels, [str(row) for row in rows])
+
+
+def run(options: Options) -> None:
+    """Draw the samples that `options` ask for and write them."""
+    if (options.weights is None) != (options.network is None):
+        raise ValueError("--weights and --network go together; give both, or a run's folder alone")
+    if options.weights is None:
+        drawn, path = of_run(options), options.out or options.run / "samples.png"
+    elif options.run != Path():
+        raise ValueError(f"{options.run} is a run, and --weights {options.weights} another model; give one of them")
+    else:
+        drawn, path = of_weights(options.weights, options), options.out or options.weights.with_suffix(".png")
+    columns = len(drawn.images) // len(drawn.names) if drawn.names else None
+    save_grid(path, drawn.images, columns, row_labels=drawn.names)
     print(path)
     if options.npz is not None:
-        arrays: dict[str, Any] = {"images": images, "latents": latents}
-        arrays |= {} if labels is None else {"labels": labels}
+        arrays: dict[str, Any] = {"images": drawn.images, "latents": drawn.latents}
+        arrays |= {} if drawn.labels is None else {"labels": drawn.labels}
         with atomic(options.npz) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
         print(options.npz)
 
 
+def with_commas(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with the numbers of `--labels 207,250` apart."""
+    found: list[str] = []
+    option = ""
+    for argument in arguments:
+        option = argument if argument.startswith("--") else option
+        found += argument.split(",") if option == "--labels" else [argument]
+    return found
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program from the command line."""
-    return program.main("eval.sample", __doc__ or "", Options(), run, arguments)
+    given = with_commas(sys.argv[1:] if arguments is None else arguments)
+    return program.main("eval.sample", __doc__ or "", Options(), run, given)
 
 
 if __name__ == "__main__":

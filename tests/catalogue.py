@@ -12,7 +12,22 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cagan, cgan, cyclegan, dcgan, gan, pggan, pix2pix, sngan, spade, srgan, unrolled, wgan, wgan_gp
+from genjax.gans import (
+    cagan,
+    cgan,
+    cyclegan,
+    dcgan,
+    gan,
+    pggan,
+    pix2pix,
+    sagan,
+    sngan,
+    spade,
+    srgan,
+    unrolled,
+    wgan,
+    wgan_gp,
+)
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
@@ -105,6 +120,12 @@ def _sngan(tx, dtype):
     discriminator = sngan.ResNetDiscriminator((4, 4), 1, classes=10, dtype=dtype)
     txs = _pair(tx, "discriminator")
     return sngan.game(generator, discriminator, **txs, image_shape=SHAPE, latent=5, classes=10, discriminator_steps=2)
+
+
+def _sagan(tx, dtype):
+    generator = sagan.Generator(8, 1, (8,), 8, classes=10, attention=8, dtype=dtype)
+    discriminator = sagan.Discriminator((8, 8), 1, classes=10, attention=4, dtype=dtype)
+    return sagan.game(generator, discriminator, **_pair(tx, "discriminator"), image_shape=SHAPE, latent=5, classes=10)
 
 
 def _pggan(tx, dtype):
@@ -250,6 +271,15 @@ CATALOGUE = (
     ),
     Entry(
         "gans", "sngan", _sngan, labelled, {"paper": {"generator": 4_276_739, "discriminator": 1_053_824}},
+        bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "sagan", _sagan, labelled,
+        {
+            "paper": {"generator": 42_078_852, "discriminator": 39_463_618},
+            "attention64": {"generator": 42_017_412, "discriminator": 39_448_258},
+            "cifar10": {"generator": 4_386_308, "discriminator": 1_075_586},
+        },
         bias_before_norm=True,
     ),
     Entry(

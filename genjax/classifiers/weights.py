@@ -3,7 +3,7 @@
 Two naming schemes are read, in any of the formats. The library's own: the path of a variable, joined by dots
 ("fire2.squeeze1x1.kernel", "layer1.block0.bn1.mean"). And torchvision's for ResNet, VGG and Inception, where that last
 one is "layer1.0.bn1.running_mean": convolutions are stored OIHW, dense layers out x in, and VGG's first dense layer
-reads a map flattened as CHW. To read a PyTorch file without torch from then on:
+reads a map flattened as CHW. To keep a PyTorch file as .npz:
 
     python -m genjax.classifiers.weights FILE.pth FILE.npz
 """
@@ -23,6 +23,7 @@ from genjax import files
 from genjax.classifiers.inception import InceptionV3
 from genjax.classifiers.resnet import ResNet
 from genjax.classifiers.vgg import VGG16
+from genjax.tensors import ORIGIN, listing, read
 
 
 class Source(NamedTuple):
@@ -32,9 +33,6 @@ class Source(NamedTuple):
     shape: tuple[int, ...]
     convert: Callable[[np.ndarray], np.ndarray] = lambda tensor: tensor
 
-
-ORIGIN = "sha256 of the source"
-"""Entry of a converted .npz that is no tensor: the hash of the file it was made from."""
 
 Naming = Callable[[tuple[str, ...], tuple[int, ...]], Source]
 """(path of a variable without its collection, its shape) -> Source."""
@@ -107,48 +105,6 @@ def naming_of(network: nn.Module, tensors: Mapping[str, np.ndarray]) -> Naming:
     )
 
 
-def read(path: Path | str) -> dict[str, np.ndarray]:
-    """Return `{name: array}` of a `.npz`, `.safetensors`, `.pth` or `.pt` file; the last two need torch.
-
-    Pickled code is never run. Raises FileNotFoundError, ModuleNotFoundError for a missing reader, and ValueError for
-    another suffix or a file that is not what its suffix says.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}; expected a .npz, .safetensors, .pth or .pt file")
-    readers = {".npz": _read_npz, ".safetensors": _read_safetensors, ".pth": _read_torch, ".pt": _read_torch}
-    if path.suffix not in readers:
-        raise ValueError(f"weights in {path.name!r}: expected one of the suffixes {', '.join(readers)}")
-    try:
-        return readers[path.suffix](path)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{path.name!r} needs the package {error.name}: install it, or convert the file to .npz"
-        ) from error
-    except Exception as error:
-        raise ValueError(f"{path.name!r} cannot be read as {path.suffix}: {error}") from error
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files if name != ORIGIN}
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    return load_file(path)
-
-
-def _read_torch(path: Path) -> dict[str, np.ndarray]:
-    import torch
-
-    tensors = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(tensors, dict) or not all(torch.is_tensor(tensor) for tensor in tensors.values()):
-        raise ValueError("it holds something else than a state_dict of tensors; save model.state_dict() alone")
-    return {name: tensor.detach().float().numpy() for name, tensor in tensors.items()}
-
-
 def digest(path: Path | str) -> str:
     """Return the SHA-256 of the file at `path`; of the file it was made from where `main` converted it."""
     path = Path(path)
@@ -157,11 +113,6 @@ def digest(path: Path | str) -> str:
             if ORIGIN in archive.files:
                 return str(archive[ORIGIN])
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _listing(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def restore(variables: Any, tensors: Mapping[str, np.ndarray], naming: Naming = own_names) -> dict[str, Any]:
@@ -182,8 +133,8 @@ def restore(variables: Any, tensors: Mapping[str, np.ndarray], naming: Naming = 
     known = {s.name for s in wanted}
     unexpected = [name for name in tensors if name not in known and not name.endswith("num_batches_tracked")]
     if missing or unexpected:
-        parts = [f"{len(missing)} tensors are missing ({_listing(missing)})"] if missing else []
-        parts += [f"{len(unexpected)} are not expected ({_listing(unexpected)})"] if unexpected else []
+        parts = [f"{len(missing)} tensors are missing ({listing(missing)})"] if missing else []
+        parts += [f"{len(unexpected)} are not expected ({listing(unexpected)})"] if unexpected else []
         raise ValueError(f"these are weights of another network: {'; '.join(parts)}")
     wrong = [
         f"{s.name!r} has shape {tuple(tensors[s.name].shape)}, expected {s.shape}"
@@ -191,7 +142,7 @@ def restore(variables: Any, tensors: Mapping[str, np.ndarray], naming: Naming = 
         if tuple(tensors[s.name].shape) != s.shape
     ]
     if wrong:
-        raise ValueError(f"these are weights of another network, or for other classes: {_listing(wrong)}")
+        raise ValueError(f"these are weights of another network, or for other classes: {listing(wrong)}")
     return jax.tree.map(
         lambda leaf, s: jnp.asarray(s.convert(np.asarray(tensors[s.name])), leaf.dtype), variables, sources
     )

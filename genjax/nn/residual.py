@@ -26,6 +26,12 @@ def grow(x: jax.Array) -> jax.Array:
     return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
 
 
+def grow_smoothly(x: jax.Array) -> jax.Array:
+    """Return the linear interpolation between pixels at twice the size: float[batch, 2 height, 2 width, channels]."""
+    batch, height, width, channels = x.shape
+    return jax.image.resize(x, (batch, 2 * height, 2 * width, channels), "bilinear")
+
+
 def pool(x: jax.Array) -> jax.Array:
     """Return means of 2x2 pixels; ValueError for an odd height or width."""
     batch, height, width, channels = x.shape
@@ -45,12 +51,13 @@ class ClassNorm(nn.Module):
     classes: int = 0
     epsilon: float = 1e-5
     dtype: Any = None
+    momentum: float = 0.9
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
         """Return x, float[batch, height, width, channels], normalised; labels: int[batch] in [0, classes)."""
         plain = not self.classes
-        norm = BatchNorm(epsilon=self.epsilon, use_bias=plain, use_scale=plain, dtype=self.dtype)
+        norm = BatchNorm(self.momentum, self.epsilon, plain, plain, dtype=self.dtype)
         y = norm(x, train)
         if plain:
             return y
@@ -65,6 +72,9 @@ class UpBlock(nn.Module):
     """norm, ReLU, grow, 3x3, norm, ReLU, 3x3, plus the grown input through a 1x1 convolution: doubles the size.
 
     first_bias: of the first 3x3 convolution, whose batch norm cancels it.
+    weight: of the convolutions, made of an initializer: `Plain` or `Spectral`.
+    norm: before each ReLU, makes a layer of its own each time; if not given, `ClassNorm` of `classes` and `epsilon`.
+    growth: how the size is doubled, `grow` or `grow_smoothly`.
     """
 
     features: int
@@ -72,16 +82,25 @@ class UpBlock(nn.Module):
     epsilon: float = 1e-5
     dtype: Any = None
     first_bias: bool = True
+    weight: Callable[[Initializer], Weight] = Plain
+    norm: Callable[[jax.Array], jax.Array] | None = None
+    growth: Callable[[jax.Array], jax.Array] = grow
 
     @nn.compact
     def __call__(self, x: jax.Array, labels: jax.Array | None, train: bool) -> jax.Array:
-        """Return float[batch, 2 height, 2 width, features]."""
-        y = grow(nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(x, labels, train)))
-        y = Conv(self.features, 3, 1, self.first_bias, Plain(WIDE), self.dtype)(y)
-        y = nn.relu(ClassNorm(self.classes, self.epsilon, self.dtype)(y, labels, train))
-        y = Conv(self.features, 3, 1, weight=Plain(WIDE), dtype=self.dtype)(y)
-        # A 1x1 convolution commutes with copying pixels: before the growth it costs a quarter.
-        return y + grow(Conv(self.features, 1, 1, dtype=self.dtype, name="shortcut")(x))
+        """Return float[batch, 2 height, 2 width, features]; labels and train are for `ClassNorm`."""
+
+        def by_class(y):
+            return ClassNorm(self.classes, self.epsilon, self.dtype)(y, labels, train)
+
+        norm = by_class if self.norm is None else self.norm
+        y = self.growth(nn.relu(norm(x)))
+        y = Conv(self.features, 3, 1, self.first_bias, self.weight(WIDE), self.dtype)(y)
+        y = nn.relu(norm(y))
+        y = Conv(self.features, 3, 1, weight=self.weight(WIDE), dtype=self.dtype)(y)
+        # A 1x1 convolution commutes with copying and averaging pixels: before the growth it costs a quarter.
+        x = Conv(self.features, 1, 1, weight=self.weight(GLOROT), dtype=self.dtype, name="shortcut")(x)
+        return y + self.growth(x)
 
 
 class DownBlock(nn.Module):
@@ -89,9 +108,9 @@ class DownBlock(nn.Module):
 
     weight: of the convolutions, made of an initializer: `Plain` or `Spectral`.  down: whether to halve the size.
     first: the block stands on images, which get no ReLU.  norm: before each ReLU, makes a layer of its own each time.
-    first_bias: of the first convolution.
-    The shortcut is the identity where neither size nor channels change. Between the convolutions there are as many
-    channels as before the block, in a first block `features`.
+    first_bias: of the first convolution.  hidden: channels between the convolutions; if not given, as many as before
+    the block, in a first block `features`.
+    The shortcut is the identity where neither size nor channels change.
     """
 
     features: int
@@ -101,11 +120,12 @@ class DownBlock(nn.Module):
     dtype: Any = None
     norm: Callable[[jax.Array], jax.Array] | None = None
     first_bias: bool = True
+    hidden: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return float[batch, height / 2, width / 2, features]."""
-        hidden = self.features if self.first else x.shape[-1]
+        hidden = self.hidden or (self.features if self.first else x.shape[-1])
         norm = self.norm if self.norm is not None else (lambda y: y)
         wide = partial(Conv, kernel_size=3, stride=1, weight=self.weight(WIDE), dtype=self.dtype)
         y = x if self.first else nn.relu(norm(x))

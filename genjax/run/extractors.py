@@ -61,10 +61,7 @@ def of_inception(path: Path, resizing: str = "clean") -> Extractor:
     try:
         variables = weights.load(inception.InceptionV3(), path, (inception.SIDE, inception.SIDE, 3))
     except FileNotFoundError as error:
-        raise ValueError(
-            f"{error}; PyTorch users know it as pt_inception-2015-12-05-6726825d.pth, and "
-            "`python -m genjax.classifiers.weights FILE.pth FILE.npz` makes it readable without torch"
-        ) from None
+        raise ValueError(f"{error}; PyTorch users know it as pt_inception-2015-12-05-6726825d.pth") from None
     digest = weights.digest(path)
 
     def apply(images):

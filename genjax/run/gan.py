@@ -1,6 +1,6 @@
 """What the GANs' recipes share: their options, the checks of their data, and the run of one game."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from genjax.run.optimizers import RULES, Optimizer, adam, falling, for_run
 from genjax.run.options import PART, Options, above, at_least
 from genjax.run.run import Run
 from genjax.tasks.generation import Draw, Generation, drawing
+from genjax.tasks.judge import Judge
 from genjax.tasks.plane import Plane
 
 
@@ -136,11 +137,13 @@ def gan_run(
     classes: int = 0,
     prepare: Callable[[Any, jax.Array], Any] | None = None,
     draw: Draw | None = None,
+    judge: Callable[[], Judge] | None = None,
+    modules: Mapping[str, nn.Module] | None = None,
 ) -> Run:
     """Return the run of `games`, each for so many steps, whose "generator" is scored and drawn.
 
     classes: of a conditional generator, 0 for others.  prepare: of batches, if not `pixels.prepare`.
-    draw: how a state's generator draws, if not by `generator` alone.
+    draw: how a state's generator draws, if not by `generator` alone.  judge, modules: see `Generation`.
     """
     shared: dict[str, Any] = {
         "dataset": dataset,
@@ -152,6 +155,7 @@ def gan_run(
     if dataset.mixture is not None:
         task: Plane | Generation = Plane(**shared, prepare=prepare or PLANE.prepare)
     else:
-        task = Generation(**shared, pixels=pixels, prepare=prepare or pixels.prepare)
+        told: dict[str, Any] = {"prepare": prepare or pixels.prepare, "judge": judge, "modules": modules or {}}
+        task = Generation(**shared, pixels=pixels, **told)
     feed = Feed(dataset.train, options.batch_size, task.prepare)
     return Run(tuple(Phase(game, steps, feed) for game, steps in games if steps), optimizers, task)

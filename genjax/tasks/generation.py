@@ -1,7 +1,7 @@
 """Drawing images from a latent: samples under conditions, scores against real images, grids."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -14,6 +14,7 @@ from genjax.data.ranges import Range
 from genjax.engine.state import State
 from genjax.latent import Prior
 from genjax.metrics.sliced import sliced_wasserstein
+from genjax.tasks.judge import Judge
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 
@@ -42,6 +43,8 @@ class Generation:
 
     pixels: the range of the generator's pixels.  prior, latent: distribution and size of the latent.
     draw: see `Draw`.  prepare: batches as the losses take them.  classes: of a conditional generator, else 0.
+    judge: returns the classifier by which samples of a conditional generator are scored, see `genjax.tasks.judge`.
+    modules: networks by name, of models into which a program looks.
     """
 
     dataset: Dataset
@@ -51,6 +54,8 @@ class Generation:
     draw: Draw
     prepare: Callable[[Any, jax.Array], Any]
     classes: int = 0
+    judge: Callable[[], Judge] | None = None
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
 
     @property
     def conditions(self) -> Mapping[str, str]:
@@ -102,7 +107,8 @@ class Generation:
     def scores(self, state: State) -> dict[str, float]:
         """Return the sliced Wasserstein distance to test images, and that of as many training images as its floor.
 
-        Conditional: "label_kept" too, how often the nearest training image has the label that was asked for.
+        Conditional: "label_kept" too, how often the nearest training image has the label that was asked for; and with a
+        judge "class_accuracy", how often it sees the class that was asked for, and "class_accuracy_of_real", its own.
         """
         test, _ = self._spread(self.dataset.test, COMPARED)
         train, _ = self._spread(self.dataset.train, len(test))
@@ -116,6 +122,12 @@ class Generation:
         if asked is not None:
             images, labels = self._spread(self.dataset.train, 4 * COMPARED)
             scores["label_kept"] = float((nearest_labels(samples, images, np.asarray(labels)) == asked).mean())
+            if self.judge is not None:
+                seen = self.judge().classes(self.pixels.to_bytes(samples))
+                scores |= {
+                    "class_accuracy": float((seen == asked).mean()),
+                    "class_accuracy_of_real": self.judge().accuracy,
+                }
         return scores
 
     def pictures(self, state: State) -> dict[str, Page]:

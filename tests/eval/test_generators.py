@@ -1,6 +1,7 @@
 """The programs for trained generators: samples, walks, arithmetic, scores, and the ring over training."""
 
 import json
+import re
 import signal
 
 import jax
@@ -9,9 +10,12 @@ import pytest
 from PIL import Image, ImageSequence
 
 from eval import arithmetic, interpolate, modes, sample, scores
+from genjax.gans import published
+from genjax.gans.published import mimicry
 from genjax.run import extractors
 from genjax.run.cli import main as train_main
 from genjax.run.load import Trained, load
+from tests.gans import golden
 
 pytestmark = pytest.mark.xdist_group("generators")
 
@@ -58,6 +62,30 @@ def test_samples_have_a_row_for_each_class_and_can_be_had_as_arrays(cgan_run, tm
         # The generator draws the same from the latents that the file holds.
         again = load(cgan_run).from_latents(arrays["latents"], arrays["labels"])
         assert np.array_equal(again, arrays["images"])
+
+
+def test_samples_of_a_published_generators_file(monkeypatch, tmp_path, capsys):
+    tiny = mimicry.generator(32, (16,) * 3, 16, latent=6, attention=16, conditional=True, spectral=True)
+    monkeypatch.setitem(published.NETWORKS, "sagan-32", tiny)
+    values, weights = golden.read("sagan"), tmp_path / "netG.npz"
+    np.savez(weights, **golden.under(values, "G/state/"))
+    arguments = ["--weights", str(weights), "--network", "sagan-32", "--count", "4", "--npz", str(tmp_path / "a.npz")]
+    assert sample.main([*arguments, "--labels", "3,1"]) == 0
+    assert (tmp_path / "netG.png").exists()
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["labels"].tolist() == [3, 3, 1, 1] and arrays["images"].shape == (4, 32, 32, 3)
+        again = published.load(weights, "sagan-32").draw(arrays["latents"], arrays["labels"])
+        assert np.abs(arrays["images"] - 127.5 * (again + 1)).max() < 0.51
+    for wrong, message in (
+        (["--labels", "4"], "--labels 4: the classes of sagan-32 in .* are 0 to 3"),
+        (["--network", "sngan-32"], "another network: .*missing"),
+        (["--network", "sagan"], "no published network 'sagan'"),
+        ([str(tmp_path)], "give one of them"),
+    ):
+        assert sample.main([*arguments, *wrong]) == 2
+        assert re.search(message, capsys.readouterr().err)
+    assert sample.main(["--weights", str(weights)]) == 2
+    assert "--weights and --network go together" in capsys.readouterr().err
 
 
 def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
@@ -179,7 +207,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
     ("program", "arguments", "sentence"),
     [
         (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
-        (sample, ["{cgan}", "--labels", "12"], "classes are 0 to 9"),
+        (sample, ["{cgan}", "--labels", "12"], "this run of cgan are 0 to 9"),
         (sample, ["{dcgan}", "--truncation", "-1"], "give a number above 0"),
         (sample, ["{uniform}", "--truncation", "0.7"], "bounded already; only latents of N(0, 1) are truncated"),
         (sample, ["{dcgan}", "--count", "0"], "at least 1"),

@@ -91,7 +91,12 @@ def pixels_first(side: int) -> Layer:
     def channels_last(x):
         return np.moveaxis(x.reshape(-1, side, side, *x.shape[1:]), 0, 2).reshape(x.shape).T
 
-    return ("weight", "params/{}/kernel", channels_last), ("bias", "params/{}/bias", channels_last)
+    return (
+        ("weight", "params/{}/kernel", channels_last),
+        ("weight_orig", "params/{}/kernel", channels_last),
+        ("weight_u", "spectral/{}/norm/u", channels_last),
+        ("bias", "params/{}/bias", channels_last),
+    )
 
 
 def pixels_last(side: int) -> Layer:
@@ -110,7 +115,12 @@ MIRRORED = weights(_mirrored)
 DENSE = weights(np.transpose)
 UNFOLDED = weights(_to_pixels)
 """A dense layer to pixels, in PyTorch a transposed convolution of one pixel."""
-TABLE: Layer = (("weight", "params/{}/table", _same), ("weight_u", "spectral/{}/norm/u", _same))
+TABLE: Layer = (
+    ("weight", "params/{}/table", _same),
+    ("weight_orig", "params/{}/table", _same),
+    ("weight_u", "spectral/{}/norm/u", _same),
+)
+GAMMA: Layer = (("gamma", "params/{}/gamma", _same),)
 SCALE: Layer = (("weight", "params/{}/scale", _same), ("bias", "params/{}/bias", _same))
 STATISTICS: Layer = (("running_mean", "batch_stats/{}/mean", _same), ("running_var", "batch_stats/{}/var", _same))
 CLASS_SCALE: Layer = (

@@ -60,12 +60,12 @@ def discriminator(last):
     return names
 
 
-def counts(classes=False):
-    """Return of how many numbers each norm of the generator takes its statistics: four images, at their size there."""
+def counts(classes=False, drawn=4):
+    """Return of how many numbers each norm of the generator takes its statistics: of images drawn, at their size."""
     norm = ".bn" if classes else ""
-    first = {f"block{n}.b1{norm}": 4 * 2 ** (2 * n) for n in (2, 3, 4)}
-    second = {f"block{n}.b2{norm}": 4 * 2 ** (2 * n + 2) for n in (2, 3, 4)}
-    return {**first, **second, "b5": 4 * 32 * 32}
+    first = {f"block{n}.b1{norm}": drawn * 2 ** (2 * n) for n in (2, 3, 4)}
+    second = {f"block{n}.b2{norm}": drawn * 2 ** (2 * n + 2) for n in (2, 3, 4)}
+    return {**first, **second, "b5": drawn * 32 * 32}
 
 
 # WGAN-GP

@@ -6,6 +6,8 @@ Source of the numbers
     dcgan     layers of pytorch/examples dcgan/main.py, transcribed, one stage fewer
     wgan_gp   WGANPGenerator32 and WGANPDiscriminator32 of kwotsin/mimicry @a7fda06, with the growth of the authors
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
+    sagan     SAGAN..32 of the same, with growth and activation of the authors' code
+              of both also what the generators draw as mimicry has them
     pggan     written from the facts of the authors' Theano code
     srgan     leftthomas/SRGAN @7ddfdf2, widths divided by 16
     spade     NVlabs/SPADE @fecacc9, 8 channels behind its label maps instead of 128
@@ -14,8 +16,8 @@ Source of the numbers
     cagan     formulas of the paper on fixed arrays
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
-Left out: variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more which a
-network draws, two rows and two columns of three.
+Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
+which a network draws, two rows and two columns of three.
 """
 
 import pathlib
@@ -31,7 +33,9 @@ KEPT = {
     "golden/dcgan": r"in/.*|./state/.*|./after.*|out/(?!.*_after_train).*|loss/.*|grad/.*main.*",
     "golden/wgan_gp": r"in/.*|./state/.*|authors/(?!.*(in_x|in_z|_after_train)).*",
     "golden/sngan": r"(plain|projection)/(in/.*|D/embedding.*|([GD]/state|D/converged)/(?!.*(_v|sn_u|sn_sigma)$).*"
-    r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*)",
+    r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*|peer/out/G_eval$)",
+    "golden/sagan": r"in/.*|G/state/.*|D/(embedding.*|(state|converged)/(?!.*_v$).*)|peer/out/G_eval$"
+    r"|authors/(?!.*(in_x|in_z|_v$)).*",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "golden/cyclegan": r".*",
     "golden/srgan": r"(?!.*(peer|in_low)).*",

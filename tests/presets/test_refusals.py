@@ -30,6 +30,10 @@ REFUSED = (
     (("sngan", "small", "--labels"), "only with --networks residual"),
     (("sngan", "stl10", "--labels"), "needs labels"),
     (("sngan", "paper", "--slope", "0.1"), "--networks residual"),
+    (
+        ("sagan", "small", "--full-attention", "--generator-attention", "None", "--discriminator-attention", "None"),
+        "does nothing where no network attends",
+    ),
     (("dcgan", "paper", "--no-batch-norm"), "--no-flat-norm"),
     (("unrolled", "small", "--optimizer", "adam"), "--look-ahead 0"),
     (("pggan", "small", "--ema", "0.9"), "give one of them"),

@@ -27,6 +27,12 @@ PLAIN = {"data": "tfds:cifar10", "steps": 100_000, "batch_size": 64, "latent": 1
          "networks": "plain", "first": 512, "discriminator_widths": (64, 128, 128, 256, 256, 512, 512), "slope": 0.2,
          "objective": "cross-entropy", "discriminator_steps": 1, "generator_batch": 1, "dequantize": False,
          "ema": None}  # fmt: skip
+SAGAN = {"data": "tfds:imagenet2012", "image_size": 128, "steps": 2_000_000, "batch_size": 256, "latent": 128,
+         "generator_rate": 1e-4, "discriminator_rate": 4e-4, "beta1": 0.0, "beta2": 0.999, "decay_from": None,
+         "first": 1024, "generator_widths": (1024, 512, 256, 128, 64), "halvings": 5, "momentum": 0.999,
+         "discriminator_widths": (64, 128, 256, 512, 1024, 1024), "generator_attention": 32, "last_momentum": 0.9999,
+         "discriminator_attention": 32, "full_attention": False, "discriminator_steps": 1, "ema": None,
+         "judge": False}  # fmt: skip
 UNROLLED = {"data": "mixture:ring", "steps": 25_000, "batch_size": 512, "latent": 256, "discriminator_rate": 1e-4,
             "units": 128, "ema": None, **ADAM}  # fmt: skip
 PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator_rate": 1e-3, "beta1": 0.0,
@@ -123,6 +129,14 @@ VALUES = {
                                                     "decay_from": 0.8, "generator_batch": 1,
                                                     "generator_widths": (512, 256, 128, 64),
                                                     "discriminator_widths": (64, 128, 256, 512, 1024)},
+    ("sagan", "paper"): SAGAN,
+    ("sagan", "attention64"): SAGAN | {"steps": 1_000_000, "generator_attention": 64, "discriminator_attention": 64,
+                                       "momentum": 0.9, "last_momentum": 0.9},
+    ("sagan", "cifar10"): SAGAN | {"data": "tfds:cifar10", "image_size": None, "steps": 100_000, "batch_size": 64,
+                                   "beta1": 0.5, **RATES, "first": 256, "generator_widths": (256,) * 3,
+                                   "discriminator_widths": (128,) * 4, "halvings": 2, "generator_attention": 16,
+                                   "discriminator_attention": 16, "discriminator_steps": 5, "momentum": 0.9,
+                                   "last_momentum": 0.9},
     ("unrolled", "paper"): UNROLLED | {"generator_rate": 1e-4, "look_ahead": 10, "layers": 1, "activation": "relu",
                                        "gain": 0.8, "scale": 0.25},
     ("unrolled", "notebook"): UNROLLED | {"generator_rate": 1e-3, "look_ahead": 5, "layers": 2, "activation": "tanh",
