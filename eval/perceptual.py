@@ -33,11 +33,11 @@ class Options:
 
     out: Path = SCENES
     """File to write."""
-    images: Annotated[int, at_least(32)] = 4096
+    images: Annotated[int, at_least(32)] = 8192
     """Scenes to train on."""
-    steps: Annotated[int, at_least(1)] = 500
+    steps: Annotated[int, at_least(1)] = 1500
     """Steps of Adam, 32 scenes each."""
-    rate: Annotated[float, above(0)] = 2e-3
+    rate: Annotated[float, above(0)] = 1e-3
     """Highest learning rate; it falls along a cosine."""
     seed: Annotated[int, at_least(0)] = 0
     """Seed of first weights and order."""

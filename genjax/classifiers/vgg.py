@@ -109,6 +109,7 @@ def relu_maps(parameters: Mapping[str, Any], images: jax.Array, layers: Sequence
                 raise ValueError(f"images of {images.shape[1]} x {images.shape[2]} end before {name}; take larger ones")
             x = nn.max_pool(x, (2, 2), (2, 2))
         layer = parameters[f"stage{stage}"][f"conv{number}"]
-        x = nn.relu(conv(x, layer["kernel"].astype(x.dtype), 1) + layer["bias"].astype(x.dtype))
+        kernel, bias = (jnp.asarray(layer[kind], x.dtype) for kind in ("kernel", "bias"))
+        x = nn.relu(conv(x, kernel, 1) + bias.reshape(1, 1, 1, -1))
         found[name] = x
     return {name: found[name] for name in layers}

@@ -57,9 +57,13 @@ class Sight(NamedTuple):
         normalised: bring the images to the mean and deviation that the network knows first.
         """
         if normalised:
-            share = (images + 1) / 2
-            images = (share - jnp.asarray(self.mean, share.dtype)) / jnp.asarray(self.deviation, share.dtype)
+            images = (images + 1) / 2
         images = jnp.broadcast_to(images, (*images.shape[:3], 3))  # grey images as three equal channels
+        if normalised:
+            mean, deviation = (
+                jnp.broadcast_to(jnp.asarray(x, images.dtype), images.shape) for x in (self.mean, self.deviation)
+            )
+            images = (images - mean) / deviation
         return list(vgg.relu_maps(state.memory[MEMORY], images, layers).values())
 
 

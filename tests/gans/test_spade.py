@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from genjax import data
+from genjax.data.dataset import Arrays, Dataset
+from genjax.data.drawn import scenes
 from genjax.engine import init_state, move
 from genjax.gans import spade
 from genjax.nn.normalization import BatchNorm
@@ -196,11 +197,15 @@ def test_the_encoder_learns_and_keys_draw_other_styles(tiny):
 
 
 def small(**changes):
-    found = recipe("spade")
+    """Return a tiny run on a few drawn scenes of two solids."""
     options = {"steps": 2, "width": 2, "hidden": 4, "discriminator_width": 2, **changes}
-    hyper = dataclasses.replace(found.presets["small"], **options)
-    dataset = data.load(hyper.data, image_size=hyper.image_size)
-    return found.build(hyper, dataset)
+    hyper = dataclasses.replace(recipe("spade").presets["small"], **options)
+    factors = scenes.draw_factors(range(24), objects=2)
+    drawing = scenes.render(factors, hyper.image_size)
+    arrays = {"images": drawing.images, "maps": drawing.masks[..., None], "instances": drawing.objects[..., None]}
+    arrays = {name: x for name, x in arrays.items() if hyper.data != "scenes" or name == "images"}
+    splits = (Arrays({name: x[rows] for name, x in arrays.items()}) for rows in (slice(16), slice(16, 24)))
+    return recipe("spade").build(hyper, Dataset(hyper.data, *splits, map_names=("ground", *scenes.SHAPES)))
 
 
 def first(run):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from genjax import data
+from genjax.data.dataset import Arrays, Dataset
 from genjax.data.drawn import scenes
 from genjax.data.ranges import TANH, UNIT
 from genjax.data.resize import shrunk
@@ -88,7 +88,6 @@ def test_small_images_are_pillows(factor):
 
 def test_the_content_of_an_image_is_no_distance_from_itself():
     sight = perceptual.open_sight("scenes")
-    state = jax.tree_util.Partial  # anything with a memory
     state = dataclasses.make_dataclass("Held", ["memory"])({perceptual.MEMORY: sight.parameters})
     images = jax.random.uniform(jax.random.key(0), (2, 32, 32, 3), minval=-1.0)
     other = jnp.flip(images, 2)
@@ -104,18 +103,15 @@ def test_the_content_of_an_image_is_no_distance_from_itself():
     np.testing.assert_allclose(doubled, 2 * once, rtol=1e-6)
 
 
-def small(*, steps=4, pretraining=2, **changes):
-    found = recipe("srgan")
+def small(*, steps=4, pretraining=2, side=16, **changes):
+    """Return a tiny run on a few drawn scenes."""
     hyper = dataclasses.replace(
-        found.presets["small"],
-        steps=steps,
-        pretraining=pretraining,
-        width=4,
-        blocks=1,
-        discriminator_width=2,
-        **changes,
-    )
-    return found.build(hyper, data.load("maps:scenes", image_size=32))
+        recipe("srgan").presets["small"], steps=steps, pretraining=pretraining, width=4, blocks=1,
+        discriminator_width=2, **changes,
+    )  # fmt: skip
+    images = scenes.render(scenes.draw_factors(range(24)), side).images
+    splits = Arrays({"images": images[:16]}), Arrays({"images": images[16:]})
+    return recipe("srgan").build(hyper, Dataset("few", *splits))
 
 
 def test_the_second_phase_goes_on_from_the_first_ones_network_and_starts_its_optimizer_afresh():
@@ -149,7 +145,7 @@ def test_the_phases_are_those_that_steps_are_left_for():
 
 
 def test_prepared_pairs_belong_together():
-    run = small(crop=16)
+    run = small(side=24, crop=16)
     split = run.phases[0].feed.split
     batch = jax.tree.map(jnp.asarray, split.take([0, 1, 2]))
     out = run.phases[0].feed.prepare(batch, jax.random.key(0))
@@ -162,8 +158,8 @@ def test_prepared_pairs_belong_together():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"crop": 18}, "a multiple of 4"),
-        ({"crop": 48}, "does not fit into images of 32 x 32"),
+        ({"side": 18}, "a multiple of 4"),
+        ({"crop": 32}, "does not fit into images of 16 x 16"),
         ({"perceptual": "vgg16"}, "give scenes"),
         ({"perceptual": "vgg19:nowhere.npz"}, "there is no file nowhere.npz"),
         ({"layers": ("relu9_1",)}, "--layers relu9_1: this network has relu1_1"),
@@ -184,12 +180,12 @@ def test_sizes_that_the_networks_cannot_take_are_refused():
 
 
 def test_scores_stand_beside_those_of_bicubic_enlargement():
-    run = small()
+    run = small(side=32)
     state = jax.jit(lambda key: init_state(run.phases[0].game, key))(jax.random.key(0))
     scores = run.task.scores(state)
     assert {"psnr_y", "psnr_y_bicubic", "ssim_y", "ssim_y_bicubic", "psnr_y_gain", "sharpness_share"} <= set(scores)
     assert scores["psnr_y_gain"] == scores["psnr_y"] - scores["psnr_y_bicubic"] < 0
-    assert scores["sharpness_bicubic"] < 0.6 * scores["sharpness_real"]
+    assert scores["sharpness_bicubic"] < 0.9 * scores["sharpness_real"]
     page = run.task.pictures(state)["samples"]
     assert page.ndim == 3
     large = run.task.sample(state, jax.random.key(0), 1, images=np.zeros((1, 5, 7, 3), np.uint8))
