@@ -323,10 +323,10 @@ CATALOGUE = (
     Entry(
         "gans", "pix2pix", _pix2pix, domains,
         {
-            **dict.fromkeys(
-                ("paper", "facades", "maps", "cityscapes", "edges2shoes", "day2night"),
-                {"discriminator": 2_768_705, "generator": 54_413_955},
-            ),
+            **{
+                preset: {"discriminator": 2_768_705, "generator": 54_413_955}
+                for preset in ("paper", "facades", "maps", "cityscapes", "edges2shoes", "day2night")
+            },
             "colourise": {"discriminator": 2_765_633, "generator": 54_409_858},
         },
     ),

@@ -7,10 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_TO_XYZ = np.array(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]], np.float32
+_WHITE = np.array([0.95047, 1.0, 1.08883])
+_TO_XYZ = (
+    np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+    / _WHITE[:, None]
 )
-_WHITE = np.array([0.95047, 1.0, 1.08883], np.float32)
+"""Linear red, green and blue to X, Y and Z as shares of the white's."""
 _SMALL = 6 / 29
 """Below its cube the cube root is replaced by a line."""
 
@@ -22,7 +24,7 @@ def lab_from_rgb(images: jax.Array) -> jax.Array:
     [53.2..., 80.0..., 67.1...]
     """
     linear = jnp.where(images > 0.04045, ((images + 0.055) / 1.055) ** 2.4, images / 12.92)
-    xyz = jnp.einsum("...i,ji->...j", linear, _TO_XYZ, precision="highest") / _WHITE
+    xyz = _product(linear, _TO_XYZ)
     # The cube root of a positive number only, or its derivative at 0 would be infinite.
     root = jnp.cbrt(jnp.maximum(xyz, _SMALL**3))
     f = jnp.where(xyz > _SMALL**3, root, xyz / (3 * _SMALL**2) + 4 / 29)
@@ -35,9 +37,8 @@ def rgb_from_lab(images: jax.Array) -> jax.Array:
     lightness, a, b = (images[..., i] for i in range(3))
     y = (lightness + 16) / 116
     f = jnp.stack([y + a / 500, y, y - b / 200], -1)
-    xyz = jnp.where(f > _SMALL, f**3, 3 * _SMALL**2 * (f - 4 / 29)) * _WHITE
-    linear = jnp.einsum("...i,ji->...j", xyz, np.linalg.inv(_TO_XYZ), precision="highest")
-    linear = jnp.clip(linear, 0, 1)
+    xyz = jnp.where(f > _SMALL, f**3, 3 * _SMALL**2 * (f - 4 / 29))
+    linear = jnp.clip(_product(xyz, np.linalg.inv(_TO_XYZ)), 0, 1)
     curved = 1.055 * jnp.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
     return jnp.clip(jnp.where(linear > 0.0031308, curved, 12.92 * linear), 0, 1)
 
@@ -46,3 +47,7 @@ def grey_from_lightness(lightness: jax.Array) -> jax.Array:
     """Return the sRGB grey in [0, 1] that has lightness L in [0, 100], float[..., 1]."""
     none = jnp.zeros_like(lightness)
     return rgb_from_lab(jnp.concatenate([lightness, none, none], -1)).mean(-1, keepdims=True)
+
+
+def _product(colours: jax.Array, matrix: np.ndarray) -> jax.Array:
+    return jnp.einsum("...i,ji->...j", colours, matrix.astype(colours.dtype), precision="highest")
