@@ -2,6 +2,8 @@
 
     python -m eval.translate runs/cyclegan-horse2zebra --input photo.jpg --out zebra.png
     python -m eval.translate runs/pix2pix-facades --input labels/ --out facades/ --sheets
+    python -m eval.translate runs/spade-scenes --input map.png --style photo.jpg --out drawn.png
+    python -m eval.translate runs/srgan-photos --input small.jpg --out large.png
 
 Pictures may have any size: where the networks need another they are continued by their mirror image, and what belongs
 to that is cut off again. Translations are PNG files of the originals' names, in the folder --out; the originals are
@@ -26,6 +28,7 @@ from genjax.run.load import Trained, load
 from genjax.run.options import at_least
 from genjax.tasks.sizes import Takes
 from genjax.viz.grid import save_page, sheet
+from genjax.viz.palette import visible
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Options:
     not given."""
     backward: bool = False
     """Translate from B to A, of a run that learned both ways."""
+    style: Path | None = None
+    """Picture whose style is drawn onto label maps, of a run of SPADE that was trained with --style."""
     seed: int = 0
     """Seed of what the networks draw by chance."""
     batch: Annotated[int, at_least(1)] = 8
@@ -106,6 +111,15 @@ def opened(source: Path, written: Path, takes: Takes) -> Picture:
     return Picture(source, written, fit(picture, None, takes.channels), profile if kept else None)
 
 
+def styles(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a picture at the size of maps [count, height, width, 1], once for each of them: uint8[..., 3]."""
+    from PIL import Image as pillow
+
+    count, height, width, _ = shape
+    picture = pillow.fromarray(fit(read(path), None, 3)).resize((width, height), pillow.Resampling.BICUBIC)
+    return np.broadcast_to(np.asarray(picture), (count, height, width, 3))
+
+
 def grouped(pictures: Iterator[Picture], batch: int) -> Iterator[list[Picture]]:
     """Yield pictures that follow each other and have one size together, at most `batch` of them."""
     for _, same in groupby(pictures, key=lambda picture: picture.pixels.shape):
@@ -134,11 +148,13 @@ def run(options: Options) -> None:
     takes = getattr(model.task, "takes", None)
     if takes is None:
         raise ValueError(f"{options.run} is a run of {model.recipe.name}, which does not translate images")
-    conditions = {"backward": True} if options.backward else {}
+    conditions: dict[str, Any] = {"backward": True} if options.backward else {}
     pairs = places(options)
     pictures = (opened(source, written, takes) for source, written in pairs)
     for group in grouped(pictures, options.batch):
         given = np.stack([picture.pixels for picture in group])
+        if options.style is not None:
+            conditions["style"] = styles(options.style, given.shape)
         translated = model.translate(given, seed=options.seed, **conditions)
         alike = translated.shape[-1] == given.shape[-1]
         for picture, image in zip(group, translated, strict=True):
@@ -146,7 +162,7 @@ def run(options: Options) -> None:
             print(picture.written)
         if options.sheets:
             first = group[0].written
-            save_page(first.parent / "sheets" / first.name, sheet({"input": given, "output": translated}))
+            save_page(first.parent / "sheets" / first.name, sheet(visible({takes.name: given, "output": translated})))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

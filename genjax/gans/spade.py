@@ -35,10 +35,11 @@ from genjax.losses import adversarial
 from genjax.losses.divergence import kl_standard_normal
 from genjax.nn.conv import Conv
 from genjax.nn.initializers import Initializer, scaled_glorot
+from genjax.nn.label_maps import Labels, nearest
 from genjax.nn.normalization import instance_norm
 from genjax.nn.residual import grow
-from genjax.nn.spatial_norm import SpatialBlock, nearest
-from genjax.nn.weights import Plain, Spectral
+from genjax.nn.spatial_norm import SpatialBlock
+from genjax.nn.weights import Plain, Spectral, Weight
 from genjax.nn.wide import wide
 
 AUTHORS = scaled_glorot(0.02)
@@ -49,55 +50,19 @@ STYLE = 256
 """Numbers in a style."""
 
 
-class Labels(NamedTuple):
-    """What a map's numbers mean: classes 0 .. classes - 1.
-
-    dont_care: give every other number (255) a channel of its own; without, such pixels are in no class.
-    edges: add a channel that is 1 along the borders of instances.
-    """
-
-    classes: int
-    dont_care: bool = False
-    edges: bool = False
-
-    @property
-    def channels(self) -> int:
-        """Channels of what `read` returns."""
-        return self.classes + self.dont_care + self.edges
-
-    def read(self, batch: Any) -> jax.Array:
-        """Return one-hot maps, with the edges of "instances" (of "maps" where there are none), float32[b, h, w, c]."""
-        maps = batch["maps"][..., 0].astype(jnp.int32)
-        if self.dont_care:
-            maps = jnp.where((maps < 0) | (maps >= self.classes), self.classes, maps)
-        parts = [jax.nn.one_hot(maps, self.classes + self.dont_care)]
-        if self.edges:
-            parts.append(edges(batch.get("instances", batch["maps"])))
-        return jnp.concatenate(parts, -1)
-
-
-def edges(instances: jax.Array) -> jax.Array:
-    """Return 1 on both sides of every border between instances, of four neighbours, else 0: float32[b, h, w, 1]."""
-    found = jnp.zeros(instances.shape, bool)
-    for axis in (1, 2):
-        border = jnp.diff(instances.astype(jnp.int32), axis=axis) != 0
-        for side in ((1, 0), (0, 1)):
-            found |= jnp.pad(border, [side if each == axis else (0, 0) for each in range(4)])
-    return found.astype(jnp.float32)
-
-
 class Generator(nn.Module):
     """A start of 16 `width` channels, blocks with a doubling between them, leaky ReLU, 3x3 convolution, tanh.
 
     doublings: 5 ("normal"), 6 ("more") or 7 ("most") of the authors' code, or fewer, which leave its first blocks out;
     sides must divide by 2^doublings.
-    hidden: channels that each norm reads the map through.  concatenate: see `SpatialBlock`.
+    hidden: channels that each norm reads the map through.  concatenate, weight: see `SpatialBlock`.
     """
 
     width: int = 64
     doublings: int = 5
     hidden: int = 128
     concatenate: bool = False
+    weight: Callable[[Initializer], Weight] = Spectral
     initializer: Initializer = AUTHORS
     dtype: Any = None
 
@@ -129,10 +94,8 @@ class Generator(nn.Module):
         for number, (doubled, channels) in enumerate(stages):
             features = int(channels * self.width)
             x = grow(x) if doubled else x
-            block = SpatialBlock(
-                features, self.hidden, self.concatenate, self.initializer, self.dtype, name=f"block{number}"
-            )
-            x = block(x, maps, train)
+            block = partial(SpatialBlock, features, self.hidden, self.concatenate, self.weight, self.initializer)
+            x = block(self.dtype, name=f"block{number}")(x, maps, train)
         return nn.tanh(wide(Conv(3, 3, 1, weight=plain, dtype=self.dtype, name="last")(nn.leaky_relu(x, 0.2))))
 
 

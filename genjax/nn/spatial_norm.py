@@ -4,28 +4,19 @@ Park, Liu, Wang & Zhu 2019, Semantic Image Synthesis with Spatially-Adaptive Nor
 authors' code. Maps: float[batch, rows, columns, classes], of any size.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 
 from genjax.nn.conv import Conv
 from genjax.nn.initializers import GLOROT, Initializer
+from genjax.nn.label_maps import nearest
 from genjax.nn.normalization import BatchNorm
-from genjax.nn.weights import Plain, Spectral
-
-
-def nearest(maps: jax.Array, height: int, width: int) -> jax.Array:
-    """Return maps at another size, [batch, height, width, ...]: pixel i is pixel floor(i rows / height) of the map.
-
-    It copies labels and never mixes them. `jax.image.resize` would take the pixel at the middle when shrinking, another
-    one of the map than PyTorch's.
-    """
-    rows, columns = (np.arange(to) * of // to for to, of in ((height, maps.shape[1]), (width, maps.shape[2])))
-    return maps[:, rows][:, :, columns]
+from genjax.nn.weights import Plain, Spectral, Weight
 
 
 class SpatialNorm(nn.Module):
@@ -52,14 +43,15 @@ class SpatialNorm(nn.Module):
 class SpatialBlock(nn.Module):
     """Residual block: twice [norm, leaky ReLU 0.2, 3x3 convolution], plus the input, through norm and 1x1 if it grows.
 
-    Convolutions are spectrally normalised. The middle has the fewer channels of input and output; nothing follows the
-    norm of the shortcut. concatenate: use ordinary batch norm and hand the map to the convolutions as further channels
+    The middle has the fewer channels of input and output; nothing follows the
+    norm of the shortcut. weight: of the convolutions. concatenate: use ordinary batch norm and hand the map to the convolutions as further channels
     instead: what the paper compares with.
     """
 
     features: int
     hidden: int = 128
     concatenate: bool = False
+    weight: Callable[[Initializer], Weight] = Spectral
     initializer: Initializer = GLOROT
     dtype: Any = None
 
@@ -77,7 +69,7 @@ class SpatialBlock(nn.Module):
                 return y
             return jnp.concatenate([y, nearest(maps, *y.shape[1:3]).astype(y.dtype)], -1)
 
-        conv = partial(Conv, stride=1, weight=Spectral(self.initializer), dtype=self.dtype)
+        conv = partial(Conv, stride=1, weight=self.weight(self.initializer), dtype=self.dtype)
         middle = min(x.shape[-1], self.features)
         y = conv(middle, 3, name="conv0")(beside(nn.leaky_relu(normed(x, "norm0"), 0.2)))
         y = conv(self.features, 3, name="conv1")(beside(nn.leaky_relu(normed(y, "norm1"), 0.2)))

@@ -10,7 +10,8 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from genjax.gans import spade
 from genjax.losses.divergence import kl_standard_normal
-from genjax.nn.spatial_norm import SpatialBlock, SpatialNorm, nearest
+from genjax.nn.label_maps import edges, nearest
+from genjax.nn.spatial_norm import SpatialBlock, SpatialNorm
 from tests.gans import golden
 from tests.gans.golden import CONV, STATISTICS, agree, images, images_agree, under
 
@@ -78,7 +79,7 @@ def statistics(before, after, count):
 
 
 def test_edges_and_maps():
-    found = spade.edges(jnp.asarray(batch()["instances"]))
+    found = edges(jnp.asarray(batch()["instances"]))
     images_agree(found, VALUES["out/edges"])
     maps = LABELS.read(batch())
     assert maps.shape == (2, 32, 32, 5)

@@ -14,8 +14,9 @@ from genjax.data.dataset import Arrays, Dataset
 from genjax.data.drawn import scenes
 from genjax.engine import init_state, move
 from genjax.gans import spade
+from genjax.nn.label_maps import edges, nearest
 from genjax.nn.normalization import BatchNorm
-from genjax.nn.spatial_norm import SpatialNorm, nearest
+from genjax.nn.spatial_norm import SpatialNorm
 from genjax.run.run import recipe
 from genjax.tasks.synthesis import exchanged, frequent
 
@@ -65,12 +66,12 @@ def test_weights_do_not_depend_on_the_size_of_maps_without_a_style():
 
 
 def test_edges_lie_on_both_sides_of_every_border():
-    assert not spade.edges(jnp.full((2, 5, 6, 1), 7, jnp.uint8)).any()
+    assert not edges(jnp.full((2, 5, 6, 1), 7, jnp.uint8)).any()
     numbers = jnp.zeros((1, 5, 6, 1), jnp.uint8).at[0, 2, 3].set(255)
     expected = np.zeros((5, 6))
     for row, column in ((2, 3), (1, 3), (3, 3), (2, 2), (2, 4)):
         expected[row, column] = 1
-    np.testing.assert_array_equal(spade.edges(numbers)[0, ..., 0], expected)
+    np.testing.assert_array_equal(edges(numbers)[0, ..., 0], expected)
 
 
 def test_labels_that_are_no_class_have_a_channel_or_none():
