@@ -43,9 +43,9 @@ class SpatialNorm(nn.Module):
 class SpatialBlock(nn.Module):
     """Residual block: twice [norm, leaky ReLU 0.2, 3x3 convolution], plus the input, through norm and 1x1 if it grows.
 
-    The middle has the fewer channels of input and output; nothing follows the
-    norm of the shortcut. weight: of the convolutions. concatenate: use ordinary batch norm and hand the map to the convolutions as further channels
-    instead: what the paper compares with.
+    The middle has the fewer channels of input and output; nothing follows the norm of the shortcut.
+    concatenate: use ordinary batch norm and hand the map to the convolutions as further channels instead: what the
+    paper compares with.  weight: of the convolutions.
     """
 
     features: int

@@ -67,8 +67,8 @@ def test_a_label_map_is_drawn_in_the_style_of_a_photograph(drawing, tmp_path, ca
         pixels = np.random.default_rng(number).integers(0, 256, (20, 30, 3), np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"style{number}.png")
     drawn = {}
-    for name, options in (("0", ["--style", str(tmp_path / "style0.png")]), ("1", ["--style", str(tmp_path / "style1.png")]),
-                          ("random", []), ("other", ["--seed", "3"])):  # fmt: skip
+    given = {str(number): ["--style", str(tmp_path / f"style{number}.png")] for number in range(2)}
+    for name, options in {**given, "random": [], "other": ["--seed", "3"]}.items():
         out = tmp_path / f"drawn{name}.png"
         command = [str(drawing), "--input", str(tmp_path / "map.png"), "--out", str(out), *options]
         assert translate.main([*command, "--sheets"]) == 0
