@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax import tensors
 from genjax.classifiers import resnet, vgg, weights
 from genjax.nn.wide import wide
 
@@ -124,18 +125,18 @@ def open_sight(spec: str, *, absent: bool = False) -> Sight:
     if absent and not Path(file).is_file():
         return Sight("VGG-19", _conv_shapes(), resnet.MEAN_RGB, resnet.STD_RGB)
     try:
-        tensors = weights.read(file)
+        found = tensors.read(file)
     except FileNotFoundError:
         raise ValueError(
-            f"--perceptual {spec}: there is no file {file}; put torchvision's VGG-19 there (vgg19-dcbb9e9d.pth, read "
-            "by `python -m genjax.classifiers.weights FILE.pth FILE.npz` where torch is), or give --perceptual scenes"
+            f"--perceptual {spec}: there is no file {file}; put torchvision's VGG-19 there (vgg19-dcbb9e9d.pth), or "
+            "give --perceptual scenes"
         ) from None
     wanted = {"params": _conv_shapes()}
-    own = not any(name.endswith(".weight") for name in tensors)
-    needed = {name: x for name, x in tensors.items() if name.startswith("stage" if own else "features")}
+    own = not any(name.endswith(".weight") for name in found)
+    needed = {name: x for name, x in found.items() if name.startswith("stage" if own else "features")}
     naming = weights.own_names if own else weights.torchvision_vgg_names(vgg.VGG19)
-    found = weights.restore(wanted, needed, naming)["params"]
-    return Sight(f"VGG-19 of {Path(file).name} ({weights.digest(file)[:12]})", found, resnet.MEAN_RGB, resnet.STD_RGB)
+    filled = weights.restore(wanted, needed, naming)["params"]
+    return Sight(f"VGG-19 of {Path(file).name} ({weights.digest(file)[:12]})", filled, resnet.MEAN_RGB, resnet.STD_RGB)
 
 
 def _conv_shapes() -> dict[str, Any]:
@@ -150,6 +151,6 @@ def _stored_scenes() -> Sight:
     network = vgg.VGG16(features=FEATURES, depths=DEPTHS, hidden=1, classes=1)
     shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))["params"]
     stages = {name: tree for name, tree in shapes.items() if name.startswith("stage")}
-    found = weights.restore({"params": stages}, weights.read(SCENES))["params"]
+    found = weights.restore({"params": stages}, tensors.read(SCENES))["params"]
     name = f"a VGG of {len(DEPTHS)} stages trained on drawn scenes ({weights.digest(SCENES)[:12]})"
     return Sight(name, found, (0.5,) * 3, (0.5,) * 3)
