@@ -4,8 +4,8 @@
 
 Row by row a sample and a map for each query, the pixel that is framed in the same colour on the sample: bright where
 its features come from, as in figure 5 of Zhang et al. 2019, arXiv 1805.08318. Below, the same for real images, as the
-discriminator sees them. All maps of a network have one scale, whose end is their largest weight. Keys are the largest of
-2x2 pixels, so that a map has half the sides of the features.
+discriminator sees them. All maps of a network have one scale, whose end is their largest weight. Keys are the largest
+of 2x2 pixels, so that a map has half the sides of the features.
 
 Writes attention.png beside the run, and attention.json with gamma of both networks, by which all that is seen is
 multiplied before it is added, and over all queries the largest weight and the entropy, 1 for maps without preference.

@@ -4,29 +4,33 @@
     python -m eval.translate runs/pix2pix-facades --input labels/ --out facades/ --sheets
     python -m eval.translate runs/spade-scenes --input map.png --style photo.jpg --out drawn.png
     python -m eval.translate runs/srgan-photos --input small.jpg --out large.png
+    python -m eval.translate --weights latest_net_G.pth --network pix2pix-256 --input photo.jpg --out map.png
 
 Pictures may have any size: where the networks need another they are continued by their mirror image, and what belongs
 to that is cut off again. Translations are PNG files of the originals' names, in the folder --out; the originals are
 never written over. A colour profile of a picture stays with its translation where both are in colour or both grey. A
-model that draws chance (dropout) draws the same for every picture; --seed draws other.
+model that draws chance (dropout) draws the same for every picture; --seed draws other. `--weights` reads a translator
+that others have published, `--network` says which (`genjax.gans.published.translators`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
+import jax
 import numpy as np
 import tyro
 
 from genjax.data.readers.folder import list_images, printable
 from genjax.data.readers.image import fit, read, read_map
 from genjax.files import atomic
+from genjax.gans.published import translators
 from genjax.run import program
 from genjax.run.load import Trained, load
 from genjax.run.options import at_least
-from genjax.tasks.sizes import Takes
+from genjax.tasks.sizes import Takes, at_any_size
 from genjax.viz.grid import save_page, sheet
 from genjax.viz.palette import visible
 
@@ -37,11 +41,16 @@ class Options:
 
     run: Annotated[Path, tyro.conf.Positional] = Path()
     """Folder of a run of a recipe that translates images."""
+    weights: Path | None = None
+    """File of a published translator, .pth, .npz or .safetensors, instead of a run; needs --network."""
+    network: Annotated[
+        str | None, tyro.conf.arg(help=f"Which network the weights are of: {', '.join(translators.NETWORKS)}.")
+    ] = None
     input: Path = Path()
     """Picture, or folder of pictures with sub-folders."""
     out: Path | None = None
-    """Folder of the translations, or for one picture also a name ending in .png; "translated" in the run's folder if
-    not given."""
+    """Folder of the translations, or for one picture also a name ending in .png; "translated" in the run's folder, or
+    beside the weights, if not given."""
     backward: bool = False
     """Translate from B to A, of a run that learned both ways."""
     style: Path | None = None
@@ -69,7 +78,7 @@ class Picture(NamedTuple):
 
 def places(options: Options) -> list[tuple[Path, Path]]:
     """Return every picture with the file of its translation. ValueError where one would be written over a picture."""
-    out = options.out or options.run / "translated"
+    out = options.out or (options.weights.parent if options.weights else options.run) / "translated"
     if options.input.is_dir():
         listing = list_images(options.input)
         if listing.broken:
@@ -142,27 +151,64 @@ def save(image: np.ndarray, path: Path, profile: bytes | None) -> None:
         pillow.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(temporary, format="PNG", **profiled)
 
 
-def run(options: Options) -> None:
-    """Translate the pictures that `options` name and write them."""
+class Model(NamedTuple):
+    """takes: the pictures that fit.  translate: uint8[count, height, width, channels] of any size -> the same."""
+
+    takes: Takes
+    translate: Callable[[np.ndarray], np.ndarray]
+
+
+def of_run(options: Options) -> Model:
+    """Return the translator of a run."""
     model: Trained = load(options.run)
     takes = getattr(model.task, "takes", None)
     if takes is None:
         raise ValueError(f"{options.run} is a run of {model.recipe.name}, which does not translate images")
     conditions: dict[str, Any] = {"backward": True} if options.backward else {}
-    pairs = places(options)
-    pictures = (opened(source, written, takes) for source, written in pairs)
+
+    def translate(images: np.ndarray) -> np.ndarray:
+        style = {} if options.style is None else {"style": styles(options.style, images.shape)}
+        return model.translate(images, seed=options.seed, **conditions, **style)
+
+    return Model(takes, translate)
+
+
+def of_weights(weights: Path, options: Options) -> Model:
+    """Return a published translator."""
+    if options.backward:
+        raise ValueError(f"--weights {weights} translates one way; leave out --backward, and give the other way's file")
+    if options.style is not None:
+        raise ValueError(f"--weights {weights} has no encoder of styles; leave out --style")
+    found, key = translators.load(weights, options.network or ""), jax.random.key(options.seed)
+    sizes = {"multiple": found.translator.multiple, "smallest": found.translator.smallest}
+    takes = Takes(**sizes) if found.translator.labels is None else Takes("maps", 1, **sizes)
+
+    def translate(images: np.ndarray) -> np.ndarray:
+        return at_any_size(lambda rows: found.translate(rows[takes.name], key), takes, {takes.name: images})
+
+    return Model(takes, translate)
+
+
+def run(options: Options) -> None:
+    """Translate the pictures that `options` name and write them."""
+    if (options.weights is None) != (options.network is None):
+        raise ValueError("--weights and --network go together; give both, or a run's folder alone")
+    if options.weights is not None and options.run != Path():
+        raise ValueError(f"{options.run} is a run, and --weights {options.weights} another model; give one of them")
+    model = of_run(options) if options.weights is None else of_weights(options.weights, options)
+    pictures = (opened(source, written, model.takes) for source, written in places(options))
     for group in grouped(pictures, options.batch):
         given = np.stack([picture.pixels for picture in group])
-        if options.style is not None:
-            conditions["style"] = styles(options.style, given.shape)
-        translated = model.translate(given, seed=options.seed, **conditions)
+        translated = model.translate(given)
         alike = translated.shape[-1] == given.shape[-1]
         for picture, image in zip(group, translated, strict=True):
             save(image, picture.written, picture.profile if alike else None)
             print(picture.written)
         if options.sheets:
             first = group[0].written
-            save_page(first.parent / "sheets" / first.name, sheet(visible({takes.name: given, "output": translated})))
+            save_page(
+                first.parent / "sheets" / first.name, sheet(visible({model.takes.name: given, "output": translated}))
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

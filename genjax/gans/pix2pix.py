@@ -108,9 +108,10 @@ def translate(generator: nn.Module, variables: Mapping[str, Any], images: jax.Ar
 
     What becomes of an image does not depend on the others, and one key gives one answer.
     """
+    rngs = {"dropout": key}
 
     def one(image: jax.Array) -> jax.Array:
-        return generator.apply(variables, image[None], train=True, mutable=["batch_stats"], rngs={"dropout": key})[0][0]
+        return generator.apply(variables, image[None], train=True, mutable=["batch_stats"], rngs=rngs)[0][0]
 
     return jax.vmap(one)(images)
 

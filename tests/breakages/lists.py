@@ -1,13 +1,28 @@
 """All breakages, by area."""
 
-from tests.breakages import adversarial, autoencoders, data, engine, enlarging, gans, layers, metrics, presets, saliency
+from tests.breakages import (
+    adversarial,
+    autoencoders,
+    data,
+    engine,
+    enlarging,
+    gans,
+    layers,
+    metrics,
+    pairs,
+    presets,
+    sagan,
+    saliency,
+)
 
 AREAS = {
     "engine": engine.BREAKAGES,
     "autoencoders": autoencoders.BREAKAGES,
     "adversarial": adversarial.BREAKAGES,
     "gans": gans.BREAKAGES,
+    "pairs": pairs.BREAKAGES,
     "enlarging": enlarging.BREAKAGES,
+    "sagan": sagan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from eval import arithmetic, interpolate, modes, sample, scores
+from eval import arithmetic, attention, interpolate, modes, sample, scores
 from genjax.gans import published
 from genjax.gans.published import mimicry
 from genjax.run import extractors
@@ -36,6 +36,13 @@ def dcgan_run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def cgan_run(tmp_path_factory):
     return trained("cgan", tmp_path_factory.mktemp("generators") / "cgan", "--steps", "2")
+
+
+@pytest.fixture(scope="module")
+def sagan_run(tmp_path_factory):
+    tiny = ("--steps", "2", "--batch-size", "8", "--first", "8", "--generator-widths", "8", "8", "--no-judge")
+    data = ("--data", "digits", "--channels", "1", "--discriminator-widths", "8", "8")
+    return trained("sagan", tmp_path_factory.mktemp("generators") / "sagan", *tiny, *data)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +93,32 @@ def test_samples_of_a_published_generators_file(monkeypatch, tmp_path, capsys):
         assert re.search(message, capsys.readouterr().err)
     assert sample.main(["--weights", str(weights)]) == 2
     assert "--weights and --network go together" in capsys.readouterr().err
+
+
+def test_where_attention_looks(sagan_run):
+    assert attention.main([str(sagan_run), "--count", "3"]) == 0
+    with Image.open(sagan_run / "attention.png") as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape[0] > 6 * 96 and pixels.std() > 5  # a row for each sample, and for each real image
+    told = json.loads((sagan_run / "attention.json").read_text())
+    model = load(sagan_run)
+    for net in ("generator", "discriminator"):
+        averaged = net == "generator"
+        gamma = float(model.state.variables_of(net, ema=averaged)["params"]["attention"]["gamma"])
+        assert told[net]["gamma"] == pytest.approx(gamma, rel=1e-5)
+        assert 0 < told[net]["entropy"] <= 1 and 1 / 16 <= told[net]["largest_weight"] <= 1
+    assert attention.main([str(sagan_run), "--count", "3", "--no-real", "--out", str(sagan_run / "g.png")]) == 0
+    assert list(json.loads((sagan_run / "g.json").read_text())) == ["generator"]
+
+
+def test_maps_are_of_the_features_that_attend(sagan_run):
+    model = load(sagan_run)
+    seen = attention.of_generator(model, attention.Options(run=sagan_run, count=2))
+    assert seen.maps.shape == (2, 8, 8, 4, 4) and seen.images.shape == (2, 16, 16, 1)
+    np.testing.assert_allclose(seen.maps.sum((3, 4)), 1, rtol=1e-5)
+    uniform = np.full((2, 16), 1 / 16)
+    np.testing.assert_allclose(attention.entropy(uniform), 1, rtol=1e-6)
+    np.testing.assert_allclose(attention.entropy(np.eye(16)[:2]), 0, atol=1e-6)
 
 
 def test_truncated_latents_stay_within_and_the_rest_is_as_before(dcgan_run):
@@ -223,6 +256,8 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
         (scores, ["{dcgan}", "--resizing", "published"], "is for InceptionV3; leave it out"),
         (scores, ["{dcgan}", "--count", "20"], "too few to score"),
         (modes, ["--columns", "1"], "at least 2"),
+        (attention, ["{dcgan}"], "which has no attention; give one of sagan"),
+        (attention, ["{nothing}"], "holds no run"),
         (modes, ["--mixture", "torus"], "choose one of ring, ring-1.414, grid"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from genjax.gans import spade
+from genjax.gans.published import layers, maps, translators
 from genjax.losses.divergence import kl_standard_normal
 from genjax.nn.label_maps import edges, nearest
 from genjax.nn.spatial_norm import SpatialBlock, SpatialNorm
@@ -158,6 +159,27 @@ def test_generator_moves(authors):
     expected = statistics(under(VALUES, "G/state/"), under(VALUES, "G/after_train/"), count)
     agree(authors.variables("generator", after), golden.converted(expected, GENERATOR))
     agree(authors.variables("discriminator", after), authors.variables("discriminator"), 0.0)
+
+
+def test_the_authors_file_is_read_into_the_network_that_evaluates_it(authors):
+    """The golden values are of training mode, in which there is one more step of the power iteration."""
+    stepped = maps.generator(1, 5, 8, layers.Kernel(("weight_orig", "weight_u"), layers.iterated))
+    translator = translators.of_maps(LABELS, width=1, hidden=8)
+    state = under(VALUES, "G/state/")
+    read = LABELS.read(authors.batch)
+    found = translators.restore(translator._replace(network=stepped), state)
+    out, _ = stepped.generator.apply(found.variables, read, train=True, mutable=["batch_stats"])
+    images_agree(out, VALUES["out/G_train"])
+    vectors = {f"{name.removesuffix('orig')}v": _right(state, name) for name in state if name.endswith("_orig")}
+    kept = translators.restore(translator, state | vectors).variables["params"]["block0"]["conv0"]["kernel"]
+    w, u = state["head_0.conv_0.weight_orig"], state["head_0.conv_0.weight_u"]
+    agree(kept, (w / np.linalg.norm(u @ w.reshape(len(w), -1))).transpose(2, 3, 1, 0))
+
+
+def _right(state, name):
+    """Return the vector v that PyTorch keeps beside u in the golden file, which the shipped part leaves out."""
+    v = state[name.replace("_orig", "_u")] @ state[name].reshape(len(state[name]), -1)
+    return v / np.linalg.norm(v)
 
 
 def test_divergence_of_the_style():

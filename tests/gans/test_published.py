@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from genjax.gans import published
-from genjax.gans.published import mimicry
+from genjax.gans.published import layers, mimicry
+from genjax.nn.residual import grow
 from tests.gans import golden
 from tests.gans.golden import agree, thinned, under
 
@@ -47,11 +48,21 @@ def test_mimicrys_generators_draw_what_they_draw_there(case):
 
 def test_the_authors_growth_draws_what_the_authors_draw():
     values, network = CASES["SAGAN"]()
-    from genjax.nn.residual import grow
-
     network = network._replace(generator=network.generator.clone(growth=grow))
     drawn = published.restore(network, under(values, "G/state/")).draw(values["in/z"], values["in/y_fake"])
     agree(thinned(np.transpose(drawn, (0, 3, 1, 2))), values["authors/out/G_eval"])
+
+
+def test_the_singular_value_is_that_of_the_stored_vectors():
+    w, u, v = np.array([[3.0, 1.0], [0.0, 4.0]]), np.array([0.6, 0.8]), np.array([1.0, 0.0])
+    np.testing.assert_allclose(layers.stored(w, u, v), w / 1.8)  # u^T W v
+    convolution = np.arange(16.0).reshape(2, 2, 2, 2)
+    np.testing.assert_allclose(layers.stored(convolution, u, np.ones(8)), convolution / (0.6 * 28 + 0.8 * 92))
+
+
+def test_one_more_step_of_the_power_iteration():
+    w, u = np.diag([3.0, 4.0]), np.array([1.0, 1.0]) / np.sqrt(2)
+    np.testing.assert_allclose(layers.iterated(w, u), w / 3.671512, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", published.NETWORKS)

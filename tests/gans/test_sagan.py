@@ -9,6 +9,7 @@ import pytest
 from genjax.engine import init_state, move
 from genjax.gans import sagan
 from tests.engine.toy import same_bits
+from tests.presets.built import run_of
 
 KEY = jax.random.key(3)
 
@@ -64,6 +65,12 @@ def test_every_kernel_and_table_is_normalised_and_only_its_owner_moves_its_itera
         for net in ("generator", "discriminator"):
             stood = same_bits(after.variables[net]["spectral"], state.variables[net]["spectral"])
             assert stood == (net != player.name)
+
+
+def test_time_scales_differ_as_in_the_sources():
+    for preset, rates in (("paper", (1e-4, 4e-4)), ("attention64", (1e-4, 4e-4)), ("cifar10", (2e-4, 2e-4))):
+        optimizers = run_of("sagan", preset).optimizers
+        assert (optimizers["generator"].rate, optimizers["discriminator"].rate) == rates
 
 
 def test_momenta_reach_the_norms():

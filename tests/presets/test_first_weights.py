@@ -56,6 +56,12 @@ TFLIB = {
         "generator": dict.fromkeys(((100, 1200), (1200, 1200), (1200, 784)), 0.05 / math.sqrt(3)),
         "discriminator": {(240, 1): 0.005 / math.sqrt(3)},
     },
+    ("sagan", "cifar10"): {
+        "generator": {(128, 4096): math.sqrt(2 / 4224), (3, 3, 256, 256): math.sqrt(2 / 9 / 512),
+                      (1, 1, 256, 256): math.sqrt(2 / 512), (3, 3, 256, 3): math.sqrt(2 / 9 / 259)},
+        "discriminator": {(3, 3, 128, 128): math.sqrt(2 / 9 / 256), (1, 1, 128, 16): math.sqrt(2 / 144),
+                          (128, 1): math.sqrt(2 / 129), (10, 128): math.sqrt(2 / 138)},
+    },
     ("wgan", "mlp"): {
         "generator": {(100, 512): 1 / math.sqrt(300), (512, 512): 1 / math.sqrt(3 * 512),
                       (512, 12288): 1 / math.sqrt(3 * 512)},
@@ -79,6 +85,10 @@ NORMAL = {
     ("spade", "facades", "--width", "8"): {
         "generator": {(3, 3, 13, 128): 0.02 * math.sqrt(2 / 9 / 141), (3, 3, 8, 3): 0.02 * math.sqrt(2 / 9 / 11)},
         "discriminator": {(4, 4, 16, 64): 0.02 * math.sqrt(2 / 16 / 80)},
+    },
+    ("pix2pix", "facades", "--halvings", "3", "--width", "16"): {
+        "generator": {(4, 4, 3, 16): 0.02, (4, 4, 32, 64): 0.02, (4, 4, 64, 16): 0.02},
+        "discriminator": {(4, 4, 6, 64): 0.02, (4, 4, 64, 128): 0.02},
     },
     ("cyclegan", "cityscapes", "--blocks", "1", "--width", "32"): {
         "forward": {(7, 7, 3, 32): 0.02},

@@ -41,6 +41,11 @@ PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator
          "compare": True, "simultaneous": False, "half_life": None, "ema": 0.999, "mirror": False}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
+PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirror": True, "colours": "rgb",
+           "width": 64, "halvings": 8, "dropout": "torch", "skips": True, "discriminator_width": 64,
+           "discriminator_layers": 3, "conditional": True, "l1": 100.0, "fooling": 1.0, "rate": 2e-4,
+           "beta1": 0.5}  # fmt: skip
+FACADES = PIX2PIX | {"data": "pairs:facades", "backward": True}
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
          "l2": 0.0}  # fmt: skip
@@ -161,4 +166,17 @@ VALUES = {
                                       "doublings": 6, "edges": True},
     ("spade", "facades"): SPADE | {"data": "maps:facades"},
     ("cyclegan", "cityscapes"): CYCLEGAN | {"image_size": 143, "crop": 128, "blocks": 6, "identity": 0.0},
+    ("pix2pix", "paper"): FACADES,
+    ("pix2pix", "facades"): FACADES,
+    ("pix2pix", "maps"): PIX2PIX | {"data": "pairs:maps", "backward": False},
+    ("pix2pix", "cityscapes"): PIX2PIX | {"data": "pairs:cityscapes", "backward": True},
+    ("pix2pix", "edges2shoes"): PIX2PIX | {"data": "pairs:edges2shoes", "backward": False, "epochs": 15,
+                                           "batch_size": 4},
+    ("pix2pix", "day2night"): PIX2PIX | {"data": "pairs:day2night", "backward": False, "epochs": 17, "batch_size": 4},
+    ("pix2pix", "colourise"): PIX2PIX | {"data": "tfds:imagenet2012", "colours": "lab", "image_size": 256, "crop": None,
+                                         "epochs": 6, "batch_size": 4, "backward": False},
+    ("cagan", "paper"): {"crop": (128, 96), "image_size": None, "batch_size": 16, "steps": 10_000, "mirror": True,
+                         "width": 64, "halvings": 4, "discriminator_width": 64, "discriminator_halvings": 4,
+                         "injection": "both", "cycle": 1.0, "identity": 0.1, "mismatched": 1.0,
+                         "generator_rate": 2e-4, "discriminator_rate": 2e-4, "beta1": 0.5},
 }  # fmt: skip

@@ -96,6 +96,18 @@ def conv(ours: str, theirs: str, kernel: Kernel = PLAIN, *, bias: bool = True) -
     return _layer(ours, theirs, kernel, lambda w: w.transpose(2, 3, 1, 0), bias)
 
 
+def conv_transpose(ours: str, theirs: str, *, bias: bool = True, mirrored: bool = False) -> Rows:
+    """Return the rows of a transposed convolution: [in, out, h, w] becomes [h, w, in, out], turned by half a turn.
+
+    PyTorch scatters the kernel, `jax.lax` slides it.  mirrored: our layer runs on mirrored maps: nothing is turned.
+    """
+
+    def turned(w: np.ndarray) -> np.ndarray:
+        return w.transpose(2, 3, 0, 1) if mirrored else w.transpose(2, 3, 0, 1)[::-1, ::-1]
+
+    return _layer(ours, theirs, PLAIN, turned, bias)
+
+
 def dense(ours: str, theirs: str, kernel: Kernel = PLAIN, *, bias: bool = True) -> Rows:
     """Return the rows of a dense layer: [out, in] becomes [in, out]."""
     return _layer(ours, theirs, kernel, np.transpose, bias)
