@@ -180,8 +180,8 @@ def of_weights(weights: Path, options: Options) -> Model:
     if options.style is not None:
         raise ValueError(f"--weights {weights} has no encoder of styles; leave out --style")
     found, key = translators.load(weights, options.network or ""), jax.random.key(options.seed)
-    sizes = {"multiple": found.translator.multiple, "smallest": found.translator.smallest}
-    takes = Takes(**sizes) if found.translator.labels is None else Takes("maps", 1, **sizes)
+    name, channels = ("images", 3) if found.translator.labels is None else ("maps", 1)
+    takes = Takes(name, channels, found.translator.multiple, found.translator.smallest)
 
     def translate(images: np.ndarray) -> np.ndarray:
         return at_any_size(lambda rows: found.translate(rows[takes.name], key), takes, {takes.name: images})
