@@ -2,6 +2,8 @@
 
     python -m eval.translate runs/cyclegan-horse2zebra --input photo.jpg --out zebra.png
     python -m eval.translate runs/pix2pix-facades --input labels/ --out facades/ --sheets
+    python -m eval.translate runs/spade-scenes --input map.png --style photo.jpg --out drawn.png
+    python -m eval.translate runs/srgan-photos --input small.jpg --out large.png
     python -m eval.translate --weights latest_net_G.pth --network pix2pix-256 --input photo.jpg --out map.png
 
 Pictures may have any size: where the networks need another they are continued by their mirror image, and what belongs
@@ -30,6 +32,7 @@ from genjax.run.load import Trained, load
 from genjax.run.options import at_least
 from genjax.tasks.sizes import Takes, at_any_size
 from genjax.viz.grid import save_page, sheet
+from genjax.viz.palette import visible
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class Options:
     beside the weights, if not given."""
     backward: bool = False
     """Translate from B to A, of a run that learned both ways."""
+    style: Path | None = None
+    """Picture whose style is drawn onto label maps, of a run of SPADE that was trained with --style."""
     seed: int = 0
     """Seed of what the networks draw by chance."""
     batch: Annotated[int, at_least(1)] = 8
@@ -115,6 +120,15 @@ def opened(source: Path, written: Path, takes: Takes) -> Picture:
     return Picture(source, written, fit(picture, None, takes.channels), profile if kept else None)
 
 
+def styles(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a picture at the size of maps [count, height, width, 1], once for each of them: uint8[..., 3]."""
+    from PIL import Image as pillow
+
+    count, height, width, _ = shape
+    picture = pillow.fromarray(fit(read(path), None, 3)).resize((width, height), pillow.Resampling.BICUBIC)
+    return np.broadcast_to(np.asarray(picture), (count, height, width, 3))
+
+
 def grouped(pictures: Iterator[Picture], batch: int) -> Iterator[list[Picture]]:
     """Yield pictures that follow each other and have one size together, at most `batch` of them."""
     for _, same in groupby(pictures, key=lambda picture: picture.pixels.shape):
@@ -150,19 +164,27 @@ def of_run(options: Options) -> Model:
     takes = getattr(model.task, "takes", None)
     if takes is None:
         raise ValueError(f"{options.run} is a run of {model.recipe.name}, which does not translate images")
-    conditions = {"backward": True} if options.backward else {}
-    return Model(takes, lambda images: model.translate(images, seed=options.seed, **conditions))
+    conditions: dict[str, Any] = {"backward": True} if options.backward else {}
+
+    def translate(images: np.ndarray) -> np.ndarray:
+        style = {} if options.style is None else {"style": styles(options.style, images.shape)}
+        return model.translate(images, seed=options.seed, **conditions, **style)
+
+    return Model(takes, translate)
 
 
 def of_weights(weights: Path, options: Options) -> Model:
     """Return a published translator."""
     if options.backward:
         raise ValueError(f"--weights {weights} translates one way; leave out --backward, and give the other way's file")
+    if options.style is not None:
+        raise ValueError(f"--weights {weights} has no encoder of styles; leave out --style")
     found, key = translators.load(weights, options.network or ""), jax.random.key(options.seed)
-    takes = Takes(multiple=found.translator.multiple, smallest=found.translator.smallest)
+    name, channels = ("images", 3) if found.translator.labels is None else ("maps", 1)
+    takes = Takes(name, channels, found.translator.multiple, found.translator.smallest)
 
     def translate(images: np.ndarray) -> np.ndarray:
-        return at_any_size(lambda rows: found.translate(rows["images"], key), takes, {"images": images})
+        return at_any_size(lambda rows: found.translate(rows[takes.name], key), takes, {takes.name: images})
 
     return Model(takes, translate)
 
@@ -184,7 +206,9 @@ def run(options: Options) -> None:
             print(picture.written)
         if options.sheets:
             first = group[0].written
-            save_page(first.parent / "sheets" / first.name, sheet({"input": given, "output": translated}))
+            save_page(
+                first.parent / "sheets" / first.name, sheet(visible({model.takes.name: given, "output": translated}))
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

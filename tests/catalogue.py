@@ -12,7 +12,23 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import biggan, cagan, cgan, cyclegan, dcgan, gan, pggan, pix2pix, sagan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import (
+    biggan,
+    cagan,
+    cgan,
+    cyclegan,
+    dcgan,
+    gan,
+    pggan,
+    pix2pix,
+    sagan,
+    sngan,
+    spade,
+    srgan,
+    unrolled,
+    wgan,
+    wgan_gp,
+)
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
@@ -133,6 +149,19 @@ def _cyclegan(tx, dtype):
     return cyclegan.game(*networks, generators_tx=tx, discriminators_tx=tx, image_shape=LARGER, pool=6)
 
 
+def _srgan(tx, dtype):
+    networks = srgan.Generator(4, 1, 4, 1, dtype=dtype), srgan.Discriminator(4, dtype=dtype)
+    return srgan.game(*networks, **_pair(tx, "discriminator"), image_shape=LARGER)
+
+
+def _spade(tx, dtype):
+    options = {"initializer": GLOROT, "dtype": dtype}
+    generator = spade.Generator(2, 2, 4, **options)
+    others = spade.Discriminator(4, 3, **options), spade.Encoder(4, 16, 5, **options)
+    labels = spade.Labels(3, dont_care=True, edges=True)
+    return spade.game(generator, *others, **_pair(tx, "discriminator"), image_shape=(16, 16, 3), labels=labels)
+
+
 def _pix2pix(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
     generator = pix2pix.Generator(1, 4, 3, dropped=(1,), **options)
@@ -166,6 +195,20 @@ def domains(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random images of two domains, in [-1, 1]."""
     a, b = (images(count, s, (16, 16, 1))["images"] for s in (seed, seed + 100))
     return {"images": 2 * a - 1, "targets": 2 * b - 1}
+
+
+def enlarged(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random large images in [-1, 1] and small ones in [0, 1]."""
+    large, small = (images(count, seed, shape)["images"] for shape in (LARGER, (4, 4, 1)))
+    return {"images": 2 * large - 1, "lows": small}
+
+
+def mapped(count: int, seed: int) -> dict[str, jax.Array]:
+    """Return random images in [-1, 1] with label maps of three classes and of none."""
+    draw = np.random.default_rng(seed)
+    maps = draw.integers(0, 4, (count, 4, 4, 1)).repeat(4, 1).repeat(4, 2)
+    drawn = images(count, seed, (16, 16, 3))["images"]
+    return {"images": 2 * drawn - 1, "maps": jnp.asarray(np.where(maps == 3, 255, maps), jnp.uint8)}
 
 
 def triplets(count: int, seed: int) -> dict[str, jax.Array]:
@@ -275,6 +318,27 @@ CATALOGUE = (
                 "forward": generator, "backward": generator, "discriminator_a": 2_764_737, "discriminator_b": 2_764_737,
             }
             for preset, generator in (("paper", 11_378_179), ("cityscapes", 7_837_699))
+        },
+        bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "srgan", _srgan, enlarged,
+        {
+            "paper": {"generator": 1_549_462, "discriminator": 23_565_505},
+            "srresnet": {"generator": 1_549_462},
+            # By hand: two shuffles of 64 -> 256 channels in 4x, 147,713 each with their slope.
+            "2x": {"generator": 1_549_462 - 147_713, "discriminator": 23_565_505},
+            "8x": {"generator": 1_549_462 + 147_713, "discriminator": 23_565_505},
+        },
+        deterministic=True,
+        bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "spade", _spade, mapped,
+        {
+            "paper": {"generator": 97_480_899, "discriminator": 5_904_514},
+            "cityscapes": {"generator": 93_048_003, "discriminator": 5_601_410},
+            "facades": {"generator": 92_359_107, "discriminator": 5_554_306},
         },
         bias_before_norm=True,
     ),

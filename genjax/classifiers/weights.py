@@ -165,6 +165,11 @@ def save(path: Path | str, variables: Any) -> None:
     tensors = {}
     for keys, leaf in jax.tree_util.tree_leaves_with_path(variables):
         tensors[own_names(tuple(k.key for k in keys[1:] if k.key != "BatchNorm_0"), leaf.shape).name] = np.asarray(leaf)
+    save_tensors(path, tensors)
+
+
+def save_tensors(path: Path | str, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write tensors to a `.npz` file under these names, whole or not at all."""
     path = Path(path)
     if path.suffix != ".npz":
         raise ValueError(f"weights are saved as .npz, not as {path.name!r}")

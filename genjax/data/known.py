@@ -64,6 +64,7 @@ _TABLE = (
     _images("pairs:facades", (256, 256, 3), 400, 106, pairs=True),
     _images("pairs:maps", (600, 600, 3), 1_096, 1_098, pairs=True),
     _images("pairs:edges2shoes", (256, 256, 3), 49_825, 200, pairs=True),
+    _images("maps:facades", (256, 256, 3), 400, 106, map_classes=13),
     # Of how many pairs or persons test, the papers say nothing; the persons of CAGAN were never published.
     _images("pairs:day2night", (256, 256, 3), 17_823, 1, pairs=True),
     _triplets("triplets:zalando", (148, 111, 3), 15_000, 1),
@@ -95,7 +96,7 @@ def resized(facts: Facts, image_size: int | None, channels: int | None) -> Facts
     for name, (shape, kind) in facts.columns.items():
         if len(shape) == 3:
             height, width, depth = shape
-            depth = depth if name in ("maps", "masks") else channels or depth
+            depth = depth if name in ("maps", "masks", "instances") else channels or depth
             shape = (image_size or height, image_size or width, depth)
         columns[name] = (shape, kind)
     return replace(facts, columns=columns)

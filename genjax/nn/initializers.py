@@ -51,6 +51,11 @@ Source: Saxe et al. 2014, arXiv 1312.6120.
 """
 
 
+def scaled_glorot(gain: float) -> Initializer:
+    """Return the rule: kernels N(0, gain^2 2 / (fan_in + fan_out)), zero biases ("Xavier normal" with a gain)."""
+    return Initializer(nn.initializers.variance_scaling(gain**2, "fan_avg", "normal"), _zeros)
+
+
 def normal(deviation: float, *, biases: bool = False) -> Initializer:
     """Return the rule: kernels N(0, deviation^2), and biases too, or zero."""
     draw = nn.initializers.normal(deviation)

@@ -66,7 +66,8 @@ def describe(recipe: str, preset: str, options: Options, run: Run) -> dict[str, 
         for phase in _merged(run.phases)
     ]
     optimizers = {player: str(optimizer) for player, optimizer in run.optimizers.items()}
-    return {"recipe": recipe, "preset": preset, "optimizers": optimizers, "phases": phases}
+    notes = {"notes": list(run.notes)} if run.notes else {}
+    return {"recipe": recipe, "preset": preset, "optimizers": optimizers, **notes, "phases": phases}
 
 
 def card(config: dict[str, Any], run: Run, result: Result) -> str:
@@ -75,6 +76,7 @@ def card(config: dict[str, Any], run: Run, result: Result) -> str:
     sizes = "\n".join(f"| {net} | {count:,} |" for net, count in parameters(phase.game).items())
     scores = "\n".join(f"| {name} | {value:.4f} |" for name, value in result.scores.items())
     optimizers = "; ".join(f"{player}: {optimizer}" for player, optimizer in run.optimizers.items())
+    notes = "".join(f"\n- {note}" for note in run.notes)
     where, data = config["environment"], config["data"]
     shape = data["columns"]["images"][0]
     batch = {name: list(x.shape) for name, x in batch_of(phase).items()}
@@ -88,7 +90,7 @@ def card(config: dict[str, Any], run: Run, result: Result) -> str:
 
 - data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {shape}
 - steps: {int(result.state.step)}, batch {batch}, seed {config["hyper"]["seed"]}
-- optimizers: {optimizers}
+- optimizers: {optimizers}{notes}
 - device: {where["device"]}, {where["processor"]}
 - time of this start: {result.seconds:.1f} s, of which {result.compile_seconds:.1f} s to compile the first call
 - peak memory: {memory}

@@ -29,11 +29,13 @@ class Run(NamedTuple):
     """What a recipe builds from its hyperparameters and data.
 
     optimizers: `{player: optimizer}`, for descriptions and the card.  task: scores, pictures and samples.
+    notes: what else belongs into both, such as the network that a loss compares images by.
     """
 
     phases: tuple[Phase, ...]
     optimizers: Mapping[str, Optimizer]
     task: Task
+    notes: tuple[str, ...] = ()
 
 
 class Prepared(NamedTuple):

@@ -16,6 +16,7 @@ from genjax.tasks.generation import nearest_labels, spread_rows
 from genjax.tasks.sizes import Rows, Takes, at_any_size
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import sheet
+from genjax.viz.palette import visible
 
 COMPARED = 200
 """Test images in a score."""
@@ -142,5 +143,5 @@ class Pairs:
     def pictures(self, state: State) -> dict[str, Page]:
         """Return rows of test inputs, their translations and, where they are known, their targets, ten wide."""
         _, given, target = self._taken(self.dataset.test, SHOWN)
-        rows = {**given, "output": UNIT.to_bytes(self._run(state, given, jax.random.key(0)))}
+        rows = {**visible(given), "output": UNIT.to_bytes(self._run(state, given, jax.random.key(0)))}
         return {"samples": sheet(rows if target is None else {**rows, "target": target})}

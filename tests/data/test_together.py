@@ -71,6 +71,8 @@ def test_the_maps_of_drawn_scenes_lie_where_the_objects_are(few):
     dataset = data.load("maps:scenes")
     batch = everything(dataset.train)
     assert dataset.map_names == ("ground", *scenes.SHAPES) and set(np.unique(batch["maps"])) <= set(range(6))
+    assert set(np.unique(batch["instances"])) <= {0, 1, 2}
+    np.testing.assert_array_equal(batch["instances"] > 0, batch["maps"] > 0)
     saturation = np.ptp(batch["images"].astype(int), axis=-1)[..., None]
     assert saturation[batch["maps"] > 0].mean() > 2 * saturation[batch["maps"] == 0].mean()
 
@@ -195,6 +197,25 @@ def test_label_maps(tmp_path, stream):
     palette.putpalette([200, 0, 0] * 256)  # the numbers count, not the colours
     palette.save(root / "maps" / "0.png")
     assert np.unique(everything(get("maps", root, hold_out=0).train)["maps"][0]).tolist() == [0, 3]
+
+
+@STREAM
+def test_instances_beside_label_maps(tmp_path, stream):
+    root = tmp_path / "set"
+    maps(root, [[0, 1], [1, 2], [0]])
+    for number in range(3):
+        folder = root / "instances"
+        folder.mkdir(exist_ok=True)
+        numbers = np.resize(np.array([7, 26_000, 26_001 + number], np.uint16), (6, 6))
+        Image.fromarray(numbers).save(folder / f"{number}.png")
+    batch = everything(get("maps", root, stream=stream, hold_out=0).train)
+    assert batch["instances"].shape == batch["maps"].shape and batch["instances"].dtype == np.uint8
+    assert [np.unique(one).tolist() for one in batch["instances"]] == [
+        sorted({7, 26_000 % 251, (26_001 + number) % 251}) for number in range(3)
+    ]
+    (root / "instances" / "2.png").unlink()
+    with pytest.raises(data.DataError, match=r"instances lacks 1 of 3"):
+        get("maps", root, stream=stream)
 
 
 def test_a_label_map_that_was_read_as_an_image_before(tmp_path):

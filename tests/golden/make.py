@@ -11,6 +11,8 @@ Source of the numbers
     biggan, biggan_deep_ajbrock  BigGAN.py and BigGANdeep.py of ajbrock/BigGAN-PyTorch @9845943
     biggan_deep  the generator of huggingface/pytorch-pretrained-BigGAN @1e18aed
     pggan     written from the facts of the authors' Theano code
+    srgan     leftthomas/SRGAN @7ddfdf2, widths divided by 16
+    spade     NVlabs/SPADE @fecacc9, 8 channels behind its label maps instead of 128
     cyclegan, pix2pix
               layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     cagan     formulas of the paper on fixed arrays
@@ -41,6 +43,8 @@ KEPT = {
     "golden/biggan_deep": r"(in|out|G)/.*|grad/.*in_z",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "golden/cyclegan": r".*",
+    "golden/srgan": r"(?!.*(peer|in_low)).*",
+    "golden/spade": r"(?!.*_v$|kld|.*_fake$|out/edges$).*|out/D._feature4_fake|kld/.*|out/edges|loss/.*",
     "golden/cagan": r".*",
     "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",

@@ -73,6 +73,23 @@ def test_rates_fall_when_the_sources_do(which, at, expected):
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-9)
 
 
+def test_srgans_second_phase_has_two_rates_and_its_first_one():
+    run = run_of("srgan", "paper")
+    assert [phase.steps for phase in run.phases] == [1_000_000, 200_000]
+    assert [phase.steps for phase in run_of("srgan", "srresnet").phases] == [1_000_000]
+    for optimizer in run.optimizers.values():
+        found = rate_at(optimizer, 200_000, 0, 99_999, 100_001, 199_999)
+        np.testing.assert_allclose(found, [1e-4, 1e-4, 1e-5, 1e-5], rtol=1e-4)
+
+
+def test_spades_rates_are_two_and_fall_over_the_second_half():
+    run, steps = run_of("spade", "ade20k"), steps_of("spade", "ade20k")
+    assert steps == 200 * (20_210 // 32)
+    for player, rate in (("generator", 1e-4), ("discriminator", 4e-4)):
+        found = rate_at(run.optimizers[player], steps, 0, steps // 2 - 1, 3 * steps // 4, steps)
+        np.testing.assert_allclose(found, [rate, rate, rate / 2, 0.0], rtol=1e-3, atol=1e-9)
+
+
 def test_cyclegans_rate_is_constant_over_the_first_half():
     run = run_of("cyclegan", "cityscapes")
     steps = steps_of("cyclegan", "cityscapes")

@@ -61,6 +61,18 @@ RESNET = {"data": "tfds:imagenet2012", "image_size": 256, "crop": 224, "flip": T
           "optimizer": "sgd", "weight_decay": 1e-4, "learning_rate": 0.1, "schedule": "steps", "rate_warm_up": 0.0,
           "smoothing": 0.0, "ema": None}  # fmt: skip
 
+SRGAN = {"data": "tfds:imagenet2012", "image_size": 256, "crop": 96, "batch_size": 16, "factor": 4, "width": 64,
+         "blocks": 16, "discriminator_width": 64, "pretraining": 1_000_000, "pretraining_rate": 1e-4, "rate": 1e-4,
+         "beta1": 0.9, "beta2": 0.999, "perceptual": "vgg19:vgg19.npz", "layers": ("relu5_4",),
+         "scale": 1 / 12.75**2, "adversarial": 1e-3, "mirror": False, "content": "features",
+         "steps": 1_200_000}  # fmt: skip
+SPADE = {"image_size": 286, "crop": 256, "mirror": True, "batch_size": 32, "epochs": 200, "style": False,
+         "concatenate": False, "width": 64, "doublings": 5, "hidden": 128, "gain": 0.02, "encoder_size": 256,
+         "discriminator_width": 64, "discriminator_layers": 4, "generator_rate": 1e-4, "discriminator_rate": 4e-4,
+         "beta1": 0.0, "beta2": 0.9, "decay_from": 0.5, "matching": 10.0, "seen": 10.0, "kl": 0.2,
+         "perceptual": "vgg19:vgg19.npz", "edges": False, "dont_care": False}  # fmt: skip
+COCO = {"data": "maps:coco_stuff", "epochs": 100, "decay_from": None, "edges": True, "dont_care": True}
+
 VALUES = {
     ("ae", "article"): ARTICLE,
     ("ae", "paper"): MNIST | {"hidden": (1000, 500, 250), "latent": 30, "activation": "sigmoid"},
@@ -166,6 +178,18 @@ VALUES = {
                                    "stable_images": 400_000, "ramp_images": 0, "target": 750.0, "simultaneous": True},
     ("pggan", "lsun"): PGGAN | {"data": "tfds:lsun/bedroom", "image_size": 256, "batches": (), "steps": 1_250_000},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
+    ("srgan", "srresnet"): SRGAN | {"steps": 1_000_000, "content": "square-error"},
+    ("srgan", "paper"): SRGAN,
+    ("srgan", "vgg22"): SRGAN | {"layers": ("relu2_2",)},
+    ("srgan", "mse"): SRGAN | {"content": "square-error"},
+    ("srgan", "2x"): SRGAN | {"factor": 2},
+    ("srgan", "8x"): SRGAN | {"factor": 8},
+    ("spade", "paper"): SPADE | COCO,
+    ("spade", "coco"): SPADE | COCO,
+    ("spade", "ade20k"): SPADE | {"data": "maps:ade20k", "dont_care": True},
+    ("spade", "cityscapes"): SPADE | {"data": "maps:cityscapes", "image_size": None, "crop": None, "batch_size": 16,
+                                      "doublings": 6, "edges": True},
+    ("spade", "facades"): SPADE | {"data": "maps:facades"},
     ("cyclegan", "cityscapes"): CYCLEGAN | {"image_size": 143, "crop": 128, "blocks": 6, "identity": 0.0},
     ("pix2pix", "paper"): FACADES,
     ("pix2pix", "facades"): FACADES,

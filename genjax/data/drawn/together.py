@@ -29,13 +29,15 @@ def load_pairs(_name: str, options: Options = DEFAULTS) -> Dataset:
 def load_maps(_name: str, options: Options = DEFAULTS) -> Dataset:
     """Return "images" of two solids with "maps" uint8[count, size, size, 1]: 0 the ground, 1 + shape elsewhere.
 
-    32 pixels by default. DataError outside 16 .. 128 pixels, or for channels.
+    "instances" are 0 on the ground, 1 and 2 on the solids. 32 pixels by default. DataError outside 16 .. 128 pixels, or
+    for channels.
     """
     splits = []
     for seed, count in enumerate(COUNTS.values()):
         factors = coloured_by_shape(scenes.draw_factors(range(count), objects=2, seed=seed))
         drawing = scenes.render(factors, _size(options, "maps:scenes"))
-        splits.append(Arrays({"images": drawing.images, "maps": drawing.masks[..., None]}))
+        maps, instances = drawing.masks[..., None], drawing.objects[..., None]
+        splits.append(Arrays({"images": drawing.images, "maps": maps, "instances": instances}))
     return Dataset("maps:scenes", splits[0], splits[1], map_names=("ground", *scenes.SHAPES))
 
 

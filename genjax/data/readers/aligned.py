@@ -23,6 +23,8 @@ _NAMED = 5
 _NO_CLASS = 255
 Columns = dict[str, list[str]]
 """Files by name of the column, in one order."""
+Kinds = Mapping[str, Literal["image", "left", "right", "map", "instances"]]
+"""What is taken of each column's files, where it is not the image."""
 
 
 def load_pairs(directory: str | os.PathLike[str], options: Options = DEFAULTS) -> Dataset:
@@ -42,14 +44,18 @@ def load_pairs(directory: str | os.PathLike[str], options: Options = DEFAULTS) -
 def load_maps(directory: str | os.PathLike[str], options: Options = DEFAULTS) -> Dataset:
     """Return "images" of folders named images with "maps" of folders named maps: the class of each pixel, 255 for none.
 
-    The names of the classes are the lines of DIR/classes.txt, or else numbers up to the largest. Maps are resized to
-    the nearest pixel, never mixed. DataError for classes out of range, JPEG or coloured maps, and as `load_pairs`.
+    Where there are folders named instances too, "instances": a number for each thing, of 8 or 16 bits, kept modulo 251,
+    for the borders between things of one class. The names of the classes are the lines of DIR/classes.txt, or else
+    numbers up to the largest. Maps are resized to the nearest pixel, never mixed. DataError for classes out of range,
+    JPEG or coloured maps, and as `load_pairs`.
     """
     root = _root(directory, "maps:DIR")
-    splits = _layout(root, {"images": "images", "maps": "maps"})
+    names = {"images": "images", "maps": "maps", "instances": "instances"}
+    splits = _layout(root, names) or _layout(root, {name: names[name] for name in ("images", "maps")})
     if splits is None:
         raise DataError(f"{root} needs folders images and maps (or train/images, train/maps, ...), with equal names")
-    return _load(root, splits, options, form="maps", same_size=True, kinds={"maps": "map"})
+    kinds: Kinds = {"maps": "map", "instances": "instances"}
+    return _load(root, splits, options, form="maps", same_size=True, kinds=kinds)
 
 
 def load_triplets(directory: str | os.PathLike[str], options: Options = DEFAULTS) -> Dataset:
@@ -91,7 +97,7 @@ def _layout(root: pathlib.Path, folders: Mapping[str, str]) -> list[Columns] | N
 def _folders(root: pathlib.Path, style: str, folders: Mapping[str, str], split: str) -> dict[str, pathlib.Path] | None:
     places = {name: root / style.format(split=split, folder=folder) for name, folder in folders.items()}
     there = [os.path.isdir(place) for place in places.values()]
-    if any(there) and not all(there) and "others" not in folders:
+    if any(there) and not all(there) and not {"others", "instances"} & set(folders):
         missing = [place for place, is_there in zip(places.values(), there, strict=True) if not is_there]
         raise DataError(f"{missing[0]} is missing; every image needs a partner of the same name there")
     return places if all(there) else None
@@ -144,7 +150,7 @@ def _load(
     *,
     form: str,
     same_size: bool = False,
-    kinds: Mapping[str, Literal["image", "left", "right", "map"]] | None = None,
+    kinds: Kinds | None = None,
 ) -> Dataset:
     kinds = kinds or {}
     columns = {name: [path for split in splits for path in split[name]] for name in splits[0]}

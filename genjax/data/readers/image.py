@@ -24,6 +24,7 @@ _LARGE, _ONE_AT_A_TIME = 1 << 24, threading.Lock()
 _NOT_READ = ("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF")
 _TURNED = (5, 6, 7, 8)
 _ORIENTATION = 0x0112
+_FOLD = 251
 
 
 class White(NamedTuple):
@@ -150,11 +151,32 @@ def examine_map(file: str | os.PathLike | IO[bytes], name: object = None) -> See
     return Seen(height, width, 1, int(classes.max()) if classes.size else 0, classes.size < numbers.size)
 
 
+def examine_instances(file: str | os.PathLike | IO[bytes], name: object = None) -> Seen:
+    """Return what a map of instances holds; its numbers do not matter. DataError where it is none."""
+    height, width, _ = read_instances(file, name).shape
+    return Seen(height, width, 1, 0, False)
+
+
 def read_map(file: str | os.PathLike | IO[bytes], name: object = None, image_size: int | None = None) -> np.ndarray:
     """Return the numbers that a label map stores, uint8[height, width, 1], by the nearest pixel where it is resized.
 
     Palettes count by their numbers, not their colours. DataError for files that hold something else.
     """
+    return _numbers(file, name, image_size, folded=False)
+
+
+def read_instances(
+    file: str | os.PathLike | IO[bytes], name: object = None, image_size: int | None = None
+) -> np.ndarray:
+    """Return a map of instances modulo 251, uint8[height, width, 1]: what matters is where neighbours differ.
+
+    Numbers of 16 bits are usual (class times 1000 and a count); those of neighbours that differ by a multiple of 251
+    would run together. DataError as `read_map`, for negative numbers too.
+    """
+    return _numbers(file, name, image_size, folded=True)
+
+
+def _numbers(file: str | os.PathLike | IO[bytes], name: object, image_size: int | None, *, folded: bool) -> np.ndarray:
     with _opened(file, name) as picture:
         from PIL import Image as pillow
         from PIL import ImageOps
@@ -164,6 +186,8 @@ def read_map(file: str | os.PathLike | IO[bytes], name: object = None, image_siz
         if picture.mode not in ("1", "L", "P") and not picture.mode.startswith("I"):
             raise DataError(f"it is in colour ({picture.mode}); a label map is grey or has a palette, a number a pixel")
         values = np.asarray(ImageOps.exif_transpose(picture))
+        if folded and values.min() >= 0:
+            values = values % _FOLD
         if values.min() < 0 or values.max() > 255:
             raise DataError(
                 f"its numbers go from {values.min()} to {values.max()}; classes are 0 .. 254, and 255 is none"

@@ -24,6 +24,7 @@ from genjax.files import atomic
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_READERS = {"map": image.read_map, "instances": image.read_instances}
 _NAMED = 10
 _GROUP = 64
 _DARK = 32
@@ -34,14 +35,19 @@ class Encoded(NamedTuple):
 
     open: number -> a path or a file.  name: number -> what messages call it.
     stamps: one for each, which changes when the image does.  origin: what changes when any of them may have.
-    kind: what is taken of each file: the image, its left or right half, or a label map's numbers.
+    kind: what is taken of each file: the image, its left or right half, or the numbers of a map of labels or instances.
     """
 
     open: Callable[[int], str | IO[bytes]]
     name: Callable[[int], str]
     stamps: Sequence[object]
     origin: object = None
-    kind: Literal["image", "left", "right", "map"] = "image"
+    kind: Literal["image", "left", "right", "map", "instances"] = "image"
+
+    @property
+    def numbers(self) -> bool:
+        """Whether pixels are numbers, not brightness."""
+        return self.kind in ("map", "instances")
 
 
 class Look(NamedTuple):
@@ -86,10 +92,10 @@ def survey(encoded: Encoded, options: Options, where: object, broken: Sequence[s
             )
         everything["width"] //= 2
     seen = everything[usable]
-    white = image.White() if encoded.kind == "map" else _white(seen, notes)
-    depth = 1 if encoded.kind == "map" else options.channels or int(seen["channels"].max())
+    white = image.White() if encoded.numbers else _white(seen, notes)
+    depth = 1 if encoded.numbers else options.channels or int(seen["channels"].max())
     grey = int((seen["channels"] == 1).sum())
-    if encoded.kind != "map" and options.channels is None and 0 < grey < len(seen):
+    if not encoded.numbers and options.channels is None and 0 < grey < len(seen):
         notes.append(f"{grey} of {len(seen)} images are grey and get three equal channels, as others are in colour")
     size = options.image_size
     if size is not None:
@@ -114,8 +120,8 @@ def opened(encoded: Encoded, rows: Rows, look: Look, options: Options) -> Arrays
     def decode(index: int) -> np.ndarray:
         number = int(rows.numbers[index])
         file, name = encoded.open(number), encoded.name(number)
-        if encoded.kind == "map":
-            found = image.read_map(file, name, options.image_size)
+        if encoded.numbers:
+            found = _READERS[encoded.kind](file, name, options.image_size)
         else:
             picture = _part(image.read(file, name, white=look.white), encoded.kind)
             found = image.fit(picture, options.image_size, look.shape[2])
@@ -170,8 +176,9 @@ def _examined(encoded: Encoded, cache_dir: str | os.PathLike | None) -> tuple[np
     """Return a row of _SEEN for every image, channels 0 where it is broken, and a sentence for each of those."""
     import PIL
 
-    key = ("survey", 1, PIL.__version__, encoded.kind == "map", encoded.origin, list(encoded.stamps))
-    examine = image.examine_map if encoded.kind == "map" else image.examine
+    kind = encoded.kind if encoded.numbers else "image"
+    key = ("survey", 2, PIL.__version__, kind, encoded.origin, list(encoded.stamps))
+    examine = {"image": image.examine, "map": image.examine_map, "instances": image.examine_instances}[kind]
     path = cache_folder(cache_dir) / f"{hashlib.sha256(repr(key).encode()).hexdigest()[:32]}.seen.npy"
     earlier = kept(path, (len(encoded.stamps),), _SEEN)
     seen = np.zeros(len(encoded.stamps), _SEEN) if earlier is None else np.array(earlier)

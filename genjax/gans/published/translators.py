@@ -1,11 +1,11 @@
-"""Translators that others have trained: files of junyanz/pytorch-CycleGAN-and-pix2pix, read into our networks.
+"""Translators that others have trained: pytorch-CycleGAN-and-pix2pix's files and SPADE's, read into our networks.
 
     found = translators.load("latest_net_G.pth", "pix2pix-256")
     images = found.translate(photographs, jax.random.key(0))        # uint8[count, height, width, 3], sides that fit
 
-Source of names: its models/networks.py at @000f298. Its pix2pix is translated with dropout and with each image's own
-statistics, as its test program does unless told --eval. Files from before PyTorch 0.4 keep statistics of CycleGAN's
-instance norm, which were never used.
+Source of names: models/networks.py of junyanz/pytorch-CycleGAN-and-pix2pix at @000f298; of SPADE, see `maps`. The
+pix2pix there is translated with dropout and with each image's own statistics, as its test program does unless told
+--eval. Files from before PyTorch 0.4 keep statistics of CycleGAN's instance norm, which were never used.
 """
 
 from collections.abc import Callable
@@ -20,20 +20,29 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 from genjax import tensors
 from genjax.data.ranges import TANH
 from genjax.gans import cyclegan, pix2pix
+from genjax.gans.published import maps
 from genjax.gans.published.layers import Arrays, Published, conv, conv_transpose, filled, norm
+from genjax.nn.label_maps import Labels
 
 
 class Translator(NamedTuple):
-    """A published translator of images in colour.
+    """A published translator of images in colour, or of label maps.
 
     network: its generator and the file's tensors; it has no latent.  apply: (generator, variables, images in [-1, 1],
     key of its chance) -> images in [-1, 1].  multiple, smallest: what both sides must divide by, and the smallest side.
+    labels: of a translator of label maps, what they hold; `apply` is then given what `Labels.read` returns.
     """
 
     network: Published
     apply: Callable[..., jax.Array]
     multiple: int
     smallest: int
+    labels: Labels | None = None
+
+    @property
+    def channels(self) -> int:
+        """Channels of what `apply` is given."""
+        return 3 if self.labels is None else self.labels.channels
 
 
 class Found(NamedTuple):
@@ -43,10 +52,14 @@ class Found(NamedTuple):
     variables: Any
 
     def translate(self, images: np.ndarray, key: jax.Array) -> np.ndarray:
-        """Return uint8[count, height, width, 3], images of the same shape translated; the sides must fit."""
-        apply = jax.jit(self.translator.apply, static_argnums=0)
+        """Return uint8[count, height, width, 3], images of the same shape translated; the sides must fit.
+
+        Of label maps uint8[count, height, width, 1], the images that are drawn of them.
+        """
+        apply, labels = jax.jit(self.translator.apply, static_argnums=0), self.translator.labels
         network = self.translator.network.generator
-        return TANH.to_bytes(apply(network, self.variables, TANH.from_bytes(images), key))
+        given = TANH.from_bytes(images) if labels is None else labels.read({"maps": jnp.asarray(images)})
+        return TANH.to_bytes(apply(network, self.variables, given, key))
 
 
 def unet(halvings: int, width: int = 64) -> Translator:
@@ -85,7 +98,13 @@ def resnet(blocks: int, width: int = 64) -> Translator:
     return Translator(Published(network, rows, 0, ignored=ignored), _forward, 4, 8)
 
 
-def _forward(network: cyclegan.Generator, variables: Any, images: jax.Array, key: jax.Array) -> Any:
+def of_maps(labels: Labels, doublings: int = 5, *, width: int = 64, hidden: int = 128) -> Translator:
+    """Return SPADE's generator without an encoder, of label maps; edges are those of the map, without instances."""
+    side = 2**doublings
+    return Translator(maps.generator(width, doublings, hidden), _forward, side, side, labels)
+
+
+def _forward(network: Any, variables: Any, images: jax.Array, key: jax.Array) -> Any:
     return network.apply(variables, images)
 
 
@@ -94,8 +113,9 @@ NETWORKS: dict[str, Translator] = {
     "pix2pix-128": unet(7),
     "cyclegan-9": resnet(9),
     "cyclegan-6": resnet(6),
+    **{name: of_maps(labels, 6 if name == "spade-cityscapes" else 5) for name, labels in maps.LABELS.items()},
 }
-"""Networks by name: a U-Net for so many pixels, a generator of so many residual blocks."""
+"""Networks by name: a U-Net for so many pixels, a generator of so many residual blocks, SPADE of a data set's maps."""
 
 
 def load(path: Path | str, name: str) -> Found:
@@ -115,7 +135,7 @@ def load(path: Path | str, name: str) -> Found:
 def restore(translator: Translator, arrays: Arrays) -> Found:
     """Return the translator with the weights that `arrays` hold; ValueError lists tensors that are not its own."""
     network = translator.network.generator
-    image = jax.ShapeDtypeStruct((1, translator.smallest, translator.smallest, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, translator.smallest, translator.smallest, translator.channels), jnp.float32)
     shapes = flatten_dict(jax.eval_shape(network.init, jax.eval_shape(lambda: jax.random.key(0)), image), sep="/")
     made = filled(translator.network, shapes, arrays)
     variables = {path: jnp.asarray(made[path], leaf.dtype) for path, leaf in shapes.items()}

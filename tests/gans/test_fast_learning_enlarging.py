@@ -1,0 +1,80 @@
+"""What SRGAN and SPADE are for, learned by their smallest games: sharp images, and colours that follow maps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from genjax.engine import init_state, make_run, make_step
+from genjax.engine.phases import carry_over_networks
+from genjax.gans import spade, srgan
+from genjax.nn.initializers import scaled_glorot
+
+
+def trained(game, state, batch, steps, seed=0):
+    """Return a game's state after so many steps on batches `batch(step)`, leaves [B, ...]."""
+    run = jax.jit(make_run(make_step(game)))
+    every = [batch(step) for step in range(steps)]
+    batches = jax.tree.map(lambda *rows: np.stack(rows)[:, None], *every)
+    return run(state, batches, None, jax.random.key(seed))[0]
+
+
+def striped(step):
+    """Return stripes, bright or dark first by chance, and small images in which nothing is left of them but noise."""
+    draw = np.random.default_rng(step)
+    stripes = np.where(np.arange(16) % 4 < 2, 0.8, -0.8) * draw.choice([-1, 1], (16, 1, 1, 1))
+    images = np.broadcast_to(stripes.reshape(16, 1, 16, 1), (16, 16, 16, 1))
+    lows = 0.5 + draw.uniform(-0.5, 0.5, (16, 1, 1, 1)) * np.ones((16, 4, 4, 1))
+    return {"images": images.astype(np.float32), "lows": lows.astype(np.float32)}
+
+
+@pytest.mark.slow
+def test_the_adversarial_phase_draws_stripes_where_the_square_error_draws_grey():
+    networks = srgan.Generator(4, 1, 8, 0), srgan.Discriminator(4)
+    rates = {"generator_tx": optax.adam(5e-3, 0.5), "discriminator_tx": optax.adam(2e-3, 0.5)}
+    first = srgan.pretraining(networks[0], generator_tx=optax.adam(5e-3), image_shape=(16, 16, 1))
+    second = srgan.game(
+        *networks, **rates, image_shape=(16, 16, 1), content=lambda x, y, state: 0.01 * srgan.square_error(x, y),
+        weight=1.0,
+    )  # fmt: skip
+    state = trained(first, jax.jit(lambda key: init_state(first, key))(jax.random.key(0)), striped, 40)
+    lows = striped(1000)["lows"]
+
+    def contrast(state):
+        out = networks[0].apply(state.variables_of("generator"), lows, train=True, mutable=["batch_stats"])[0]
+        return float(jnp.abs(jnp.diff(out[:, :, 1::2], axis=2)).mean())
+
+    grey = contrast(state)
+    entered = carry_over_networks(state, jax.jit(lambda key: init_state(second, key))(jax.random.key(0)))
+    sharp = contrast(trained(second, entered, striped, 120))
+    assert grey < 0.25
+    assert sharp > 0.6, "the stripes' own contrast is 0.8"
+
+
+COLOURS = np.array([[-0.8, -0.8, 0.8], [0.8, -0.8, -0.8]])
+
+
+def coloured(step):
+    """Return maps of two classes in blocks, and images in which each class has its colour."""
+    maps = np.random.default_rng(step).integers(0, 2, (8, 4, 4, 1)).repeat(4, 1).repeat(4, 2)
+    return {"images": COLOURS[maps[..., 0]].astype(np.float32), "maps": maps.astype(np.uint8)}
+
+
+def test_colours_follow_the_map_and_exchange_with_its_labels():
+    made = {"initializer": scaled_glorot(1.0)}
+    labels = spade.Labels(2)
+    networks = spade.Generator(4, 2, 8, **made), spade.Discriminator(8, 3, 1, **made)
+    rates = {"generator_tx": optax.adam(2e-3, 0.0), "discriminator_tx": optax.adam(4e-3, 0.0)}
+    game = spade.game(*networks, **rates, image_shape=(16, 16, 3), labels=labels)
+    state = trained(game, jax.jit(lambda key: init_state(game, key))(jax.random.key(0)), coloured, 80)
+    test = coloured(1000)
+
+    def right(maps):
+        variables = state.variables_of("generator")
+        out, _ = networks[0].apply(variables, labels.read({"maps": maps}), train=True, mutable=["batch_stats"])
+        nearest = np.abs(np.asarray(out)[..., None, :] - COLOURS).sum(-1).argmin(-1)
+        return (nearest == maps[..., 0]).mean()
+
+    assert right(test["maps"]) > 0.9
+    assert right(1 - test["maps"]) > 0.9
