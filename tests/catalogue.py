@@ -12,7 +12,8 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, presgan, sngan, unrolled, wgan, wgan_gp
+from genjax.hmc import Chains
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator
@@ -123,6 +124,15 @@ def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, steps=2)
 
 
+def _presgan(tx, dtype):
+    # Batch norm, whose statistics the chains hold; scales of the noise with which a few chains of each batch move.
+    networks = dcgan.Generator(16, 1, 4, dtype=dtype), dcgan.Discriminator(16, 4, dtype=dtype)
+    return presgan.game(
+        *networks, presgan.Noise(16, 16), **_pair(tx, "discriminator"), noise_tx=tx, image_shape=LARGER, latent=5,
+        ema=0.9, weight=0.002, chains=Chains(1, 2, 2), step_size=0.2,
+    )  # fmt: skip
+
+
 def points(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random points in the plane, as images of one pixel."""
     return {"images": jnp.asarray(np.random.default_rng(seed).normal(size=(count, *POINT)), jnp.float32)}
@@ -221,6 +231,13 @@ CATALOGUE = (
             for preset, generator in (("paper", 11_378_179), ("cityscapes", 7_837_699))
         },
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "presgan", _presgan, partial(labelled, shape=LARGER),
+        {
+            preset: {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096}
+            for preset in ("paper", "celeba")
+        },
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

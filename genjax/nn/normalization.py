@@ -9,6 +9,9 @@ from flax import linen as nn
 from genjax.nn.wide import wide
 from genjax.parallel import bound_axis
 
+MOMENTUM = 0.9
+"""What running statistics keep of their old value, where nothing else is said."""
+
 
 class BatchNorm(nn.Module):
     """y = scale (x - mean) / sqrt(variance + epsilon) + bias, per channel (the last axis), over all other axes.
@@ -20,7 +23,7 @@ class BatchNorm(nn.Module):
     far from zero. PyTorch's `momentum=0.1` is 0.9 here. Source: Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 1.
     """
 
-    momentum: float = 0.9
+    momentum: float = MOMENTUM
     epsilon: float = 1e-5
     use_bias: bool = True
     use_scale: bool = True
