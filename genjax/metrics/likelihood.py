@@ -59,7 +59,7 @@ def annealed_bound(
 ) -> jax.Array:
     """Return log 1/k sum_i w_i by annealed importance sampling: E w = p(x), so on average it is below log p(x).
 
-    In nats. Each of k = `chains` begins in the prior N(0, I) and is led to the posterior through p(z) p(x|z)^b, b rising from 0
+    Each of k = `chains` begins in the prior N(0, I) and is led to the posterior through p(z) p(x|z)^b, b rising from 0
     to 1 in `temperatures` stairs, by one Hamiltonian transition of `leaps` leaps at each; log w gains
     (b' - b) log p(x|z) at every stair. For decoders without an encoder whose posteriors are narrow, where no single
     proposal will do. It rises with both numbers. Step sizes come from a first pass whose chains are thrown away, since
@@ -68,7 +68,7 @@ def annealed_bound(
     (t / temperatures)^4 as in Friel & Pettitt 2008, Marginal likelihood estimation via power posteriors, section 3.
 
     log_likelihood: latents float[batch, latent] -> log p(x|z), float[batch], in nats.  shape: (batch, latent).
-    step_size: that the first pass begins with. Returns float[batch].
+    step_size: that the first pass begins with. Returns float[batch], in nats.
     Raises ValueError for fewer than one chain or stair.
     """
     if temperatures < 1 or chains < 1:

@@ -24,6 +24,7 @@ SLOW = (
     ("wgan_gp", "paper"), ("wgan_gp", "lsun"), ("wgan_gp", "lsun_strided"), ("wgan_gp", "cifar10_strided"),
     ("sngan", "paper"), ("sngan", "plain"), ("sngan", "table3"), ("sngan", "projection"), ("sngan", "stl10"),
     ("sngan", "imagenet"), ("sngan", "imagenet_projection"), ("sngan", "imagenet64_projection"),
+    ("presgan", "paper"), ("presgan", "celeba"),
 )  # fmt: skip
 BATCH = 4
 
@@ -67,5 +68,6 @@ def test_a_step_changes_every_network_and_its_losses_are_finite(name, preset):
 
 
 def test_every_published_preset_is_among_them():
-    for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "unrolled"):
-        assert {(name, preset) for preset in recipe(name).presets} - {(name, "small")} <= {*FAST, *SLOW}
+    for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "presgan", "unrolled"):
+        own = {(name, preset) for preset in ("small", "stacked")}
+        assert {(name, preset) for preset in recipe(name).presets} - own <= {*FAST, *SLOW}

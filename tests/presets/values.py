@@ -33,6 +33,10 @@ PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator
          "beta2": 0.99, "base": 8192, "limit": 512, "first_size": 4, "first_images": 800_000, "fade_images": 800_000,
          "stable_images": 800_000, "ramp_images": 40_000, "weight": 10.0, "target": 1.0, "drift": 1e-3,
          "compare": True, "simultaneous": False, "half_life": None, "ema": 0.999, "mirror": False}  # fmt: skip
+PRESGAN = {"image_size": 64, "epochs": 1000, "batch_size": 64, "latent": 100, **RATES, **ADAM, "sigma_rate": 2e-4,
+           "weight": 0.01, "networks": "convolutional", "width": 64, "sigma_start": 0.3133, "sigma_min": 0.01,
+           "sigma_max": 0.3, "burn_in": 2, "samples": 2, "leaps": 5, "step_size": 1 / 100, "prior_only": False,
+           "ema": None}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
@@ -121,6 +125,8 @@ VALUES = {
                                    "steps": 1_250_000, "first_images": 400_000, "fade_images": 400_000,
                                    "stable_images": 400_000, "ramp_images": 0, "target": 750.0, "simultaneous": True},
     ("pggan", "lsun"): PGGAN | {"data": "tfds:lsun/bedroom", "image_size": 256, "batches": (), "steps": 1_250_000},
+    ("presgan", "paper"): PRESGAN | {"data": "tfds:cifar10"},
+    ("presgan", "celeba"): PRESGAN | {"data": "tfds:celeb_a"},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
     ("cyclegan", "cityscapes"): CYCLEGAN | {"image_size": 143, "crop": 128, "blocks": 6, "identity": 0.0},
 }  # fmt: skip
