@@ -142,7 +142,7 @@ def test_chains_that_do_not_move_see_the_noises_entropy_alone():
     """Which is sum log sigma: what becomes of the entropy where chains follow the prior by steps small enough."""
     to_a, to_raw = gradient_by_chains(0.005, hmc.Chains(), prior_only=True)
     raw = VALUES["in/sigma_raw_before_softplus"]
-    np.testing.assert_allclose(to_a, 0, atol=0.1)
+    np.testing.assert_allclose(to_a, 0, atol=0.2)
     np.testing.assert_allclose(to_raw, jax.nn.sigmoid(raw) / VALUES["out/sigma"], atol=0.04)
     assert np.abs(VALUES["grad/exact_entropy/A"]).max() > 0.3
     assert np.abs(to_raw - VALUES["grad/exact_entropy/sigma_raw"]).max() > 0.3
