@@ -177,11 +177,11 @@ def samples_page(model: Trained, density: Density, key: jax.Array) -> np.ndarray
     """Return a picture of samples without noise and with it: rows in turn, or clouds side by side."""
     mixture = model.dataset.mixture
     if mixture is not None:
-        clouds = (scatter(points.reshape(-1, 2), mixture) for points in samples(density, key, 1000))
-        return np.concatenate(list(clouds), 1)
+        clouds = zip(samples(density, key, 1000), ("mu(z)", "with noise"), strict=True)
+        return np.concatenate([scatter(points.reshape(-1, 2), mixture, title) for points, title in clouds], 1)
     means, noisy = (x.reshape(3, COLUMNS, *x.shape[1:]) for x in samples(density, key, 3 * COLUMNS))
     images, pixels = np.stack([means, noisy], 1).reshape(-1, *means.shape[2:]), model.task.pixels
-    return grid(images, COLUMNS, low=pixels.low, high=pixels.high, row_labels=["mu", "with noise"] * 3)
+    return grid(images, COLUMNS, low=pixels.low, high=pixels.high, row_labels=["mu(z)", "with noise"] * 3)
 
 
 def run(options: Options) -> None:

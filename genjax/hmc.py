@@ -118,19 +118,15 @@ def sample(target: Target, start: jax.Array, key: jax.Array, step_size: jax.Arra
     The step size is one for all chains (and devices), and rests while samples are kept.
     """
 
-    def advance(point, key, step_size):
+    def advance(carry, x):
+        point, step_size = carry
+        key, burning = x
         point, acceptance = transition(target, point, key, step_size, chains.leaps)
-        return point, parallel.mean(jnp.mean(acceptance))
+        acceptance = parallel.mean(jnp.mean(acceptance))
+        step_size = jnp.where(burning, adapted(step_size, acceptance, chains), step_size)
+        return (point, step_size), (point.position, acceptance)
 
-    def burn(carry, key):
-        point, acceptance = advance(carry[0], key, carry[1])
-        return (point, adapted(carry[1], acceptance, chains)), acceptance
-
-    def keep(point, key):
-        point, acceptance = advance(point, key, step_size)
-        return point, (point.position, acceptance)
-
-    keys = jax.random.split(key, chains.burn_in + chains.samples)
-    (point, step_size), burnt = lax.scan(burn, (target(start), step_size), keys[: chains.burn_in])
-    _, (positions, kept) = lax.scan(keep, point, keys[chains.burn_in :])
-    return Found(positions, jnp.mean(jnp.concatenate([burnt, kept])), step_size)
+    count = chains.burn_in + chains.samples
+    moves = jax.random.split(key, count), jnp.arange(count) < chains.burn_in
+    (_, step_size), (positions, acceptance) = lax.scan(advance, (target(start), step_size), moves)
+    return Found(positions[chains.burn_in :], jnp.mean(acceptance), step_size)

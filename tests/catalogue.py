@@ -125,11 +125,11 @@ def _unrolled(tx, dtype):
 
 
 def _presgan(tx, dtype):
-    # Batch norm, whose statistics the chains hold; scales of the noise with which a few chains of each batch move.
-    networks = dcgan.Generator(16, 1, 4, dtype=dtype), dcgan.Discriminator(16, 4, dtype=dtype)
+    # A generator with batch norm, whose statistics the chains hold.
+    networks = dcgan.Generator(8, 1, 4, dtype=dtype), dcgan.Discriminator(8, 4, dtype=dtype)
     return presgan.game(
-        *networks, presgan.Noise(16, 16), **_pair(tx, "discriminator"), noise_tx=tx, image_shape=LARGER, latent=5,
-        ema=0.9, weight=0.002, chains=Chains(1, 2, 2), step_size=0.2,
+        *networks, presgan.Noise(8, 8, 0.1), **_pair(tx, "discriminator"), noise_tx=tx, image_shape=SHAPE, latent=5,
+        ema=0.9, weight=0.1, chains=Chains(1, 2, 2), step_size=0.2,
     )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ CATALOGUE = (
         bias_before_norm=True,
     ),
     Entry(
-        "gans", "presgan", _presgan, partial(labelled, shape=LARGER),
+        "gans", "presgan", _presgan, labelled,
         {
             preset: {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096}
             for preset in ("paper", "celeba")
