@@ -83,3 +83,17 @@ def test_a_stage_less_draws_all_ten_digits_at_16_pixels():
     learnt = learned("dcgan", image_size=16, width=32, generator_rate=5e-4, discriminator_rate=5e-5)
     assert excess(learnt.after) < 0.2 * excess(learnt.before)
     check_digits(learnt, 16, 20, 15)
+
+
+def test_the_entropy_spreads_samples_evenly_over_the_ring_with_wider_noise():
+    """Seeds 0 to 2 diverge by 0.05 to 0.11 nats from equal shares, without the entropy by 0.17 to 0.52."""
+
+    def trained(**changes):
+        return [learned("presgan", seed=seed, **changes) for seed in SEEDS]
+
+    def sigma(learnt):
+        return float(np.logaddexp(0, learnt.state.params["noise"]["raw"]).mean())
+
+    entropy, without = trained(), trained(weight=0.0)
+    assert max(learnt.after["kl"] for learnt in entropy) < 0.15 < np.mean([learnt.after["kl"] for learnt in without])
+    assert min(map(sigma, entropy)) > 1.3 * max(map(sigma, without))
