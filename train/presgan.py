@@ -81,10 +81,10 @@ PRESETS = {
     "paper": PAPER,
     "celeba": replace(PAPER, data="tfds:celeb_a"),
     "stacked": Hyper(
-        data="stacked", steps=3000, batch_size=64, latent=32, weight=0.01, networks="convolutional", width=32,
-        generator_rate=5e-4, discriminator_rate=2e-4, sigma_rate=5e-4, beta1=0.5, beta2=0.999, decay_from=None,
-        sigma_start=0.3, sigma_min=0.01, sigma_max=0.3, burn_in=2, samples=2, leaps=5, step_size=0.03, ema=0.99,
-        evaluate_every=1000,
+        data="stacked", steps=1500, batch_size=64, latent=32, weight=0.01, networks="dense", units=128,
+        generator_rate=1e-3, discriminator_rate=1e-3, sigma_rate=1e-3, beta1=0.5, beta2=0.999, decay_from=None,
+        sigma_start=0.1, sigma_min=0.01, sigma_max=0.3, burn_in=2, samples=2, leaps=5, step_size=0.1, ema=None,
+        evaluate_every=1500,
     ),
 }  # fmt: skip
 SCORE = ("kl", "divergence of the ring's modes from equal shares, nats")

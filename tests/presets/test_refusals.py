@@ -35,7 +35,7 @@ REFUSED = (
     (("pggan", "small", "--ema", "0.9"), "give one of them"),
     (("pggan", "paper", "--batch-size", "8"), "change --batches"),
     (("presgan", "small", "--width", "8"), "--networks dense"),
-    (("presgan", "stacked", "--units", "8"), "--networks convolutional"),
+    (("presgan", "paper", "--units", "8"), "--networks convolutional"),
     (("presgan", "small", "--networks", "convolutional", "--units", "None"), "needs --width"),
     (("presgan", "small", "--weight", "0", "--prior-only"), "--weight 0"),
     (("presgan", "small", "--sigma-min", "0.5"), "exchange them"),
