@@ -29,6 +29,8 @@ from genjax.gans import (
     wgan,
     wgan_gp,
 )
+from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, presgan, sngan, unrolled, wgan, wgan_gp
+from genjax.hmc import Chains
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
@@ -178,6 +180,15 @@ def _cagan(tx, dtype):
 
 def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, steps=2)
+
+
+def _presgan(tx, dtype):
+    # A generator with batch norm, whose statistics the chains hold.
+    networks = dcgan.Generator(8, 1, 4, dtype=dtype), dcgan.Discriminator(8, 4, dtype=dtype)
+    return presgan.game(
+        *networks, presgan.Noise(8, 8, 0.1), **_pair(tx, "discriminator"), noise_tx=tx, image_shape=SHAPE, latent=5,
+        ema=0.9, weight=0.1, chains=Chains(1, 2, 2), step_size=0.2,
+    )  # fmt: skip
 
 
 def points(count: int, seed: int) -> dict[str, jax.Array]:
@@ -356,6 +367,12 @@ CATALOGUE = (
     Entry(
         "gans", "cagan", _cagan, triplets,
         {"paper": {"discriminator": 2_847_047, "generator": 6_308_612}}, deterministic=True,
+    ),
+        "gans", "presgan", _presgan, labelled,
+        {
+            preset: {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096}
+            for preset in ("paper", "celeba")
+        },
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

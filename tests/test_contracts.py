@@ -225,7 +225,8 @@ def test_no_bias_stands_in_front_of_a_batch_norm(entry):
         if not any("batch_stats" in start.variables[net] for net in player.owns):
             continue  # (the last bias of a Wasserstein critic has no gradient either, without any batch norm)
         states = jax.tree.leaves(after.opt_state[player.name], is_leaf=lambda x: hasattr(x, "nu"))
-        (moments,) = (state for state in states if hasattr(state, "nu"))
-        for path, second in jax.tree_util.tree_leaves_with_path(moments.nu):
+        moments = [state.nu for state in states if hasattr(state, "nu")]
+        assert moments
+        for path, second in jax.tree_util.tree_leaves_with_path(moments):
             if "bias" in str(path[-1]):
                 assert float(jnp.max(second)) > 1e-14, jax.tree_util.keystr(path)

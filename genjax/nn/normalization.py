@@ -10,6 +10,9 @@ from flax import linen as nn
 from genjax.nn.wide import wide
 from genjax.parallel import bound_axis
 
+MOMENTUM = 0.9
+"""What running statistics keep of their old value, where nothing else is said."""
+
 
 def around_one(key: jax.Array, shape: Sequence[int], dtype: Any = jnp.float32) -> jax.Array:
     """Draw N(1, 0.02^2), where scales of batch norm start in the authors' code of DCGAN, pix2pix and many others."""
@@ -26,7 +29,7 @@ class BatchNorm(nn.Module):
     far from zero. PyTorch's `momentum=0.1` is 0.9 here. Source: Ioffe & Szegedy 2015, arXiv 1502.03167, algorithm 1.
     """
 
-    momentum: float = 0.9
+    momentum: float = MOMENTUM
     epsilon: float = 1e-5
     use_bias: bool = True
     use_scale: bool = True

@@ -86,8 +86,8 @@ def plane_scores(mixture: Mixture, points: np.ndarray) -> dict[str, float]:
     return {"modes": found.modes, "near": found.near, "kl": found.divergence}
 
 
-def scatter(points: np.ndarray, mixture: Mixture) -> Page:
-    """Return a picture of points, float[count, 2], as dots over the mixture's centres."""
+def scatter(points: np.ndarray, mixture: Mixture, title: str = "") -> Page:
+    """Return a picture of points, float[count, 2], as dots over the mixture's centres, perhaps with a title."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4, 4), dpi=100, layout="constrained")
@@ -96,6 +96,6 @@ def scatter(points: np.ndarray, mixture: Mixture) -> Page:
     axes.scatter(x, y, s=120, facecolors="none", edgecolors="tab:orange", label="modes")
     axes.scatter(points[:, 0], points[:, 1], s=3, color="tab:blue", alpha=0.5, linewidths=0, label="samples")
     limit = 1.4 * float(np.abs(mixture.centres).max())
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", title=title)
     axes.legend(loc="upper right", fontsize=8)
     return page(figure)

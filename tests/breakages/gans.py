@@ -73,7 +73,7 @@ BREAKAGES = (
     Breakage(
         "the WGAN's weights are not clipped",
         "genjax/optim.py",
-        "jnp.clip(p + u, -limit, limit) - p, params, updates)",
+        "jnp.clip(p + u, low, high) - p, params, updates)",
         "u, params, updates)",
         (f"{GAMES}::test_every_weight_stays_within_its_bound_after_each_critic_move",),
     ),

@@ -59,7 +59,7 @@ BREAKAGES = (
     Breakage(
         "batch norm's statistics move ten times as slowly",
         "genjax/nn/normalization.py",
-        "momentum: float = 0.9",
+        "momentum: float = MOMENTUM",
         "momentum: float = 0.99",
         (f"{GOLDEN}::test_dcgan_generator_moves",),
     ),

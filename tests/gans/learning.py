@@ -30,10 +30,10 @@ def _train(run: Run, seed: int) -> State:
     return train(run.phases, parallel.jit_plan(jax.devices()[:1]), seed=seed, settings=settings).state
 
 
-def learned(name: str, **changes: Any) -> Learned:
-    """Train the small preset of a recipe with some hyperparameters changed."""
+def learned(name: str, preset: str = "small", **changes: Any) -> Learned:
+    """Train a preset of a recipe with some hyperparameters changed."""
     found = recipe(name)
-    hyper = dataclasses.replace(found.presets["small"], **changes)
+    hyper = dataclasses.replace(found.presets[preset], **changes)
     run = found.build(hyper, data.load(hyper.data, image_size=hyper.image_size))
     key = rng.named(jax.random.key(hyper.seed), "init")
     start = jax.jit(lambda key: init_state(run.phases[0].game, key))(key)

@@ -1,8 +1,10 @@
 """What every small preset learns, against the untrained network and against itself with its mechanism taken out."""
 
+import jax
 import numpy as np
 import pytest
 
+from genjax.metrics.modes import class_coverage
 from tests.gans.learning import judge, learned, samples
 
 pytestmark = pytest.mark.slow
@@ -92,3 +94,33 @@ def test_biggan_draws_the_digit_that_was_asked_for_with_and_without_the_shared_e
     assert shared.after["class_accuracy"] > 0.9
     assert tables.after["class_accuracy"] > 0.85
     assert excess(shared.after) < 0.2 * excess(shared.before)
+
+
+def test_the_entropy_spreads_samples_evenly_over_the_ring_with_wider_noise():
+    """Seeds 0 to 2 diverge by 0.05 to 0.11 nats from equal shares, without the entropy by 0.17 to 0.52."""
+
+    def trained(**changes):
+        return [learned("presgan", seed=seed, **changes) for seed in SEEDS]
+
+    def sigma(learnt):
+        return float(np.logaddexp(0, learnt.state.params["noise"]["raw"]).mean())
+
+    entropy, without = trained(), trained(weight=0.0)
+    assert max(learnt.after["kl"] for learnt in entropy) < 0.15 < np.mean([learnt.after["kl"] for learnt in without])
+    assert min(map(sigma, entropy)) > 1.3 * max(map(sigma, without))
+
+
+def stacked(learnt, count=10_000):
+    """Return how samples of stacked digits cover the 1,000 modes, each channel read by the judge."""
+    images = learnt.run.task.sample(learnt.state, jax.random.key(7), count)
+    digits = [judge(8).classify(images[..., channel : channel + 1])[0] for channel in range(3)]
+    return class_coverage(100 * digits[0] + 10 * digits[1] + digits[2], 1000)
+
+
+def test_the_entropy_covers_more_of_the_thousand_modes():
+    """Every seed with the entropy is nearer to equal shares than every seed without."""
+    divergence = {
+        weight: [stacked(learned("presgan", "stacked", seed=seed, weight=weight)).divergence for seed in SEEDS]
+        for weight in (0.01, 0.0)
+    }
+    assert max(divergence[0.01]) < min(divergence[0.0])

@@ -26,6 +26,7 @@ SLOW = (
     ("sngan", "imagenet"), ("sngan", "imagenet_projection"), ("sngan", "imagenet64_projection"),
     ("biggan", "paper"), ("biggan", "ch64"), ("biggan", "cifar10"), ("biggan", "deep128"),
     ("sagan", "paper"), ("sagan", "attention64"), ("sagan", "cifar10"),
+    ("presgan", "paper"), ("presgan", "celeba"),
 )  # fmt: skip
 BATCH = 4
 
@@ -71,3 +72,6 @@ def test_a_step_changes_every_network_and_its_losses_are_finite(name, preset):
 def test_every_published_preset_is_among_them():
     for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "sagan", "unrolled"):
         assert {(name, preset) for preset in recipe(name).presets} - {(name, "small")} <= {*FAST, *SLOW}
+    for name in ("gan", "dcgan", "cgan", "wgan", "wgan_gp", "sngan", "presgan", "unrolled"):
+        own = {(name, preset) for preset in ("small", "stacked")}
+        assert {(name, preset) for preset in recipe(name).presets} - own <= {*FAST, *SLOW}

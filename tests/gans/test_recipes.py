@@ -31,6 +31,7 @@ OTHERS = {
     ("sngan", "imagenet64_projection"): {
         "generator": 12_220_675 + 2 * 999 * 2_880, "discriminator": 10_141_441 + 1000 * 1024,
     },
+    ("presgan", "celeba"): {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096},
     ("unrolled", "notebook"): {"generator": 49_666, "discriminator": 17_025},
 }  # fmt: skip
 PAPER = {
@@ -40,6 +41,7 @@ PAPER = {
     "wgan": {"generator": 3_576_704, "critic": 2_765_568},
     "wgan_gp": {"generator": 1_204_483, "critic": 1_053_825},
     "sngan": {"generator": 4_276_739, "discriminator": 1_053_824},
+    "presgan": {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096},
     "unrolled": {"generator": 49_666, "discriminator": 513},
 }
 

@@ -16,6 +16,9 @@ Source of the numbers
     cyclegan, pix2pix
               layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     cagan     formulas of the paper on fixed arrays
+    cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
+    presgan   closed forms of a linear generator, and trajectories of adjidieng/PresGANs @161abad hmc.py, with its
+              gradient and with the true one
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
@@ -47,6 +50,7 @@ KEPT = {
     "golden/spade": r"(?!.*_v$|kld|.*_fake$|out/edges$).*|out/D._feature4_fake|kld/.*|out/edges|loss/.*",
     "golden/cagan": r".*",
     "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
+    "golden/presgan": r"(?!out/monte_carlo).*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 

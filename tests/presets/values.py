@@ -46,6 +46,10 @@ BIGGAN = {"data": "tfds:imagenet2012", "image_size": 128, "steps": 250_000, "bat
           "hierarchical": True, "initializer": "orthogonal", "epsilon": 1e-4, "orthogonal": 1e-4,
           "discriminator_steps": 2, "ema": 0.9999, "ema_start": 20_000, "judge": False}  # fmt: skip
 BIGGAN_DEEP = BIGGAN | {"networks": "bottleneck", "width": 128, "latent": 128, "hierarchical": False}
+PRESGAN = {"image_size": 64, "epochs": 1000, "batch_size": 64, "latent": 100, **RATES, **ADAM, "sigma_rate": 2e-4,
+           "weight": 0.01, "networks": "convolutional", "width": 64, "sigma_start": 0.3133, "sigma_min": 0.01,
+           "sigma_max": 0.3, "burn_in": 2, "samples": 2, "leaps": 5, "step_size": 1 / 100, "prior_only": False,
+           "ema": None}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
 PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirror": True, "colours": "rgb",
@@ -177,6 +181,8 @@ VALUES = {
                                    "steps": 1_250_000, "first_images": 400_000, "fade_images": 400_000,
                                    "stable_images": 400_000, "ramp_images": 0, "target": 750.0, "simultaneous": True},
     ("pggan", "lsun"): PGGAN | {"data": "tfds:lsun/bedroom", "image_size": 256, "batches": (), "steps": 1_250_000},
+    ("presgan", "paper"): PRESGAN | {"data": "tfds:cifar10"},
+    ("presgan", "celeba"): PRESGAN | {"data": "tfds:celeb_a"},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
     ("srgan", "srresnet"): SRGAN | {"steps": 1_000_000, "content": "square-error"},
     ("srgan", "paper"): SRGAN,
