@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
+from genjax.codes import Codes
 from genjax.engine import Game
-from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import cgan, cyclegan, dcgan, gan, infogan, pggan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator
@@ -119,6 +120,12 @@ def _cyclegan(tx, dtype):
     return cyclegan.game(*networks, generators_tx=tx, discriminators_tx=tx, image_shape=LARGER, pool=6)
 
 
+def _infogan(tx, dtype):
+    codes, layers = Codes(3, (2, 3), 2), infogan.Layers(((2, 2, False), (4, 2, True)), 4, 2, 4, 4, ((2, 2, True),))
+    networks = infogan.Generator(SHAPE, layers, 4, dtype=dtype), infogan.Discriminator(codes, layers, 4, dtype=dtype)
+    return infogan.game(*networks, codes=codes, **_pair(tx, "discriminator"), image_shape=SHAPE)
+
+
 def _unrolled(tx, dtype):
     return unrolled.game(*_plane(dtype), **_pair(tx, "discriminator"), image_shape=POINT, latent=4, steps=2)
 
@@ -219,6 +226,21 @@ CATALOGUE = (
                 "forward": generator, "backward": generator, "discriminator_a": 2_764_737, "discriminator_b": 2_764_737,
             }
             for preset, generator in (("paper", 11_378_179), ("cityscapes", 7_837_699))
+        },
+        bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "infogan", _infogan, labelled,
+        {
+            preset: {"generator": generator, "discriminator": discriminator}
+            for preset, generator, discriminator in (
+                ("paper", 6_652_481, 6_559_169 + 133_262),
+                ("code", 6_652_481, 6_559_169 + 133_262),
+                ("svhn", 2_800_835, 1_194_609),
+                ("celeba", 2_908_355, 1_201_317),
+                ("faces", 8_684_737, 8_535_499),
+                ("chairs", 19_778_625, 19_601_151),
+            )
         },
         bias_before_norm=True,
     ),

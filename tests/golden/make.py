@@ -7,6 +7,7 @@ Source of the numbers
     wgan_gp   WGANPGenerator32 and WGANPDiscriminator32 of kwotsin/mimicry @a7fda06, with the growth of the authors
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
     pggan     written from the facts of the authors' Theano code
+    infogan   losses of openai/InfoGAN @6e41232 on fixed logits
     cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
@@ -30,6 +31,7 @@ KEPT = {
     r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*)",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "golden/cyclegan": r".*",
+    "golden/infogan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 
