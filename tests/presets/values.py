@@ -35,6 +35,11 @@ PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator
          "compare": True, "simultaneous": False, "half_life": None, "ema": 0.999, "mirror": False}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
+INFOGAN = {"batch_size": 128, "categorical_weight": 1.0, "continuous_weight": 1.0, "variance": "learned", "width": 64,
+           "slope": 0.1, "pixels": "sigmoid", "generator_rate": 1e-3, "discriminator_rate": 2e-4, **ADAM,
+           "ema": None}  # fmt: skip
+INFOGAN_MNIST = INFOGAN | {"data": "tfds:mnist", "steps": 5000, "latent": 74, "categorical": (10,), "continuous": 2,
+                           "networks": "mnist"}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
          "l2": 0.0}  # fmt: skip
@@ -111,6 +116,17 @@ VALUES = {
                                                     "decay_from": 0.8, "generator_batch": 1,
                                                     "generator_widths": (512, 256, 128, 64),
                                                     "discriminator_widths": (64, 128, 256, 512, 1024)},
+    ("infogan", "paper"): INFOGAN_MNIST,
+    ("infogan", "code"): INFOGAN_MNIST | {"slope": 0.01, "variance": "fixed"},
+    ("infogan", "svhn"): INFOGAN | {"data": "tfds:svhn_cropped", "latent": 168, "categorical": (10,) * 4,
+                                    "continuous": 4, "networks": "svhn", "pixels": "tanh"},
+    ("infogan", "celeba"): INFOGAN | {"data": "tfds:celeb_a", "image_size": 32, "latent": 228,
+                                      "categorical": (10,) * 10, "continuous": 0, "networks": "svhn",
+                                      "pixels": "tanh"},
+    ("infogan", "faces"): INFOGAN | {"image_size": 32, "channels": 1, "latent": 133, "categorical": (), "continuous": 5,
+                                     "continuous_weight": 0.2, "networks": "faces", "generator_rate": 5e-4},
+    ("infogan", "chairs"): INFOGAN | {"image_size": 64, "channels": 1, "latent": 189, "categorical": (20,) * 3,
+                                      "continuous": 1, "continuous_weight": 10.0, "networks": "chairs"},
     ("unrolled", "paper"): UNROLLED | {"generator_rate": 1e-4, "look_ahead": 10, "layers": 1, "activation": "relu",
                                        "gain": 0.8, "scale": 0.25},
     ("unrolled", "notebook"): UNROLLED | {"generator_rate": 1e-3, "look_ahead": 5, "layers": 2, "activation": "tanh",
