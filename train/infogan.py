@@ -81,9 +81,9 @@ SVHN = replace(
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        steps=3000, batch_size=64, latent=32, categorical=(10,), continuous=1, categorical_weight=1.0,
+        steps=2000, batch_size=64, latent=32, categorical=(10,), continuous=1, categorical_weight=1.0,
         continuous_weight=0.1, variance="learned", networks="mnist", width=16, slope=0.1, pixels="sigmoid",
-        generator_rate=1e-3, discriminator_rate=2e-4, beta1=0.5, beta2=0.999, decay_from=None, ema=None,
+        generator_rate=5e-4, discriminator_rate=2e-4, beta1=0.5, beta2=0.999, decay_from=None, ema=0.99,
         evaluate_every=1000,
     ),
     "ring": Hyper(

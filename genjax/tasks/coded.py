@@ -12,7 +12,7 @@ from genjax.engine.state import State
 from genjax.metrics.clustering import code_agreement
 from genjax.tasks.generation import COMPARED, Generation, in_parts, nearest_labels, spread_rows
 from genjax.tasks.plane import Plane
-from genjax.tasks.task import Page
+from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 
 Read = Callable[[State, Any], dict[str, Any]]
@@ -35,19 +35,18 @@ class CodedImages(Generation):
     @property
     def conditions(self) -> Mapping[str, str]:
         """What `sample` can be told, with a clause on each."""
-        return {**super().conditions, "codes": f"values by name, of {self.codes.told}"}
+        return {"codes": f"values by name, of {self.codes.told}"}
 
     def sample(
         self, state: State, key: jax.Array, count: int, *, codes: Mapping[str, Any] | None = None, **others: Any
     ) -> np.ndarray:
-        """Return `count` samples uint8[count, height, width, channels]; other conditions as in `Generation.sample`.
+        """Return `count` samples uint8[count, height, width, channels].
 
         codes: values by name, one for all samples or one for each, {"c1": 3, "c2": [-1, 0, 1]}; those left out are
-        drawn. Raises ValueError for codes or values that there are not.
+        drawn. Raises ValueError for codes or values that there are not, and for other conditions.
         """
-        if codes is None:
-            return super().sample(state, key, count, **others)
-        return self.from_latents(state, self.codes.placed(self.latents(key, count, others.pop("truncation", None)), codes))
+        check_conditions(others, self.conditions, "this generator")
+        return self.from_latents(state, self.codes.placed(self.latents(key, count), codes or {}))
 
     def recognise(self, state: State, images: np.ndarray) -> dict[str, np.ndarray]:
         """Return what the recognition network reads off images (bytes), by the codes' names; see `Read`."""
@@ -94,15 +93,14 @@ class CodedPlane(Plane):
     @property
     def conditions(self) -> Mapping[str, str]:
         """What `sample` can be told, with a clause on each."""
-        return {**super().conditions, "codes": f"values by name, of {self.codes.told}"}
+        return {"codes": f"values by name, of {self.codes.told}"}
 
     def sample(
         self, state: State, key: jax.Array, count: int, *, codes: Mapping[str, Any] | None = None, **others: Any
     ) -> np.ndarray:
         """Return `count` points float32[count, 2]; conditions as in `CodedImages.sample`."""
-        if codes is None:
-            return super().sample(state, key, count, **others)
-        latents = self.codes.placed(self.latents(key, count, others.pop("truncation", None)), codes)
+        check_conditions(others, self.conditions, "this generator")
+        latents = self.codes.placed(self.latents(key, count), codes or {})
         return in_parts(self.draw, state, latents).reshape(-1, 2)
 
     def scores(self, state: State) -> dict[str, float]:
