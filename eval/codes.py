@@ -109,7 +109,7 @@ def measure(model: Trained, options: Options) -> dict[str, Any]:
         scores = model.task.scores(model.state)
         found["c1"] = {name: scores[name] for name in known if name in scores}
         if not found["c1"]:
-            raise ValueError(f"--labels: {model.dataset.name} has no labels, or the run no code of classes; leave it out")
+            raise ValueError(f"--labels: {model.dataset.name} has no labels, or the run no classes; leave it out")
     return found
 
 
@@ -156,7 +156,9 @@ def run(options: Options) -> None:
         found = measure(model, options)
         written = pages(model, options, folder)
     else:
-        raise ValueError(f"{options.run} is a run of {model.recipe.name}, whose latents hold no codes; give one of infogan")
+        raise ValueError(
+            f"{options.run} is a run of {model.recipe.name}, whose latents hold no codes; give one of infogan"
+        )
     write_text(folder / "codes.json", json.dumps(found, indent=2) + "\n")
     print(table(found))
     for path in [*written, folder / "codes.json"]:

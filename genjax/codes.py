@@ -92,10 +92,11 @@ class Codes(NamedTuple):
             if name not in self.classes:
                 found[:, where] = asked.reshape(-1, 1)
                 continue
-            wrong = asked[(asked != np.round(asked)) | (asked < 0) | (asked >= self.classes[name])]
+            count = self.classes[name]
+            wrong = asked[(asked != np.round(asked)) | (asked < 0) | (asked >= count)]
             if wrong.size:
-                raise ValueError(f"{name}: class {wrong.ravel()[0]:g}, but its classes are 0 to {self.classes[name] - 1}")
-            found[:, where] = np.eye(self.classes[name])[np.broadcast_to(asked, len(found)).astype(int)]
+                raise ValueError(f"{name}: class {wrong.ravel()[0]:g}, but its classes are 0 to {count - 1}")
+            found[:, where] = np.eye(count)[np.broadcast_to(asked, len(found)).astype(int)]
         return found
 
     def sweep(self, name: str, steps: int, reach: float = 1.0) -> np.ndarray:

@@ -3,8 +3,8 @@
     python -m train.infogan [preset] [options]
 
 Presets; "paper" is its appendix C, "code" openai/InfoGAN, the authors', which has MNIST alone. Appendix C: leaky slope
-0.1, learned variances, Adam (2e-4 for D and Q, 1e-3 for G), lambda 1 unless noted. It gives no batch size, no length and
-no prior of the noise: here the code's 128, Adam's beta1 of 0.5 and U(-1, 1), and lengths are our own but for MNIST's
+0.1, learned variances, Adam (2e-4 for D and Q, 1e-3 for G), lambda 1 unless noted. It gives no batch size, length, beta
+or prior of the noise: here the code's 128, 0.5 and 0.999, and U(-1, 1); lengths are our own but for MNIST's
     small    embedded digits, the paper's layers at 16 channels, 10 classes and one continuous code: about a minute on
              two CPU cores; without information it is --categorical-weight 0 --continuous-weight 0; our own
     ring     the ring of eight Gaussians, dense networks, a code of eight classes; our own
@@ -136,7 +136,7 @@ def networks(hyper: Hyper, dataset: Dataset, codes: Codes) -> tuple[Any, Any]:
 
 
 def build(hyper: Hyper, dataset: Dataset) -> Run:
-    """Return the InfoGAN's run on `dataset`; ValueError for codes that do not fit, or images the layers do not reach."""
+    """Return the InfoGAN's run on `dataset`; ValueError for codes that do not fit into the latent."""
     codes, steps = codes_of(hyper), steps_of(hyper, len(dataset.train))
     generator, discriminator = networks(hyper, dataset, codes)
     optimizers = {

@@ -1,7 +1,8 @@
 """InfoGAN: a generator's codes come to mean something, because a recognition network must read them off its samples.
 
 Chen, Duan, Houthooft, Schulman, Sutskever & Abbeel 2016, InfoGAN, arXiv 1606.03657 (equations 3 to 6).
-    min_{G,Q} max_D  E log D(x) + E log(1 - D(G(z, c))) - lambda L_I(G, Q),  L_I = H(c) + E log Q(c | G(z, c)) <= I(c; G)
+    min_{G,Q} max_D  E log D(x) + E log(1 - D(G(z, c))) - lambda L_I(G, Q)
+    L_I(G, Q) = H(c) + E log Q(c | G(z, c)) <= I(c; G(z, c))
 Noise z and codes c are one latent (`genjax.codes`). Q is a head on the discriminator's layers; it reads samples alone,
 and has no part in how images are judged. Q(c|x) is a softmax for a categorical code, N(mean, variance) for a continuous
 one. L_I, with a weight of its own for each kind, is in the losses of both players: through it the generator's move
@@ -215,8 +216,11 @@ def reading_of(discriminator: nn.Module) -> Callable[[State, Any], dict[str, jax
 class Weights(NamedTuple):
     """lambda of the categorical codes, and of the continuous ones."""
 
-    categorical: float = 1.0
-    continuous: float = 1.0
+    categorical: float
+    continuous: float
+
+
+ONE = Weights(1.0, 1.0)
 
 
 class Reading(NamedTuple):
@@ -271,7 +275,7 @@ def game(
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
     image_shape: tuple[int, int, int],
-    weights: Weights = Weights(),
+    weights: Weights = ONE,
     learned: bool = True,
     ema: float | None = None,
 ) -> Game:

@@ -1,7 +1,7 @@
 """How much a recognition network learns of codes: lower bounds of their mutual information with what it sees.
 
-L_I = H(c) + E log Q(c|x) <= I(c; x), in nats: 0 for a Q that only knows the prior, H(c) for one that is always right, and
-negative for one that is surely wrong. Source: Chen et al. 2016, InfoGAN, arXiv 1606.03657, equation 4.
+L_I = H(c) + E log Q(c|x) <= I(c; x), in nats: 0 for a Q that only knows the prior, H(c) for one that is always right,
+and negative for one that is surely wrong. Source: Chen et al. 2016, InfoGAN, arXiv 1606.03657, equation 4.
 """
 
 import math

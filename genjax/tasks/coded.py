@@ -16,8 +16,8 @@ from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 
 Read = Callable[[State, Any], dict[str, Any]]
-"""(state, images float[count, height, width, channels] in the range of the pixels) -> what is read off them, by the codes'
-names: classes int[count], or means float[count]."""
+"""(state, images float[count, height, width, channels] in the range of the pixels) -> what is read off them, by names
+of the codes: classes int[count], or means float[count]."""
 TEN = 10
 """Values of a continuous code in a picture."""
 
@@ -104,7 +104,7 @@ class CodedPlane(Plane):
         return in_parts(self.draw, state, latents).reshape(-1, 2)
 
     def scores(self, state: State) -> dict[str, float]:
-        """Return `Plane.scores`, and "code_accuracy" and "code_purity" of c1, a sample's class being its nearest mode."""
+        """Return `Plane.scores`, and "code_accuracy" and "code_purity" of c1: a sample's class is its nearest mode."""
         found = super().scores(state)
         if self.codes.categorical:
             values = np.arange(COMPARED) % self.codes.categorical[0]

@@ -65,7 +65,9 @@ BREAKAGES = (
         MODEL,
         'x = activate(_norm(self.dtype)(dense(self.layers.recognition * self.width, name="recognition")(x), train))',
         'x = activate(dense(self.layers.recognition * self.width, name="recognition")(x))',
-        ("tests/test_contracts.py::test_the_recipe_exists_and_its_presets_have_the_published_parameter_counts[infogan]",),
+        (
+            "tests/test_contracts.py::test_the_recipe_exists_and_its_presets_have_the_published_parameter_counts[infogan]",
+        ),
     ),
     Breakage(
         "the variance of InfoGAN's continuous codes is taken for the deviation",

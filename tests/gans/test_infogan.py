@@ -49,12 +49,10 @@ def latents_of(values):
 
 
 def numbers_of(values):
-    return np.concatenate(
-        [values["in/q_categorical_logits"], values["in/q_mean"], values["in/q_raw_log_variance"]], 1
-    )
+    return np.concatenate([values["in/q_categorical_logits"], values["in/q_mean"], values["in/q_raw_log_variance"]], 1)
 
 
-def loss_of(which, values, learned=True, weights=infogan.Weights(), fake=None, numbers=None):
+def loss_of(which, values, learned=True, weights=infogan.ONE, fake=None, numbers=None):
     fake = values["in/D_fake_logits"] if fake is None else fake
     numbers = jnp.asarray(numbers_of(values)) if numbers is None else numbers
     judged = [(values["in/D_real_logits"], None)] if which is infogan.discriminator_loss else []
@@ -80,7 +78,7 @@ def test_the_information_on_codes_is_the_golden_one(values):
     assert values["loss/categorical_prior_entropy"] == pytest.approx(math.log(10))
 
 
-@pytest.mark.parametrize("weights", [infogan.Weights(), infogan.Weights(0.5, 3.0), infogan.Weights(0.0, 0.0)])
+@pytest.mark.parametrize("weights", [infogan.ONE, infogan.Weights(0.5, 3.0), infogan.Weights(0.0, 0.0)])
 def test_both_losses_are_the_golden_ones_less_the_information_by_its_weights(values, weights):
     told = weights.categorical * values["loss/MI_categorical_estimate"] + weights.continuous * (
         values["loss/uniform_prior_entropy"] - values["loss/gaussian_nll_learned_std_summed_over_codes"]
@@ -151,7 +149,7 @@ def test_q_reads_samples_alone_and_images_do_not_touch_its_statistics():
 def test_the_information_reaches_the_generator_q_and_the_shared_layers():
     images = jax.random.uniform(KEY, (16, *SHAPE))
     gradients = {}
-    for name, weights in (("with", infogan.Weights()), ("without", infogan.Weights(0.0, 0.0))):
+    for name, weights in (("with", infogan.ONE), ("without", infogan.Weights(0.0, 0.0))):
         game, state = started(weights=weights)
         discriminator, _ = moved(game, state, images, 0)
         generator, _ = moved(game, state, images, 1)

@@ -11,7 +11,8 @@ def bar(width, height, dx=0, dy=0, shear=0.0, side=41):
 
 
 def test_properties_are_those_of_a_bar():
-    images = np.stack([bar(2, 10), bar(4, 10), bar(2, 5, 6, -3), bar(2, 10, shear=0.5), np.zeros((41, 41, 1), np.uint8)])
+    nothing = np.zeros((41, 41, 1), np.uint8)
+    images = np.stack([bar(2, 10), bar(4, 10), bar(2, 5, 6, -3), bar(2, 10, shear=0.5), nothing])
     found = properties(images)
     np.testing.assert_allclose(found["ink"][[0, 1, 2, 4]], np.array([5 * 21, 9 * 21, 5 * 11, 0]) / 41**2)
     np.testing.assert_allclose(found["across"], [0, 0, 6, 0, 0], atol=1e-9)
