@@ -203,7 +203,8 @@ def reading_of(discriminator: nn.Module) -> Callable[[State, Any], dict[str, jax
 
     @jax.jit
     def apply(variables, images):
-        found = recognised(codes, discriminator.apply(variables, images)[1])
+        numbers: Any = discriminator.apply(variables, images)[1]
+        found = recognised(codes, numbers)
         classes = {name: jnp.argmax(logits, -1) for name, logits in found.logits.items()}
         return classes | dict(zip(codes.names[len(classes) :], jnp.moveaxis(found.mean, -1, 0), strict=True))
 

@@ -15,6 +15,10 @@ from genjax.run.load import load
 pytestmark = pytest.mark.xdist_group("codes")
 
 
+# A rate at which two steps of the generator can be seen.
+TINY = ("small", "--width", "2", "--batch-size", "16", "--generator-rate", "0.1", "--ema", "None")
+
+
 def trained(folder, *options):
     common = ["--out", str(folder), "--no-cache", "--devices", "1", "--steps", "2"]
     assert train_main("infogan", [*options, *common]) == 0
@@ -23,7 +27,7 @@ def trained(folder, *options):
 
 @pytest.fixture(scope="module")
 def digits_run(tmp_path_factory):
-    return trained(tmp_path_factory.mktemp("codes") / "digits", "small", "--width", "2", "--batch-size", "16")
+    return trained(tmp_path_factory.mktemp("codes") / "digits", *TINY)
 
 
 @pytest.fixture(scope="module")
