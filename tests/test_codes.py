@@ -25,6 +25,9 @@ def test_latents_are_noise_then_one_hot_codes_then_continuous_ones():
     # Nothing depends on anything else.
     assert np.abs(np.corrcoef(parts["c1"].argmax(1), parts["c2"].argmax(1))[0, 1]) < 0.05
     assert np.abs(np.corrcoef(latents[:, 0], parts["c4"][:, 0])[0, 1]) < 0.05
+    alike = Codes(0, (4, 4))
+    first, second = (x.argmax(1) for x in alike.split(np.asarray(alike.prior().draw(KEY, (2000, 8)))).values())
+    assert abs((first == second).mean() - 1 / 4) < 0.05
 
 
 def test_codes_are_placed_and_the_rest_stays():
