@@ -5,10 +5,10 @@
 Writes a page for each code beside the run, codes-c1.png and so on: a row for each of several latents, along which the
 code takes all its classes, or values from -reach to reach, while noise and other codes stay; and codes.json. Beyond
 reach 1 the generator was never trained; the paper draws up to 2. With --gif continuous codes are walked there and back
-too. Measured over samples: how well classes of the data set follow from c1 where the set has labels, and for every
-continuous code the share of the variance of ink, place, width, height and slant that it explains within a class of the
-first code (R^2 of a straight line, `genjax.metrics.factors`). The data set is only read with --labels. Of points in the
-plane, codes.png shows c1 by colour.
+too. Measured over samples, for every continuous code: the share of the variance of ink, place, width, height and slant,
+and of all pixels together, that it explains within a class of the first code (R^2 of a straight line, see
+`genjax.metrics.factors`), beside what the numbers of noise explain on average. With --labels the data set is read, and
+how well its classes follow from c1 is measured too. Of points in the plane, codes.png shows c1 by colour.
 """
 
 import json
@@ -96,14 +96,22 @@ def pages(model: Trained, options: Options, folder: Path) -> list[Path]:
 
 
 def measure(model: Trained, options: Options) -> dict[str, Any]:
-    """Return what the continuous codes explain, {name: {property: R^2}}, and scores of c1 where labels are read."""
+    """Return what continuous codes and noise explain, {name: {property: R^2}}, and scores of c1 if labels are read."""
     codes, found = model.task.codes, {}
     latents = np.asarray(model.task.latents(jax.random.key(options.seed), MEASURED))
     parts = codes.split(latents)
     groups = parts["c1"].argmax(-1) if codes.categorical else None
-    values = properties(model.from_latents(latents))
+    images = model.from_latents(latents)
+    values = {**properties(images), "pixels": images}
+
+    def told(numbers: np.ndarray) -> dict[str, float]:
+        return {key: explained(numbers, value, groups) for key, value in values.items()}
+
     for name in codes.names[len(codes.categorical) :]:
-        found[name] = {key: explained(parts[name][:, 0], value, groups) for key, value in values.items()}
+        found[name] = told(parts[name][:, 0])
+    if codes.continuous:
+        each = [told(latents[:, number]) for number in range(codes.noise)]
+        found["noise, on average"] = {key: float(np.mean([one[key] for one in each])) for key in values}
     if options.labels:
         known = ("code_accuracy", "code_purity", "read_accuracy")
         scores = model.task.scores(model.state)

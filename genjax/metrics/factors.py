@@ -35,18 +35,21 @@ def explained(codes: np.ndarray, values: np.ndarray, groups: np.ndarray | None =
     """Return the share R^2 in [0, 1] of the values' variance within groups that a straight line in the code explains.
 
     One slope for all groups, an offset for each: groups are the categorical code, so that a class's own width, say,
-    counts neither for nor against. codes, values: float[count].  groups: int[count].  0 where either does not vary.
-    Noise alone gives 1 / count on average. Raises ValueError for different counts.
+    counts neither for nor against. codes: float[count].  values: float[count, ...], of several, such as the pixels of
+    images, each with its own slope and offsets, the share of their summed variance.  groups: int[count].  0 where
+    either does not vary. Noise alone gives 1 / count on average. Raises ValueError for different counts.
     """
     codes, values = (np.asarray(x, np.float64) for x in (codes, values))
     groups = np.zeros(len(codes), int) if groups is None else np.asarray(groups)
-    if not codes.shape == values.shape == groups.shape or codes.ndim != 1:
-        raise ValueError(f"{codes.shape} codes, {values.shape} values and {groups.shape} groups; give a list of each")
+    if not codes.shape == values.shape[:1] == groups.shape:
+        raise ValueError(f"{codes.shape} codes, {values.shape} values and {groups.shape} groups; give as many of each")
+    _, where = np.unique(groups, return_inverse=True)
+    members = np.eye(where.max() + 1)[where]
+    means = members / members.sum(0)
 
     def centred(x: np.ndarray) -> np.ndarray:
-        _, where = np.unique(groups, return_inverse=True)
-        return x - (np.bincount(where, x) / np.bincount(where))[where]
+        return x - members @ (means.T @ x)
 
-    a, b = centred(codes), centred(values)
-    spread = (a @ a) * (b @ b)
-    return float((a @ b) ** 2 / spread) if spread > 1e-20 else 0.0
+    a, b = centred(codes), centred(values.reshape(len(values), -1))
+    spread = (a @ a) * (b**2).sum()
+    return float(((a @ b) ** 2).sum() / spread) if spread > 1e-20 else 0.0

@@ -114,8 +114,8 @@ BREAKAGES = (
     Breakage(
         "a code that merely follows its class is taken to change it",
         "genjax/metrics/factors.py",
-        "a, b = centred(codes), centred(values)",
-        "a, b = codes - codes.mean(), values - values.mean()",
+        "a, b = centred(codes), centred(values.reshape(len(values), -1))",
+        "a, b = codes - codes.mean(), (values - values.mean(0)).reshape(len(values), -1)",
         ("tests/metrics/test_factors.py::test_a_code_explains_what_it_explains_within_groups",),
     ),
 )

@@ -40,7 +40,8 @@ def test_a_page_for_each_code_in_which_it_alone_changes(digits_run, tmp_path, ca
     assert codes.main(arguments) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"codes-c1.png", "codes-c2.png", "codes-c2.gif", "codes.json"}
     found = json.loads((tmp_path / "codes.json").read_text())
-    assert set(found["c2"]) == {"ink", "across", "down", "width", "height", "slant"}
+    measured = {"ink", "across", "down", "width", "height", "slant", "pixels"}
+    assert set(found["c2"]) == set(found["noise, on average"]) == measured
     assert set(found["c1"]) == {"code_accuracy", "code_purity", "read_accuracy"}
     assert all(0 <= value <= 1 for values in found.values() for value in values.values())
     with Image.open(tmp_path / "codes-c2.gif") as gif:

@@ -33,11 +33,13 @@ def test_a_code_explains_what_it_explains_within_groups():
     assert explained(codes, codes + noise + 100.0 * groups, groups) == pytest.approx(0.5, abs=0.03)
     assert explained(codes, codes + 100.0 * groups) < 0.01
     assert explained(codes, noise, groups) < 0.005
+    both = np.stack([3 * codes, noise], 1)  # of a variance nine times that of the noise, all of it explained
+    assert explained(codes, both, groups) == pytest.approx(0.9, abs=0.01)
     assert explained(codes, np.ones(4000)) == explained(np.ones(4000), codes) == 0
 
 
 def test_bad_input_teaches():
-    with pytest.raises(ValueError, match="give a list of each"):
+    with pytest.raises(ValueError, match="give as many of each"):
         explained(np.ones(3), np.ones(4))
     with pytest.raises(ValueError, match=r"not \[3, 4, 4\]"):
         properties(np.ones((3, 4, 4)))
