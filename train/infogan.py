@@ -6,7 +6,10 @@ Presets; "paper" is its appendix C, "code" openai/InfoGAN, the authors', which h
 0.1, learned variances, Adam (2e-4 for D and Q, 1e-3 for G), lambda 1 unless noted. It gives no batch size, length, beta
 or prior of the noise: here the code's 128, 0.5 and 0.999, and U(-1, 1); lengths are our own but for MNIST's
     small    embedded digits, the paper's layers at 16 channels, 10 classes and one continuous code: about a minute on
-             two CPU cores; without information it is --categorical-weight 0 --continuous-weight 0; our own
+             two CPU cores; without information it is --categorical-weight 0 --continuous-weight 0; our own. The
+             continuous code is weak, for both compete for the same pixels: within a class of c1 it explains 0.02 to
+             0.07 of their variance (seeds 0 to 2), with --continuous-weight 0.5 0.18 to 0.32, and up to 0.76 of the
+             slant, but then 0.54 to 0.65 of samples have the class of their code instead of 0.67 to 0.85
     ring     the ring of eight Gaussians, dense networks, a code of eight classes; our own
     paper    MNIST, table 1: a code of 10 classes, 2 continuous ones, 62 numbers of noise; 5,000 steps as in the code
     code     the same as the code has it, launchers/run_mnist_exp.py: leaky slope 0.01, variances held at 1
