@@ -81,6 +81,7 @@ def run(options: Options) -> None:
 
     # A conditional generator draws everything as one class, so that only the latent makes the difference.
     def draw(latents: np.ndarray) -> np.ndarray:
+        latents = model.task.prior.nearest(latents)
         return model.from_latents(latents, np.zeros(len(latents), np.int32) if model.task.classes else None)
 
     if all(picked):

@@ -186,7 +186,7 @@ def walk_latents(options: Options, model: Trained) -> Section:
     names = [model.dataset.class_names[label] if label is not None else "" for label in classes]
 
     def along(walk: Callable, steps: int) -> np.ndarray:
-        path = walk(first, second, steps)
+        path = task.prior.nearest(walk(first, second, steps))
         rows = [model.from_latents(path, None if label is None else [label] * steps) for label in classes]
         return np.stack(rows) / np.float32(255)
 

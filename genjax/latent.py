@@ -16,15 +16,17 @@ SMALLEST_LIMIT = 0.01
 
 
 class Prior(NamedTuple):
-    """A distribution of independent numbers.
+    """A distribution of latents: of independent numbers, or of noise beside codes (`genjax.codes`).
 
     name: in mathematics, such as "N(0, 1)".  draw: (key, shape) -> float[*shape].
     bound: the largest absolute value, None where there is none.
+    nearest: latents float[count, size] between drawn ones -> what the distribution draws nearest to them.
     """
 
     name: str
     draw: Callable[[jax.Array, tuple[int, ...]], jax.Array]
     bound: float | None = None
+    nearest: Callable[[np.ndarray], np.ndarray] = np.asarray
 
 
 def uniform(low: float, high: float) -> Prior:

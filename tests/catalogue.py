@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
+from genjax.codes import Codes
 from genjax.engine import Game
 from genjax.gans import (
     biggan,
@@ -31,6 +32,7 @@ from genjax.gans import (
 )
 from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, presgan, sngan, unrolled, wgan, wgan_gp
 from genjax.hmc import Chains
+from genjax.gans import cgan, cyclegan, dcgan, gan, infogan, pggan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
@@ -176,6 +178,10 @@ def _cagan(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
     networks = cagan.Generator(4, 2, **options), cagan.Discriminator(4, 2, **options)
     return cagan.game(*networks, **_pair(tx, "discriminator"), image_shape=(16, 16, 3))
+def _infogan(tx, dtype):
+    codes, layers = Codes(3, (2, 3), 2), infogan.Layers(((2, 2, False), (4, 2, True)), 4, 2, 4, 4, ((2, 2, True),))
+    networks = infogan.Generator(SHAPE, layers, 4, dtype=dtype), infogan.Discriminator(codes, layers, 4, dtype=dtype)
+    return infogan.game(*networks, codes=codes, **_pair(tx, "discriminator"), image_shape=SHAPE)
 
 
 def _unrolled(tx, dtype):
@@ -373,6 +379,20 @@ CATALOGUE = (
             preset: {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096}
             for preset in ("paper", "celeba")
         },
+    ),
+        "gans", "infogan", _infogan, labelled,
+        {
+            preset: {"generator": generator, "discriminator": discriminator}
+            for preset, generator, discriminator in (
+                ("paper", 6_652_481, 6_559_169 + 133_262),
+                ("code", 6_652_481, 6_559_169 + 133_262),
+                ("svhn", 2_800_835, 1_194_609),
+                ("celeba", 2_908_355, 1_201_317),
+                ("faces", 8_684_737, 8_535_499),
+                ("chairs", 19_778_625, 19_601_151),
+            )
+        },
+        bias_before_norm=True,
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

@@ -58,6 +58,9 @@ _TABLE = (
     _images("tfds:imagenet2012", (256, 256, 3), 1_281_167, 50_000, classes=1000),
     _images("tfds:caltech_birds2011", (256, 256, 3), 5_994, 5_794, classes=200),
     _images("tfds:oxford_flowers102", (256, 256, 3), 1_020, 6_149, classes=102),
+    # The publishers' rendered chairs, less a fifth that tests; faces are drawn by a model, in any number.
+    _images("folder:chairs", (600, 600, 3), 69_093, 17_273),
+    _images("folder:faces", (64, 64, 3), 48_000, 12_000),
     _images("folder:horse2zebra", (256, 256, 3), 1_067, 120, second=(1_334, 140)),
     _images("folder:cityscapes", (128, 128, 3), 2_975, 500, second=(2_975, 500)),
     _images("pairs:cityscapes", (256, 256, 3), 2_975, 500, pairs=True),

@@ -67,7 +67,8 @@ class Trained(NamedTuple):
         ends = [np.asarray(self._able("latents")(jax.random.key(seed), 1))[0] for seed in (first, second)]
         prior = getattr(self.task, "prior", latent.NORMAL)
         walk = latent.spherical if prior.bound is None else latent.linear
-        return self.from_latents(walk(ends[0], ends[1], steps), None if label is None else [label] * steps)
+        path = prior.nearest(walk(ends[0], ends[1], steps))
+        return self.from_latents(path, None if label is None else [label] * steps)
 
     def from_latents(self, latents: Any, labels: Any = None) -> np.ndarray:
         """Return the images of latents float[count, size] as bytes; labels: int[count], of a conditional model."""

@@ -16,6 +16,7 @@ Source of the numbers
     cyclegan, pix2pix
               layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     cagan     formulas of the paper on fixed arrays
+    infogan   losses of openai/InfoGAN @6e41232 on fixed logits
     cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     presgan   closed forms of a linear generator, and trajectories of adjidieng/PresGANs @161abad hmc.py, with its
               gradient and with the true one
@@ -51,6 +52,7 @@ KEPT = {
     "golden/cagan": r".*",
     "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
     "golden/presgan": r"(?!out/monte_carlo).*",
+    "golden/infogan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 

@@ -78,6 +78,11 @@ NORMAL = {
         "generator": {(100, 8192): 0.02, (4, 4, 512, 256): 0.02, (4, 4, 64, 3): 0.02},
         "discriminator": {(4, 4, 3, 64): 0.02, (8192, 1): 0.02},
     },
+    ("infogan", "paper"): {
+        "generator": {(74, 1024): 0.02, (1024, 6272): 0.02, (4, 4, 128, 64): 0.02},
+        # Truncated at two deviations, which leaves 0.88 of one.
+        "discriminator": {(4, 4, 64, 128): 0.0176, (6272, 1024): 0.02, (1024, 128): 0.02},
+    },
     ("wgan", "no_batch_norm"): {"generator": {(100, 8192): 0.02, (4, 4, 64, 3): 0.02}},
     ("presgan", "paper"): {
         "generator": {(100, 8192): 0.02, (4, 4, 64, 3): 0.02},

@@ -57,6 +57,11 @@ PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirr
            "discriminator_layers": 3, "conditional": True, "l1": 100.0, "fooling": 1.0, "rate": 2e-4,
            "beta1": 0.5}  # fmt: skip
 FACADES = PIX2PIX | {"data": "pairs:facades", "backward": True}
+INFOGAN = {"batch_size": 128, "categorical_weight": 1.0, "continuous_weight": 1.0, "variance": "learned", "width": 64,
+           "slope": 0.1, "pixels": "sigmoid", "generator_rate": 1e-3, "discriminator_rate": 2e-4, **ADAM,
+           "ema": None}  # fmt: skip
+INFOGAN_MNIST = INFOGAN | {"data": "tfds:mnist", "steps": 5000, "latent": 74, "categorical": (10,), "continuous": 2,
+                           "networks": "mnist"}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
          "l2": 0.0}  # fmt: skip
@@ -171,6 +176,17 @@ VALUES = {
     ("biggan", "deep256"): BIGGAN_DEEP | {"image_size": 256, "generator_rate": 2.5e-5, "discriminator_rate": 2.5e-5,
                                           "halvings": 6, "generator_multiples": (16, 16, 8, 8, 4, 2, 1),
                                           "discriminator_multiples": (1, 2, 4, 8, 8, 16, 16)},
+    ("infogan", "paper"): INFOGAN_MNIST,
+    ("infogan", "code"): INFOGAN_MNIST | {"slope": 0.01, "variance": "fixed"},
+    ("infogan", "svhn"): INFOGAN | {"data": "tfds:svhn_cropped", "latent": 168, "categorical": (10,) * 4,
+                                    "continuous": 4, "networks": "svhn", "pixels": "tanh"},
+    ("infogan", "celeba"): INFOGAN | {"data": "tfds:celeb_a", "image_size": 32, "latent": 228,
+                                      "categorical": (10,) * 10, "continuous": 0, "networks": "svhn",
+                                      "pixels": "tanh"},
+    ("infogan", "faces"): INFOGAN | {"image_size": 32, "channels": 1, "latent": 133, "categorical": (), "continuous": 5,
+                                     "continuous_weight": 0.2, "networks": "faces", "generator_rate": 5e-4},
+    ("infogan", "chairs"): INFOGAN | {"image_size": 64, "channels": 1, "latent": 189, "categorical": (20,) * 3,
+                                      "continuous": 1, "continuous_weight": 10.0, "networks": "chairs"},
     ("unrolled", "paper"): UNROLLED | {"generator_rate": 1e-4, "look_ahead": 10, "layers": 1, "activation": "relu",
                                        "gain": 0.8, "scale": 0.25},
     ("unrolled", "notebook"): UNROLLED | {"generator_rate": 1e-3, "look_ahead": 5, "layers": 2, "activation": "tanh",
