@@ -20,8 +20,10 @@ from genjax.gans import (
     cyclegan,
     dcgan,
     gan,
+    infogan,
     pggan,
     pix2pix,
+    presgan,
     sagan,
     sngan,
     spade,
@@ -30,9 +32,7 @@ from genjax.gans import (
     wgan,
     wgan_gp,
 )
-from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, presgan, sngan, unrolled, wgan, wgan_gp
 from genjax.hmc import Chains
-from genjax.gans import cgan, cyclegan, dcgan, gan, infogan, pggan, sngan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
@@ -178,6 +178,8 @@ def _cagan(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
     networks = cagan.Generator(4, 2, **options), cagan.Discriminator(4, 2, **options)
     return cagan.game(*networks, **_pair(tx, "discriminator"), image_shape=(16, 16, 3))
+
+
 def _infogan(tx, dtype):
     codes, layers = Codes(3, (2, 3), 2), infogan.Layers(((2, 2, False), (4, 2, True)), 4, 2, 4, 4, ((2, 2, True),))
     networks = infogan.Generator(SHAPE, layers, 4, dtype=dtype), infogan.Discriminator(codes, layers, 4, dtype=dtype)
@@ -374,12 +376,14 @@ CATALOGUE = (
         "gans", "cagan", _cagan, triplets,
         {"paper": {"discriminator": 2_847_047, "generator": 6_308_612}}, deterministic=True,
     ),
+    Entry(
         "gans", "presgan", _presgan, labelled,
         {
             preset: {"generator": 3_576_704, "discriminator": 2_765_568, "noise": 4096}
             for preset in ("paper", "celeba")
         },
     ),
+    Entry(
         "gans", "infogan", _infogan, labelled,
         {
             preset: {"generator": generator, "discriminator": discriminator}

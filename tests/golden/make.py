@@ -17,7 +17,6 @@ Source of the numbers
               layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     cagan     formulas of the paper on fixed arrays
     infogan   losses of openai/InfoGAN @6e41232 on fixed logits
-    cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     presgan   closed forms of a linear generator, and trajectories of adjidieng/PresGANs @161abad hmc.py, with its
               gradient and with the true one
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)

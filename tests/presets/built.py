@@ -7,8 +7,7 @@ from genjax.data.known import KNOWN
 from genjax.run.cli import parse_recipe
 from genjax.run.run import names, recipe
 
-OWN = {"small", "short", "stacked", "gelu", "vit"}
-OWN = {"small", "short", "ring", "gelu", "vit"}
+OWN = {"small", "short", "stacked", "ring", "gelu", "vit"}
 """Presets without a source."""
 PUBLISHED = [(name, preset) for name in names() for preset in recipe(name).presets if preset not in OWN]
 
