@@ -11,7 +11,7 @@ that was asked for.
 
 Standing statistics are batch norm's means and variances of batches at the same truncation; running ones are those that
 training kept, averaged where the weights are. Source: Brock et al. 2019, arXiv 1809.11096, section 3.1 and figure 16.
-Of `train.biggan small` (seed 0; 1000 samples; 2026-11-26, 1 x cpu) running statistics, free against cut at 1 and at 0.6:
+Of `train.biggan small` (seed 0, 1000 samples, 2026-11-26, 1 x cpu) running statistics, free, cut at 1 and cut at 0.6:
 class accuracy 0.976, 0.999, 1; precision 0.86, 0.91, 0.87; recall 0.78, 0.31, 0.04; Frechet distance 0.46, 1.3, 2.3.
 Standing statistics were no better there: free 0.973, 0.84, 0.80 and 0.47, and with truncation 0.08 less precise.
 Writes truncation.json and truncation.png into the run's folder.
