@@ -2,7 +2,8 @@
 
 Images of 8 x 8 pixels: two columns at the left and two at the right are both light or both dark, and the tone between
 them is the class. A feature of the discriminator covers six columns, so that without attention its sum over pixels
-says how often each bar is light, never whether the two agree.
+says how often each bar is light, never whether the two agree. With attention 1.00 and 0.97 of the samples agree after
+400 steps (seeds 0, 1), without it 0.49, 0.70 and 0.63 after 300 (seeds 0, 1, 2).
 """
 
 import jax
