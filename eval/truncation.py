@@ -11,6 +11,9 @@ that was asked for.
 
 Standing statistics are batch norm's means and variances of batches at the same truncation; running ones are those that
 training kept, averaged where the weights are. Source: Brock et al. 2019, arXiv 1809.11096, section 3.1 and figure 16.
+Of `train.biggan small` (seed 0, 1000 samples, 2026-11-26, 1 x cpu) running statistics, free, cut at 1 and cut at 0.6:
+class accuracy 0.976, 0.999, 1; precision 0.86, 0.91, 0.87; recall 0.78, 0.31, 0.04; Frechet distance 0.46, 1.3, 2.3.
+Standing statistics were no better there: free 0.973, 0.84, 0.80 and 0.47, and with truncation 0.08 less precise.
 Writes truncation.json and truncation.png into the run's folder.
 """
 
@@ -124,7 +127,8 @@ def draw(rows: Sequence[dict[str, Any]], title: str, path: Path) -> None:
         for axes, name in zip(others, ("Frechet distance", shown), strict=True):
             axes.plot(cuts, [row[name] for row in chosen], style, label=f"{statistics} statistics")
             axes.set(xlabel="truncation (4: none)", ylabel=name, xscale="log")
-    curve.set(xlabel="recall (variety)", ylabel="precision (fidelity)", title=title)
+    figure.suptitle(title)
+    curve.set(xlabel="recall (variety)", ylabel="precision (fidelity)")
     for axes in (curve, *others):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
