@@ -185,6 +185,32 @@ def test_numbers_of_q_are_logits_then_means_then_variances_of_the_codes_in_their
     np.testing.assert_array_equal(read["c4"], numbers[:, 6])
 
 
+COUNTS = {
+    "MNIST": (infogan.MNIST, Codes(62, (10,), 2), (28, 28, 1), 6_652_481, 6_559_169, 133_262),
+    # By hand: of Q a layer of 128 with norm and 48 or 100 numbers of the codes, or these alone, 10 and 62.
+    "SVHN": (infogan.SVHN, Codes(124, (10,) * 4, 4), (32, 32, 3), 2_800_835, 663_745, 530_864),
+    "CelebA": (infogan.SVHN, Codes(128, (10,) * 10), (32, 32, 3), 2_908_355, 663_745, 537_572),
+    "faces": (infogan.FACES, Codes(128, (), 5), (32, 32, 1), 8_684_737, 8_525_249, 10_250),
+    "chairs": (infogan.CHAIRS, Codes(128, (20,) * 3, 1), (64, 64, 1), 19_778_625, 19_537_601, 63_550),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_parameters_of_generator_discriminator_and_q(name):
+    layers, codes, shape, *expected = COUNTS[name]
+
+    def count(network, *inputs):
+        return sum(math.prod(x.shape) for x in jax.tree.leaves(jax.eval_shape(network.init, KEY, *inputs)["params"]))
+
+    discriminator, images = infogan.Discriminator(codes, layers), jnp.zeros((1, *shape))
+    generator = count(infogan.Generator(shape, layers), jnp.zeros((1, codes.size)))
+    both, alone = (
+        count(discriminator, images),
+        count(SimpleNamespace(init=partial(discriminator.init, read=False)), images),
+    )
+    assert [generator, alone, both - alone] == expected
+
+
 def test_images_that_the_layers_do_not_reach_are_refused_with_a_size_that_they_do():
     with pytest.raises(ValueError, match="multiples of 4, not 30 x 30; give --image-size 32"):
         infogan.Generator((30, 30, 1)).init(KEY, jnp.zeros((1, 74)))
