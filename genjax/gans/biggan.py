@@ -85,7 +85,7 @@ class Generator(nn.Module):
             norm = conditional(condition, told, self.epsilon, self.dtype, train)
             up = UpBlock(features, dtype=self.dtype, weight=lambda _: weight, norm=norm, name=f"block_{block}")
             x = attended(up(x, None, train), block == place, weight, self.dtype)
-        return pixels(x, self.channels, self.epsilon, weight, self.dtype, train)
+        return pixels(x, channels=self.channels, epsilon=self.epsilon, weight=weight, dtype=self.dtype, train=train)
 
 
 class DeepGenerator(nn.Module):
@@ -121,7 +121,7 @@ class DeepGenerator(nn.Module):
                 deep = DeepUpBlock(channels, norm, up, weight, self.dtype, name=f"block_{block}_{part}")
                 x = deep(x)
             x = attended(x, block == place, weight, self.dtype)
-        return pixels(x, self.channels, self.epsilon, weight, self.dtype, train)
+        return pixels(x, channels=self.channels, epsilon=self.epsilon, weight=weight, dtype=self.dtype, train=train)
 
 
 class Discriminator(nn.Module):
@@ -225,7 +225,7 @@ def attended(x: jax.Array, here: bool, weight: Weight, dtype: Any) -> jax.Array:
     return SelfAttention(weight, dtype=dtype, name="attention")(x) if here else x
 
 
-def pixels(x: jax.Array, channels: int, epsilon: float, weight: Weight, dtype: Any, train: bool) -> jax.Array:
+def pixels(x: jax.Array, *, channels: int, epsilon: float, weight: Weight, dtype: Any, train: bool) -> jax.Array:
     """Return float32[batch, height, width, channels] in [-1, 1] of a generator's last features."""
     x = nn.relu(BatchNorm(epsilon=epsilon, dtype=dtype, name="norm")(x, train))
     return nn.tanh(wide(Conv(channels, 3, 1, weight=weight, dtype=dtype, name="last")(x)))
