@@ -8,6 +8,7 @@ Source of the numbers
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
     pggan     written from the facts of the authors' Theano code
     cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
+    hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style discriminator
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more which a
@@ -30,6 +31,7 @@ KEPT = {
     r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*)",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
     "golden/cyclegan": r".*",
+    "golden/hologan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 
