@@ -93,8 +93,9 @@ PRESETS = {
         data="orbit:scenes", image_size=16, steps=800, batch_size=16, latent=8, generator_rate=5e-4,
         discriminator_rate=5e-4, beta1=0.5, beta2=0.99, decay_from=None, azimuth=(0.0, 360.0), elevation=(55.0, 75.0),
         scale=(1.0, 1.0), shift=(0.0, 0.0), template=16, volumes=(8,), projections=(), flat=64, images=(32,),
-        slope=0.2, rectified=False, turning=True, official_border=False, width=32, layers=3, hidden=64, normalised=False,
-        styles="none", identity=1.0, style=1.0, fool_styles=False, generator_steps=1, ema=None, evaluate_every=200,
+        slope=0.2, rectified=False, turning=True, official_border=False, width=32, layers=3, hidden=64,
+        normalised=False, styles="none", identity=1.0, style=1.0, fool_styles=False, generator_steps=1, ema=None,
+        evaluate_every=200,
     ),
     "paper": PAPER,
     "paper128": replace(

@@ -121,7 +121,7 @@ def folded(x: jax.Array) -> jax.Array:
 
 
 def told(poses: jax.Array) -> jax.Array:
-    """Return poses as numbers that styles can use: cosine and sine of both angles, log scale and shift, float[.., 8]."""
+    """Return poses as numbers for styles, float[batch, 8]: cosine and sine of both angles, log scale, shift."""
     angles = jnp.radians(poses[:, :2])
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles), jnp.log(poses[:, 2:3]), poses[:, 3:]], -1)
 
@@ -210,6 +210,9 @@ class Weights(NamedTuple):
     fool_styles: bool = False
 
 
+ALL_AROUND, PLAIN = Views(), Weights()
+
+
 def sampled(nets, draw, views: Views, key: jax.Array, count: int) -> tuple[jax.Array, jax.Array, Any]:
     """Return latents, samples in poses of their own, and the generator after its call."""
     latent_key, pose_key = jax.random.split(key)
@@ -252,14 +255,15 @@ def game(
     *,
     generator_tx: optax.GradientTransformation,
     discriminator_tx: optax.GradientTransformation,
-    views: Views = Views(),
-    weights: Weights = Weights(),
+    views: Views = ALL_AROUND,
+    weights: Weights = PLAIN,
     generator_steps: int = 2,
     **setting: Unpack[Setting],
 ) -> Game:
     """Return the game of "discriminator" and "generator", which moves `generator_steps` times a step.
 
-    views: the ranges from which poses are drawn.  setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
+    views: the ranges from which poses are drawn.
+    setting: image_shape, latent, prior and ema, see `genjax.engine.adversarial`.
     """
     told: dict[str, Any] = {"views": views, "weights": weights}
     return adversarial_game(

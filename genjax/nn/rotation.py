@@ -1,7 +1,7 @@
 """Rigid rotation of feature volumes by trilinear resampling.
 
-A pose is (azimuth, elevation, scale, x, y, z): degrees, a factor and voxels. Azimuth 90 and elevation 90 leave the
-volume as it is; azimuth turns it about its upright axis y, and elevation, counted from that axis, then tilts it about z:
+A pose is (azimuth, elevation, scale, x, y, z): degrees, a factor and voxels. Azimuth 90 and elevation 90 leave a volume
+as it is; azimuth turns it about its upright axis y, and elevation, counted from that axis, then tilts it about z:
     p' = pivot + (x, y, z) + scale Rz(90 - elevation) Ry(azimuth - 90) (p - pivot)
 Source: Nguyen-Phuoc et al. 2019, arXiv 1904.01326, section 3.1, with the angles of the authors' code.
 """

@@ -115,12 +115,12 @@ class PosedGeneration(Generation):
 
     def scores(self, state: State) -> dict[str, float]:
         """Return the scores of `Generation` and, where azimuths go all around, those of `turning`."""
-        scores = super().scores(state)
-        if self.all_around:
-            latents, angles = self.latents(jax.random.key(3), LATENTS), around(ANGLES)
-            table = self.turntable(state, latents, azimuth=list(angles))
-            scores |= turning(np.radians(angles), table.astype(np.float32) / 255)._asdict()
-        return scores
+        return super().scores(state) | (self.turning(state)._asdict() if self.all_around else {})
+
+    def turning(self, state: State) -> Turning:
+        """Return what the azimuth does to the objects of sixteen latents, all around: see `turning`."""
+        latents, angles = self.latents(jax.random.key(3), LATENTS), around(ANGLES)
+        return turning(np.radians(angles), self.turntable(state, latents, azimuth=list(angles)) / 255)
 
     @property
     def all_around(self) -> bool:

@@ -106,9 +106,7 @@ def test_styles_are_judged_by_mean_and_variance(values, joined, unit, logits):
     agree(mean, found["mean"])
     agree(variance, found["variance"])
     dense = {"kernel": found[unit], "bias": found["classifier_bias"]}
-    judged = hologan.style_logits(
-        lambda rows: Dense(1).apply({"params": dense}, rows), mean, variance, joined
-    )
+    judged = hologan.style_logits(lambda rows: Dense(1).apply({"params": dense}, rows), mean, variance, joined)
     expected = found[logits] if joined else found[logits].reshape(2, -1).T  # theirs: all means, then all variances
     agree(judged, expected)
     if not joined:

@@ -8,7 +8,7 @@ Source of the numbers
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
     pggan     written from the facts of the authors' Theano code
     cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
-    hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style discriminator
+    hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style judge
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more which a

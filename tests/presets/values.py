@@ -35,6 +35,12 @@ PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator
          "compare": True, "simultaneous": False, "half_life": None, "ema": 0.999, "mirror": False}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
+HOLOGAN = {"data": "tfds:celeb_a", "image_size": 64, "steps": 50 * (202_599 // 32), "batch_size": 32, "latent": 128,
+           "generator_rate": 1e-4, "discriminator_rate": 1e-4, **ADAM, "azimuth": (220.0, 320.0),
+           "elevation": (70.0, 110.0), "scale": (1.0, 1.0), "shift": (0.0, 0.0), "template": 512, "volumes": (128, 64),
+           "projections": (), "flat": 1024, "images": (256, 64), "slope": 0.0, "rectified": True, "turning": True,
+           "official_border": True, "width": 64, "layers": 4, "hidden": 128, "normalised": True, "styles": "none",
+           "identity": 0.0, "fool_styles": False, "generator_steps": 2, "ema": None}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
          "l2": 0.0}  # fmt: skip
@@ -121,6 +127,10 @@ VALUES = {
                                    "steps": 1_250_000, "first_images": 400_000, "fade_images": 400_000,
                                    "stable_images": 400_000, "ramp_images": 0, "target": 750.0, "simultaneous": True},
     ("pggan", "lsun"): PGGAN | {"data": "tfds:lsun/bedroom", "image_size": 256, "batches": (), "steps": 1_250_000},
+    ("hologan", "paper"): HOLOGAN,
+    ("hologan", "paper128"): HOLOGAN | {"image_size": 128, "volumes": (256, 128), "projections": (64, 64), "flat": 512,
+                                        "images": (256, 64, 32), "slope": 0.2, "layers": 5, "styles": "batch",
+                                        "style": 1.0, "identity": 1.0},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
     ("cyclegan", "cityscapes"): CYCLEGAN | {"image_size": 143, "crop": 128, "blocks": 6, "identity": 0.0},
 }  # fmt: skip
