@@ -33,15 +33,14 @@ def conv3d_by_taps(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     batch, depth, height, width, _ = x.shape
     taken = kernel.shape[0]
     shift = taken - 1 if stride > taken - 1 else -(-(taken + stride - 2) // 2)  # what lax pads
-    slices, total = x.reshape(batch * depth, height, width, -1), None
+    slices, parts = x.reshape(batch * depth, height, width, -1), []
     for tap in range(taken):
         part = conv_transpose(slices, kernel[tap], stride)
         part = part.reshape(batch, depth, *part.shape[1:])
         low, none = shift - tap, (0, 0, 0)
         spread = (none, (low, stride - 1 - low, stride - 1), none, none, none)
-        part = lax.pad(part, jnp.zeros((), part.dtype), spread)
-        total = part if total is None else total + part
-    return total
+        parts.append(lax.pad(part, jnp.zeros((), part.dtype), spread))
+    return sum(parts[1:], parts[0])
 
 
 class ConvTranspose3D(nn.Module):
