@@ -56,6 +56,8 @@ class Hyper(GanOptions, AdamOptions):
     """Slope of the generator's leaky ReLU; 0 for a ReLU."""
     rectified: bool
     """Put a ReLU behind the styles, so that no scale or shift is negative."""
+    style_deviation: Annotated[float, above(0)]
+    """Standard deviation of the styles' first weights."""
     turning: bool
     """Turn the volume into its pose; else the pose is told to the styles beside the latent."""
     official_border: bool
@@ -84,18 +86,18 @@ PAPER = Hyper(
     data="tfds:celeb_a", image_size=64, steps=316_550, batch_size=32, latent=128, generator_rate=1e-4,
     discriminator_rate=1e-4, beta1=0.5, beta2=0.999, decay_from=None, azimuth=(220.0, 320.0), elevation=(70.0, 110.0),
     scale=(1.0, 1.0), shift=(0.0, 0.0), template=512, volumes=(128, 64), projections=(), flat=1024, images=(256, 64),
-    slope=0.0, rectified=True, turning=True, official_border=True, width=64, layers=4, hidden=128, normalised=True,
-    styles="none", identity=0.0, style=1.0, fool_styles=False, generator_steps=2, ema=None, evaluate_every=5000,
-    checkpoint_every=5000,
+    slope=0.0, rectified=True, style_deviation=0.02, turning=True, official_border=True, width=64, layers=4, hidden=128,
+    normalised=True, styles="none", identity=0.0, style=1.0, fool_styles=False, generator_steps=2, ema=None,
+    evaluate_every=5000, checkpoint_every=5000,
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
         data="orbit:scenes", image_size=16, steps=800, batch_size=16, latent=8, generator_rate=5e-4,
         discriminator_rate=5e-4, beta1=0.5, beta2=0.99, decay_from=None, azimuth=(0.0, 360.0), elevation=(55.0, 75.0),
         scale=(1.0, 1.0), shift=(0.0, 0.0), template=16, volumes=(8,), projections=(), flat=64, images=(32,),
-        slope=0.2, rectified=False, turning=True, official_border=False, width=32, layers=3, hidden=64,
-        normalised=False, styles="none", identity=1.0, style=1.0, fool_styles=False, generator_steps=1, ema=None,
-        evaluate_every=200,
+        slope=0.2, rectified=False, style_deviation=0.1, turning=True, official_border=False, width=32, layers=3,
+        hidden=64, normalised=False, styles="none", identity=1.0, style=1.0, fool_styles=False, generator_steps=1,
+        ema=None, evaluate_every=200,
     ),
     "paper": PAPER,
     "paper128": replace(
@@ -122,8 +124,9 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     dtype, size = compute_type(hyper), square(dataset)
     generator = hologan.Generator(
         size, dataset.shape[-1], template=hyper.template, volumes=hyper.volumes, projections=hyper.projections,
-        flat=hyper.flat, images=hyper.images, slope=hyper.slope, rectified=hyper.rectified, turning=hyper.turning,
-        official_border=hyper.official_border, dtype=dtype,
+        flat=hyper.flat, images=hyper.images, slope=hyper.slope, rectified=hyper.rectified,
+        style_deviation=hyper.style_deviation, turning=hyper.turning, official_border=hyper.official_border,
+        dtype=dtype,
     )  # fmt: skip
     discriminator = hologan.Discriminator(
         hyper.latent, hyper.width, hyper.layers, hyper.hidden, hyper.normalised, hyper.styles, dtype

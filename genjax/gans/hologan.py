@@ -59,8 +59,9 @@ class Generator(nn.Module):
     start, template: side and channels of the constant.  volumes: channels of the 3-D convolutions, each of which
     doubles the volume.  projections: channels of further ones, behind the rotation.  flat: channels of the 1x1
     convolution.  images: channels of the 2-D convolutions, each of which doubles the image; one more draws it.
-    slope: of the (leaky) ReLU.  rectified: see `Style`.  turning: turn the volume; else the styles see the pose, as
-    cosines and sines beside the latent, which is what a generator without this idea would do.
+    slope: of the (leaky) ReLU.  rectified: see `Style`.  style_deviation: of its first weights.
+    turning: turn the volume; else the styles see the pose, as cosines and sines beside the latent, which is what a
+    generator without this idea would do.
     """
 
     size: int = 64
@@ -73,6 +74,7 @@ class Generator(nn.Module):
     images: Sequence[int] = (256, 64)
     slope: float = 0.0
     rectified: bool = True
+    style_deviation: float = 0.02
     turning: bool = True
     official_border: bool = False
     dtype: Any = None
@@ -95,7 +97,7 @@ class Generator(nn.Module):
         made: dict[str, Any] = {"weight": Plain(NORMAL), "dtype": self.dtype}
 
         def styled(x):
-            return self._bend(Style(self.rectified, NORMAL, self.dtype)(x, seen))
+            return self._bend(Style(self.rectified, normal(self.style_deviation), self.dtype)(x, seen))
 
         template = self.param("template", NORMAL.kernel, (*(self.start,) * 3, self.template))
         x = styled(jnp.repeat(template.astype(self.dtype or template.dtype)[None], batch, 0))

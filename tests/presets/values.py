@@ -38,9 +38,10 @@ CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discri
 HOLOGAN = {"data": "tfds:celeb_a", "image_size": 64, "steps": 50 * (202_599 // 32), "batch_size": 32, "latent": 128,
            "generator_rate": 1e-4, "discriminator_rate": 1e-4, **ADAM, "azimuth": (220.0, 320.0),
            "elevation": (70.0, 110.0), "scale": (1.0, 1.0), "shift": (0.0, 0.0), "template": 512, "volumes": (128, 64),
-           "projections": (), "flat": 1024, "images": (256, 64), "slope": 0.0, "rectified": True, "turning": True,
-           "official_border": True, "width": 64, "layers": 4, "hidden": 128, "normalised": True, "styles": "none",
-           "identity": 0.0, "fool_styles": False, "generator_steps": 2, "ema": None}  # fmt: skip
+           "projections": (), "flat": 1024, "images": (256, 64), "slope": 0.0, "rectified": True,
+           "style_deviation": 0.02, "turning": True, "official_border": True, "width": 64, "layers": 4, "hidden": 128,
+           "normalised": True, "styles": "none", "identity": 0.0, "fool_styles": False, "generator_steps": 2,
+           "ema": None}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
          "l2": 0.0}  # fmt: skip
