@@ -20,6 +20,7 @@ from genjax.gans import (
     cyclegan,
     dcgan,
     gan,
+    hologan,
     infogan,
     pggan,
     pix2pix,
@@ -36,6 +37,7 @@ from genjax.hmc import Chains
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
+from genjax.views import Views
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
 
@@ -144,6 +146,19 @@ def _biggan(tx, dtype):
 def _pggan(tx, dtype):
     generator, critic = pggan.Generator(8, 1, 16, 6, dtype), pggan.Critic(8, 16, 6, dtype=dtype)
     return pggan.game(generator, critic, **_pair(tx, "critic"), latent=5, fading=(-2, 8), ema=0.9)
+
+
+def _hologan(tx, dtype):
+    generator = hologan.Generator(
+        8, 1, start=2, template=6, volumes=(4,), projections=(4,), flat=8, images=(6,), slope=0.2, rectified=False,
+        dtype=dtype,
+    )  # fmt: skip
+    discriminator = hologan.Discriminator(5, 4, 2, 8, styles="batch", dtype=dtype)
+    return hologan.game(
+        generator, discriminator, **_pair(tx, "discriminator"), image_shape=SHAPE, latent=5, ema=0.9,
+        views=Views(elevation=(60.0, 80.0), scale=(0.9, 1.1), shift=(-1.0, 1.0)),
+        weights=hologan.Weights(identity=1.0, style=0.5, fool_styles=True),
+    )  # fmt: skip
 
 
 def _cyclegan(tx, dtype):
@@ -397,6 +412,13 @@ CATALOGUE = (
             )
         },
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "hologan", _hologan, labelled,
+        {
+            "paper": {"generator": 7_797_251, "discriminator": 5_381_761},
+            "paper128": {"generator": 8_029_475, "discriminator": 19_550_725},
+        },
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

@@ -105,6 +105,11 @@ def test_gan_step_compares_equal_networks(measure, model):
     assert rows[0]["times genjax's"] == "1 (1 - 1)"
 
 
+def test_conv3d_times_outputs_and_gradients(measure):
+    rows = measure("conv3d", "--repeats", "1", "--layers", "1")["rows"]
+    assert [row["layer"].rsplit(": ")[1] for row in rows] == ["output", "both gradients"]
+
+
 def test_every_pytorch_network_has_the_parameters_of_ours():
     pytest.importorskip("torch")
     import jax

@@ -45,6 +45,7 @@ SOURCES = (
     Source("digits", digits.load, "1,797 handwritten digits of 8 x 8 pixels, grey, 10 classes"),
     Source("photos", photos.load, "2,560 tiles of two photographs, 32 pixels, in colour, 2 classes"),
     Source("scenes", scenes.load, "10,240 drawn solids on a floor, 32 pixels or more, in colour, 5 classes"),
+    Source("orbit:scenes", scenes.load_orbit, "10,240 drawn solids off the middle of a floor, seen from all around"),
     Source("stacked", stacked.load, "32,000 stacks of three digits as red, green and blue, 1,000 classes"),
     Source("mixture:ring", mixtures.load, "points in the plane around 8 centres on a circle"),
     Source("mixture:ring-1.414", mixtures.load, "the same on a circle of radius 1.414"),

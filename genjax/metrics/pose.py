@@ -1,4 +1,4 @@
-"""Does a generator's azimuth turn its object? A sinusoid fitted to where the object is."""
+"""Does a generator's azimuth turn its object? Where the object is, and a sinusoid fitted to that."""
 
 from typing import NamedTuple
 
@@ -51,3 +51,23 @@ def sinusoid_fit(angles, values) -> Sinusoid:
     return Sinusoid(
         float(r_squared), float(np.hypot(cosine, sine)), float(np.arctan2(sine, cosine)), float(offset), len(angles)
     )
+
+
+def objects(images: np.ndarray, contrast: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the object of each image is, and its colour: float[images, 2], float[images, channels].
+
+    images: float[images, height, width, channels] in [0, 1], with something in front of a plain ground: a pixel counts
+    by how much more than `contrast` its strongest channel differs from the median of the image's border. Places are
+    means of pixels weighted so, (to the right, down) of the middle, in pixels; (0, 0) and the ground's colour where
+    nothing differs.
+    """
+    images = np.asarray(images, np.float64)
+    rim = np.concatenate([images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]], 1)
+    ground = np.median(rim, 1)[:, None, None]
+    weight = np.maximum(np.abs(images - ground).max(-1) - contrast, 0)
+    total = weight.sum((1, 2))
+    share = weight / np.where(total > 0, total, 1)[:, None, None]
+    down, right = (np.arange(side) - (side - 1) / 2 for side in images.shape[1:3])
+    places = np.stack([(share * right).sum((1, 2)), (share * down[:, None]).sum((1, 2))], 1)
+    colours = ground[:, 0, 0] + (share[..., None] * (images - ground)).sum((1, 2))
+    return places, colours

@@ -19,6 +19,7 @@ Source of the numbers
     infogan   losses of openai/InfoGAN @6e41232 on fixed logits
     presgan   closed forms of a linear generator, and trajectories of adjidieng/PresGANs @161abad hmc.py, with its
               gradient and with the true one
+    hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style judge
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
@@ -52,6 +53,7 @@ KEPT = {
     "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
     "golden/presgan": r"(?!out/monte_carlo).*",
     "golden/infogan": r".*",
+    "golden/hologan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 

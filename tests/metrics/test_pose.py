@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from genjax.metrics.pose import sinusoid_fit
+from genjax.data.drawn import scenes
+from genjax.metrics.pose import objects, sinusoid_fit
 
 ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
 
@@ -34,3 +35,24 @@ def test_a_constant_is_no_turn_and_bad_input_teaches():
         sinusoid_fit(ANGLES, np.full(24, np.nan))
     with pytest.raises(ValueError, match="2 different angles do not determine"):
         sinusoid_fit(np.tile([0.0, 1.0], 5), np.arange(10.0))
+
+
+def test_an_object_is_where_it_differs_from_the_border_by_more_than_the_contrast():
+    images = np.full((3, 7, 9, 3), 0.5)
+    images[0, 1:3, 6] = (0.9, 0.5, 0.1)
+    images[0, 5, 2] = 0.65  # too faint to count
+    images[1, 3, 4] = 1.0  # counts with 0.3, twice as much as the next
+    images[1, 3, 8] = 0.85
+    places, colours = objects(images)
+    np.testing.assert_allclose(places, [[2, -1.5], [4 / 3, 0], [0, 0]], atol=1e-12)
+    np.testing.assert_allclose(colours[0], (0.9, 0.5, 0.1))
+    np.testing.assert_allclose(colours[2], 0.5)
+
+
+def test_the_camera_of_drawn_scenes_moves_the_solid_along_a_sinusoid():
+    factors = scenes.orbiting(range(200))
+    places, _ = objects(scenes.render(factors, 16).images / 255)
+    fit = sinusoid_fit(factors.azimuth, places[:, 0])
+    assert fit.r_squared > 0.98
+    np.testing.assert_allclose(fit.amplitude, scenes.ORBIT * 8, rtol=0.05)
+    assert abs(fit.phase) < 0.1

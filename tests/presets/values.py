@@ -62,6 +62,13 @@ INFOGAN = {"batch_size": 128, "categorical_weight": 1.0, "continuous_weight": 1.
            "ema": None}  # fmt: skip
 INFOGAN_MNIST = INFOGAN | {"data": "tfds:mnist", "steps": 5000, "latent": 74, "categorical": (10,), "continuous": 2,
                            "networks": "mnist"}  # fmt: skip
+HOLOGAN = {"data": "tfds:celeb_a", "image_size": 64, "steps": 50 * (202_599 // 32), "batch_size": 32, "latent": 128,
+           "generator_rate": 1e-4, "discriminator_rate": 1e-4, **ADAM, "azimuth": (220.0, 320.0),
+           "elevation": (70.0, 110.0), "scale": (1.0, 1.0), "shift": (0.0, 0.0), "template": 512, "volumes": (128, 64),
+           "projections": (), "flat": 1024, "images": (256, 64), "slope": 0.0, "rectified": True,
+           "style_deviation": 0.02, "turning": True, "official_border": True, "width": 64, "layers": 4, "hidden": 128,
+           "normalised": True, "styles": "none", "identity": 0.0, "fool_styles": False, "generator_steps": 2,
+           "ema": None}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
          "binarize": "no", "batch_norm": False, "dropout": 0.0, "train_images": None, "optimizer": "own",
          "l2": 0.0}  # fmt: skip
@@ -199,6 +206,10 @@ VALUES = {
     ("pggan", "lsun"): PGGAN | {"data": "tfds:lsun/bedroom", "image_size": 256, "batches": (), "steps": 1_250_000},
     ("presgan", "paper"): PRESGAN | {"data": "tfds:cifar10"},
     ("presgan", "celeba"): PRESGAN | {"data": "tfds:celeb_a"},
+    ("hologan", "paper"): HOLOGAN,
+    ("hologan", "paper128"): HOLOGAN | {"image_size": 128, "volumes": (256, 128), "projections": (64, 64), "flat": 512,
+                                        "images": (256, 64, 32), "slope": 0.2, "layers": 5, "styles": "batch",
+                                        "style": 1.0, "identity": 1.0},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
     ("srgan", "srresnet"): SRGAN | {"steps": 1_000_000, "content": "square-error"},
     ("srgan", "paper"): SRGAN,

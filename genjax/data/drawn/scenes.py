@@ -35,6 +35,8 @@ WORDS = ("", "a", "small", "large", *COLOURS, *SHAPES, "left", "right", "of")
 """The captions' vocabulary; word 0 is padding."""
 SIZES = {1: (0.34, 0.54), 2: (0.23, 0.37)}
 ELEVATIONS = (np.pi / 12, 7 * np.pi / 36)
+ORBIT = 0.5
+"""How far off the middle the solid of `load_orbit` stands, in half pictures."""
 COUNTS = {"train": 8192, "test": 2048}
 SMALLEST, LARGEST, IN_MEMORY = 16, 256, 64
 
@@ -161,6 +163,36 @@ def load(options: Options = DEFAULTS) -> Dataset:
             labels = draw_factors(range(count), seed=seed).shape[:, 0]
             splits.append(Files(_decoder(size, channels, seed), count, (size, size, channels or 3), labels))
     return Dataset("scenes", splits[0], splits[1], SHAPES)
+
+
+def load_orbit(_name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return scenes of one small solid that stands off the middle of a pale floor, seen from all around; 32 pixels.
+
+    Solid and floor keep their places, so that the camera alone moves the solid in the picture: to the right of the
+    middle by ORBIT cos(azimuth) of half the picture's width. Labels number SHAPES. DataError outside 16 .. 64 pixels.
+    """
+    options.refuse_hold_out("orbit:scenes")
+    options.refuse_channels("orbit:scenes")
+    size = options.image_size or 32
+    if not SMALLEST <= size <= IN_MEMORY:
+        raise DataError(f"orbit:scenes is drawn at {SMALLEST} to {IN_MEMORY} pixels, not {size}")
+    splits = []
+    for seed, count in enumerate(COUNTS.values()):
+        factors = orbiting(range(count), seed=seed)
+        images = fit_all(render(factors, size).images, None, options.channels)
+        splits.append(Arrays({"images": images, "labels": factors.shape[:, 0]}))
+    return Dataset("orbit:scenes", splits[0], splits[1], SHAPES)
+
+
+def orbiting(indices: Sequence[int] | np.ndarray, *, seed: int = 0) -> Factors:
+    """Return the factors of `load_orbit`: sizes as of two objects, position (ORBIT, 0), the floor of one hue."""
+    factors = draw_factors(indices, seed=seed)
+    share = (factors.size - SIZES[1][0]) / (SIZES[1][1] - SIZES[1][0])
+    return factors._replace(
+        size=SIZES[2][0] + (SIZES[2][1] - SIZES[2][0]) * share,
+        position=np.broadcast_to([ORBIT, 0.0], factors.position.shape),
+        background=np.zeros_like(factors.background),
+    )
 
 
 def _decoder(size: int, channels: int | None, seed: int) -> Callable[[int], np.ndarray]:
