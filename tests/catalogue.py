@@ -12,7 +12,7 @@ import numpy as np
 
 from genjax.autoencoders import ae, cvae, m2, vae
 from genjax.engine import Game
-from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, unrolled, wgan, wgan_gp
+from genjax.gans import cgan, cyclegan, dcgan, gan, pggan, sngan, stylegan, unrolled, wgan, wgan_gp
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator
@@ -110,6 +110,12 @@ def _sngan(tx, dtype):
 def _pggan(tx, dtype):
     generator, critic = pggan.Generator(8, 1, 16, 6, dtype), pggan.Critic(8, 16, 6, dtype=dtype)
     return pggan.game(generator, critic, **_pair(tx, "critic"), latent=5, fading=(-2, 8), ema=0.9)
+
+
+def _stylegan(tx, dtype):
+    generator = stylegan.Generator(8, 1, 16, 6, style=6, depth=2, dtype=dtype)
+    discriminator = stylegan.Discriminator(8, 16, 6, dtype=dtype)
+    return stylegan.game(generator, discriminator, **_pair(tx, "discriminator"), latent=5, fading=(-2, 8), ema=0.9)
 
 
 def _cyclegan(tx, dtype):
@@ -221,6 +227,12 @@ CATALOGUE = (
             for preset, generator in (("paper", 11_378_179), ("cityscapes", 7_837_699))
         },
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "stylegan", _stylegan, labelled,
+        {
+            preset: {"generator": 26_219_627, "discriminator": 23_087_249} for preset in ("paper", "celebahq")
+        },
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),
 )  # fmt: skip

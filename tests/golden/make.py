@@ -7,6 +7,7 @@ Source of the numbers
     wgan_gp   WGANPGenerator32 and WGANPDiscriminator32 of kwotsin/mimicry @a7fda06, with the growth of the authors
     sngan     SNGAN..32 and CGANPD..32 of the same, with growth, activation and epsilon of the authors' Chainer code
     pggan     written from the facts of the authors' Theano code
+    stylegan  written from the facts of NVlabs/stylegan @1e0d5c7 training/networks_stylegan.py
     cyclegan  layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
@@ -29,6 +30,7 @@ KEPT = {
     "golden/sngan": r"(plain|projection)/(in/.*|D/embedding.*|([GD]/state|D/converged)/(?!.*(_v|sn_u|sn_sigma)$).*"
     r"|authors/(?!.*(in_x|in_z|_after_train|D_eval_real$|sn_)).*)",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
+    "golden/stylegan": r".*",
     "golden/cyclegan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
