@@ -111,6 +111,11 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         return own._replace(rate=own.rate * factors[min(level, len(factors) - 1)])
 
     def make(stage: Stage) -> Any:
+        if hyper.compare and stage.batch % min(stylegan.GROUP, stage.batch):
+            raise ValueError(
+                f"a batch of {stage.batch} does not fall into groups of {stylegan.GROUP}, the images that the "
+                f"discriminator compares; give multiples of {stylegan.GROUP}"
+            )
         shared: dict[str, Any] = {"base": hyper.base, "limit": hyper.limit, "dtype": compute_type(hyper)}
         generator = stylegan.Generator(
             stage.size, channels, style=hyper.latent, depth=hyper.depth, rate=hyper.mapping_rate, **shared

@@ -40,7 +40,9 @@ from genjax.losses.wasserstein import PENALTIES, Penalties, Score, penalised_cri
 from genjax.nn.growing import Critic, alpha_at, fade
 from genjax.nn.styles import Mapping, Synthesis, layers, noise_shapes
 
-Discriminator = partial(Critic, group=4, blurred=True)
+GROUP = 4
+"""Images that the discriminator compares."""
+Discriminator = partial(Critic, group=GROUP, blurred=True)
 """The growing critic as StyleGAN has it."""
 AVERAGE_DECAY = 0.995
 """Of the running mean of w, a step."""
