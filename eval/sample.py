@@ -4,7 +4,8 @@
 
 Writes samples.png beside the run. The data set need not be there. `--truncation` draws every component of a normal
 latent again until it lies within: less variety for more fidelity (Brock et al. 2019, arXiv 1809.11096, section 3.1). A
-generator that was not trained for it may draw paler pictures instead.
+generator that was not trained for it may draw paler pictures instead. Of a generator with styles it is psi, by which
+their first layers' distance from the mean style is multiplied (Karras et al. 2019, arXiv 1812.04948, appendix B).
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ import tyro
 from genjax.files import atomic
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import above, at_least
+from genjax.run.options import at_least
 from genjax.viz.grid import save_grid
 
 
@@ -33,8 +34,8 @@ class Options:
     """Number of samples; of each class it is divided by the classes, rounded up."""
     labels: tuple[int, ...] = field(default=())
     """Classes to draw, a row for each; all if not given. Of conditional models only."""
-    truncation: Annotated[float | None, above(0)] = None
-    """Largest absolute value of a normal latent's components."""
+    truncation: Annotated[float | None, at_least(0)] = None
+    """Largest absolute value of a normal latent's components, or of a generator with styles psi."""
     seed: int = 0
     """Seed of the latents: other numbers give other samples."""
     out: Path | None = None
@@ -66,7 +67,7 @@ def run(options: Options) -> None:
     count = options.count if columns is None else columns * len(rows)
     labels = np.repeat(np.array(rows, np.int32), columns) if columns is not None else None
     latents = np.asarray(model.task.latents(jax.random.key(options.seed), count, options.truncation))
-    images = model.from_latents(latents, labels)
+    images = model.sample(count, seed=options.seed, labels=labels, truncation=options.truncation)
     names = model.dataset.class_names
     path = options.out or options.run / "samples.png"
     save_grid(path, images, columns, row_labels=[names[row] for row in rows])

@@ -1,12 +1,13 @@
 """All breakages, by area."""
 
-from tests.breakages import adversarial, autoencoders, data, engine, gans, layers, metrics, presets, saliency
+from tests.breakages import adversarial, autoencoders, data, engine, gans, growing, layers, metrics, presets, saliency
 
 AREAS = {
     "engine": engine.BREAKAGES,
     "autoencoders": autoencoders.BREAKAGES,
     "adversarial": adversarial.BREAKAGES,
     "gans": gans.BREAKAGES,
+    "growing": growing.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,

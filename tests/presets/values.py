@@ -33,6 +33,11 @@ PGGAN = {"batch_size": 16, "latent": 512, "generator_rate": 1e-3, "discriminator
          "beta2": 0.99, "base": 8192, "limit": 512, "first_size": 4, "first_images": 800_000, "fade_images": 800_000,
          "stable_images": 800_000, "ramp_images": 40_000, "weight": 10.0, "target": 1.0, "drift": 1e-3,
          "compare": True, "simultaneous": False, "half_life": None, "ema": 0.999, "mirror": False}  # fmt: skip
+STYLEGAN = {"image_size": 1024, "steps": 717_970, "batch_size": 256, "batches": (256, 128, 64, 32), "latent": 512,
+            "generator_rate": 1e-3, "discriminator_rate": 1e-3, "beta1": 0.0, "beta2": 0.99, "base": 8192, "limit": 512,
+            "first_size": 8, "first_images": 600_000, "fade_images": 600_000, "stable_images": 600_000, "depth": 8,
+            "mapping_rate": 0.01, "mixing": 0.9, "noise": True, "cutoff": 8, "compare": True, "half_life": 10_000.0,
+            "ema": None, "mirror": True}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
 MNIST = {"data": "tfds:mnist", "batch_size": 100, "coder": "dense", "learning_rate": 1e-3, "likelihood": "bernoulli",
@@ -121,6 +126,10 @@ VALUES = {
                                    "steps": 1_250_000, "first_images": 400_000, "fade_images": 400_000,
                                    "stable_images": 400_000, "ramp_images": 0, "target": 750.0, "simultaneous": True},
     ("pggan", "lsun"): PGGAN | {"data": "tfds:lsun/bedroom", "image_size": 256, "batches": (), "steps": 1_250_000},
+    ("stylegan", "paper"): STYLEGAN | {"data": "folder:ffhq", "objective": "logistic", "gamma": 10.0,
+                                       "rate_factors": (1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 3.0)},
+    ("stylegan", "celebahq"): STYLEGAN | {"data": "tfds:celeb_a_hq/1024", "objective": "wasserstein", "weight": 10.0,
+                                          "drift": 1e-3, "rate_factors": (1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 2.0, 2.0)},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
     ("cyclegan", "cityscapes"): CYCLEGAN | {"image_size": 143, "crop": 128, "blocks": 6, "identity": 0.0},
 }  # fmt: skip
