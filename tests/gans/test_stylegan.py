@@ -343,3 +343,21 @@ def test_mixed_styles_are_measured_from_their_sources(sampled):
     scores = task.scores(state)
     assert scores["mixing"] == pytest.approx(scores["layout_follows"] - scores["colours_follow"])
     assert {"sliced_wasserstein", "real_against_real"} <= set(scores)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["paper", "celebahq"])
+def test_one_step_of_the_published_networks_at_64_pixels_and_a_batch_of_4(preset):
+    """Full width, in the middle of the fade to 64 pixels; larger resolutions differ by narrower layers alone."""
+    hyper = dataclasses.replace(
+        recipe.PRESETS[preset], first_size=32, batch_size=4, batches=(), first_images=4, fade_images=16, steps=5
+    )
+    run = recipe.build(hyper, placeholder(64))
+    played = run.phases[1].game
+    state = start(played).replace(step=jnp.int32(3))
+    after, metrics = jax.jit(make_step(played))(state, {"images": batch(64)["images"][None]}, KEY)
+    assert float(metrics["discriminator/alpha"]) == 0.5
+    assert all(math.isfinite(value) for value in metrics.values())
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(after.params))
+    for net in state.params:
+        assert worst(state.params[net], after.params[net]) > 1e-4
