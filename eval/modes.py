@@ -68,15 +68,15 @@ def observe(look_ahead: int, seed: int, options: Options) -> list[tuple[int, np.
     task: Any = run.task
     seen: list[tuple[int, np.ndarray]] = []
 
-    def look(state: Any, step: int) -> None:
-        seen.append((step, task.sample(state, jax.random.key(1), POINTS)))
+    def look(state: Any) -> None:
+        seen.append((int(state.step), task.sample(state, jax.random.key(1), POINTS)))
 
     every = options.steps // (options.columns - 1)
     settings = Settings(fuse=min(50, every), evaluate_every=every, checkpoint_every=options.steps)
     plan = parallel.jit_plan(jax.devices()[:1])
-    look(jax.jit(partial(init_state, run.phases[0].game))(rng.named(jax.random.key(seed), "init")), 0)
+    look(jax.jit(partial(init_state, run.phases[0].game))(rng.named(jax.random.key(seed), "init")))
     try:
-        result = train(run.phases, plan, seed=seed, settings=settings, pictures=look)
+        result = train(run.phases, plan, seed=seed, settings=settings, report=lambda result: look(result.state))
     except DivergedError as error:
         raise ValueError(f"{look_ahead} steps ahead, seed {seed}: training diverged, nothing is drawn") from error
     if result.signal is not None:

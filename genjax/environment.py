@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -43,3 +44,24 @@ def environment() -> dict[str, Any]:
         "date": time.strftime("%Y-%m-%d"),
         "versions": versions(),
     }
+
+
+def memory_text(device: jax.Device) -> str:
+    """Return a device's memory, such as "80.0 GiB of memory"; of a CPU the machine's."""
+    limit = (device.memory_stats() or {}).get("bytes_limit")
+    if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
+        limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return "memory unknown" if limit is None else f"{limit / 2**30:.1f} GiB of memory"
+
+
+def peak_memory() -> int | None:
+    """Return the most bytes that were in use at once, of the first device or on a CPU of this process, if known."""
+    device = jax.local_devices()[0]
+    peak = (device.memory_stats() or {}).get("peak_bytes_in_use")
+    if peak is None and device.platform == "cpu":
+        try:
+            import resource
+        except ImportError:  # Windows
+            return None
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak

@@ -1,6 +1,7 @@
 """The command line of the recipes: what a run leaves, what is refused and in which words."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -50,18 +51,31 @@ def test_a_finished_run_is_not_overwritten(finished, capsys):
     assert "holds a run already; add --resume" in capsys.readouterr().err
 
 
-def test_resuming_with_other_hyperparameters_is_refused_with_the_difference_unless_forced(finished, capsys):
-    assert run("--out", finished, "--resume", "--steps", 30, "--learning-rate", 0.01) == 2
+def test_resuming_takes_what_is_not_given_from_the_run_and_refuses_other_values_unless_forced(finished, capsys):
+    bare = ["--no-cache", "--devices", "1", "--out", str(finished), "--resume"]
+    assert main("vae", [*bare, "--learning-rate", "0.01"]) == 2
     error = capsys.readouterr().err
     assert "learning_rate: 0.001 -> 0.01" in error
-    assert "steps: 20 -> 30" in error
+    assert "hidden" not in error
     assert "--force" in error
-    assert run("--out", finished, "--resume", "--steps", 30, "--force") == 0
-    assert "steps: 20 -> 30" in capsys.readouterr().err
+    assert main("vae", [*bare, "--steps", "10"]) == 2
+    assert "has done 20 steps, more than the 10" in capsys.readouterr().err
+    assert main("vae", ["paper", *bare]) == 2
+    assert "a run of preset small, not paper" in capsys.readouterr().err
+    assert main("cvae", bare) == 2
+    assert "a run of recipe vae, not cvae" in capsys.readouterr().err
+    assert main("vae", [*bare, "--steps", "30"]) == 0
     assert [row["step"] for row in read_rows(finished / "metrics.jsonl")] == [10, 20, 20, 30, 30]
+    assert main("vae", [*bare, "--learning-rate", "0.01", "--steps", "40", "--force"]) == 0
+    assert "learning_rate: 0.001 -> 0.01" in capsys.readouterr().err
+    starts = json.loads((finished / "config.json").read_text())["starts"]
+    assert [start["from_step"] for start in starts] == [0, 20, 30]
+    card = (finished / "card.md").read_text()
+    assert card.count("`train vae ") == 3
+    assert "peak memory: " in card
 
 
-def test_runs_without_a_folder_are_numbered_and_the_newest_is_resumed(tmp_path, monkeypatch, capsys):
+def test_a_run_of_any_length_without_a_folder_is_numbered_and_the_newest_is_resumed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert run("--resume") == 2
     assert "--resume found no run in runs/vae-digits" in capsys.readouterr().err
@@ -69,6 +83,30 @@ def test_runs_without_a_folder_are_numbered_and_the_newest_is_resumed(tmp_path, 
         assert run() == 0
     assert run("--resume") == 0
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["vae-digits", "vae-digits-2"]
+
+
+def test_weights_of_another_run_are_the_start_where_they_fit_and_what_does_not_is_named(tmp_path, capsys):
+    first = tmp_path / "first"
+    assert run("--out", first) == 0
+    assert run("--out", tmp_path / "same", "--init-from", first, "--learning-rate", 1e-9) == 0
+    assert f"arrays are those of {first}\n" in capsys.readouterr().err
+    losses = [read_rows(folder / "metrics.jsonl") for folder in (first, tmp_path / "same")]
+    assert losses[1][0]["vae/loss"] < losses[0][0]["vae/loss"]
+    assert losses[1][0]["vae/loss"] == pytest.approx(losses[1][1]["vae/loss"], rel=0.1)  # (other noise, other images)
+    assert run("--out", tmp_path / "other", "--init-from", first, "--latent", 3) == 0
+    assert "; not params/vae/" in capsys.readouterr().err
+    assert run("--out", tmp_path / "none", "--init-from", tmp_path / "nowhere") == 2
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_without_a_terminal_lines_tell_device_compilation_speed_and_scores(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("genjax.engine.progress.EVERY", 0.0)
+    assert run("--out", tmp_path / "run", "--evaluate-every", 10) == 0
+    error = capsys.readouterr().err
+    assert re.search(r"1 x \w+, [\d.]+ GiB of memory\n", error)
+    assert re.search(r"compiling \.\.\.\ncompiled in [\d.]+ s\n", error)
+    assert re.search(r"step 20 of 20; [\d.e+]+ steps and [\d.e+]+ images a second; 0 s left; vae/loss [\d.]+\n", error)
+    assert re.search(r"step 10 of 20; .*neg_elbo [\d.]+", error)
 
 
 @pytest.mark.parametrize(

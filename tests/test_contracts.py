@@ -163,7 +163,7 @@ def test_saved_and_restored_it_continues_as_if_nothing_had_happened(entry, tmp_p
     with checkpoint.open_checkpoints(tmp_path) as manager:
         checkpoint.save(manager, half, {})
         manager.wait_until_finished()
-        back = checkpoint.restore(manager, jax.eval_shape(lambda: init_state(game, KEY)))
+        back, _ = checkpoint.restore(manager, lambda meta: jax.eval_shape(lambda: init_state(game, KEY)))
     end, _ = run(ONE.put_state(back), ONE.put_batches(second), None, KEY)
     assert same_bits(trained(entry)[0], end)
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,15 +21,35 @@ def _strict(value: Any) -> Any:
 
 
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
-    """Return the rows of a JSON-lines file; a last line that a kill cut short is left out."""
+    """Return the rows of a JSON-lines file.
+
+    A last line that a kill cut short is left out; other lines that are no rows are left out too, and named on stderr.
+    """
     path = Path(path)
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
+    rows, damaged = [], []
+    for number, line in enumerate(lines, 1):
+        row = _parsed(line)
+        if row is not None:
+            rows.append(row)
+        elif line and number < len(lines):  # every whole line ends in a line break
+            damaged.append(number)
+    if damaged:
+        named = ", ".join(map(str, damaged[:5])) + (" and others" if len(damaged) > 5 else "")
+        print(f"{path} is damaged in line {named}, which is left out", file=sys.stderr)
     return rows
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    """Return the row that a line holds, or None: a step and numbers, of which those that were not finite are null."""
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
+        return None
+    if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return None
+    numbers = all(value is None or isinstance(value, (int, float)) for value in row.values())
+    return row if numbers else None
 
 
 def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -41,18 +62,19 @@ Writer = Callable[[int, Mapping[str, Any]], None]
 @contextmanager
 def metrics_writer(
     folder: Path | None, resume_at: int = 0, tensorboard: bool = False, rows: list[dict[str, Any]] | None = None
-) -> Iterator[Writer]:
-    """Yield `write(step, metrics)`, which appends rows to `metrics.jsonl` and, if asked, TensorBoard events.
+) -> Iterator[tuple[Writer, list[dict[str, Any]]]]:
+    """Yield `write(step, metrics)`, which appends rows to `metrics.jsonl`, and the rows that are there already.
 
-    folder: None writes no file.  rows: a list to which rows are appended where there is no folder.
+    tensorboard: write TensorBoard events too.  folder: None writes no file; `rows` is a list that gets them instead.
     resume_at: rows of later steps, which a killed run wrote after its last checkpoint, are dropped first.
+    Writing raises OSError where the folder has been removed.
     """
     if not processes.is_first():
-        yield lambda step, metrics: None
+        yield (lambda step, metrics: None), []
         return
     if folder is None:
         kept = [] if rows is None else rows
-        yield lambda step, metrics: kept.append(_row(step, metrics))
+        yield (lambda step, metrics: kept.append(_row(step, metrics))), []
         return
     path = folder / "metrics.jsonl"
     known = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
@@ -67,6 +89,8 @@ def metrics_writer(
     with path.open("a", encoding="utf-8", buffering=1) as file:
 
         def write(step: int, metrics: Mapping[str, Any]) -> None:
+            if not path.exists():  # what is written to a removed file is lost without an error
+                raise OSError(f"{path} has been removed while the run wrote to it; start the run again")
             row = _row(step, metrics)
             file.write(json.dumps(row) + "\n")
             if events is not None:
@@ -75,7 +99,7 @@ def metrics_writer(
                         events.add_scalar(name, value, step)
 
         try:
-            yield write
+            yield write, known
         finally:
             if events is not None:
                 events.close()

@@ -21,7 +21,9 @@ import numpy as np
 from genjax import processes, rng
 from genjax.data import pipeline
 from genjax.engine import checkpoint, log
-from genjax.engine.phases import Phase, phase_at
+from genjax.engine.phases import Phase, phase_at, shapes_of
+from genjax.engine.progress import Progress, telling
+from genjax.engine.signals import caught
 from genjax.engine.state import State, init_state
 from genjax.engine.step import make_run, make_step, steps_in_a_call
 from genjax.parallel import Plan, check_batch
@@ -65,28 +67,6 @@ class DivergedError(RuntimeError):
     """A loss was not finite; the text names the step, the player and the last good checkpoint."""
 
 
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Yield a list to which SIGTERM and SIGINT are appended; a second one acts as if there were no handler."""
-    received: list[int] = []
-
-    def handler(number, frame):
-        received.append(number)
-        signal.signal(number, previous[number])
-
-    previous = {}
-    for number in (signal.SIGTERM, signal.SIGINT):
-        try:
-            previous[number] = signal.signal(number, handler)
-        except ValueError:  # not in the main thread: signals are someone else's
-            break
-    try:
-        yield received
-    finally:
-        for number, old in previous.items():
-            signal.signal(number, old)
-
-
 def _check_finite(metrics: Mapping[str, np.ndarray], start: int, phase: Phase) -> None:
     for player in phase.game.players:
         losses = metrics[f"{player.name}/loss"]
@@ -101,7 +81,8 @@ def _check_finite(metrics: Mapping[str, np.ndarray], start: int, phase: Phase) -
 class _Run:
     """A run from its first step to its last: what `train` was given, what it writes to, and what phases share.
 
-    compile_seconds: of every phase's first call.  programs: compiled steps by game and feed.
+    compile_seconds: of every program's first call.  programs: compiled steps by game and feed.
+    compiled: those that have been called.
     resident: the last split that was put on the devices, and its arrays there.
     """
 
@@ -113,19 +94,29 @@ class _Run:
     fuse: int
     meta: Mapping[str, Any]
     evaluate: Callable[[State], Mapping[str, float]] | None
-    pictures: Callable[[State, int], None] | None
+    report: Callable[[Result], None] | None
     manager: Any
     write: log.Writer
-    progress: Any
+    progress: Progress
     signals: list[int]
     begun: float
     compile_seconds: list[float] = field(default_factory=list)
     programs: dict[tuple[int, int], Any] = field(default_factory=dict)
+    compiled: set[int] = field(default_factory=set)
     resident: tuple[Any, Any] = (None, None)
 
     @property
     def total(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    def due(self, step: int, every: int) -> bool:
+        """Return whether what happens every so many steps, and at the end, happens at this one; calls end there."""
+        return step == self.total or (step > 0 and step % every == 0)
+
+    def result(self, state: State, scores: Mapping[str, float]) -> Result:
+        """Return what is known of the run at `state`."""
+        seconds = time.perf_counter() - self.begun
+        return Result(state, next(iter(self.signals), None), seconds, sum(self.compile_seconds[:1]), dict(scores))
 
     def steps(self, phase: Phase) -> Any:
         """Return the compiled steps of `phase`, the same for all phases of one game and one feed."""
@@ -134,6 +125,19 @@ class _Run:
             one = make_step(phase.game, self.plan.axis, self.settings.accumulate)
             self.programs[name] = self.plan.compile(make_run(one, phase.feed.prepare))
         return self.programs[name]
+
+    @contextmanager
+    def compiling(self, steps: Any) -> Iterator[None]:
+        """Time the block, and tell of it, if it is the first call of a program: it compiles, dispatches and returns."""
+        if id(steps) in self.compiled:
+            yield
+            return
+        self.progress.compiling()
+        called = time.perf_counter()
+        yield
+        self.compiled.add(id(steps))
+        self.compile_seconds.append(time.perf_counter() - called)
+        self.progress.compiled(self.compile_seconds[-1])
 
     def source(self, split: Any) -> Any:
         """Return the arrays of `split` on the devices: put there once for all phases in a row that train on it."""
@@ -175,18 +179,22 @@ def _settle(run: _Run, phase: Phase, start: int, count: int, metrics: Mapping[st
     _check_finite(values, start, phase)
     row = {name: float(np.mean(value)) for name, value in values.items()}
     run.write(start + count, {"seconds": round(time.perf_counter() - run.begun, 3), **row})
-    run.progress.set_postfix({name: f"{value:.4g}" for name, value in row.items() if name.endswith("/loss")})
+    images = count * phase.game.batches_per_step * phase.feed.batch_size
+    losses = {name: value for name, value in row.items() if name.endswith("/loss")}
+    run.progress.moved(start + count, images, losses)
 
 
-def _report(run: _Run, state: State, step: int) -> dict[str, float]:
-    """Score and draw `state`; return the scores."""
+def _report(run: _Run, state: State, known: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Score `state`, unless its scores are known, and have it reported; return the scores."""
     if not processes.is_first():
         return {}
-    scores = {name: float(value) for name, value in run.evaluate(state).items()} if run.evaluate else {}
-    if scores:
+    step, scores = int(state.step), dict(known or {})
+    if run.evaluate and not scores:
+        scores = {name: float(value) for name, value in run.evaluate(state).items()}
         run.write(step, {f"test/{name}": value for name, value in scores.items()})
-    if run.pictures:
-        run.pictures(state, step)
+    run.progress.scored(step, scores)
+    if run.report:
+        run.report(run.result(state, scores))
     return scores
 
 
@@ -194,23 +202,17 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
     """Train from `host_state` to the end of phase `index` or a signal; return the state and the last scores."""
     phase, settings = run.phases[index], run.settings
     first = sum(earlier.steps for earlier in run.phases[:index])
-    step, total, scores = int(host_state.step), run.total, {}
+    step, scores = int(host_state.step), {}
     key = jax.random.key(run.seed)
     key = rng.named(key, f"retry {retry}") if retry else key
     steps, state = run.steps(phase), run.plan.put_state(host_state)
     pending: deque[tuple[int, int, Any]] = deque()
     for count, source, indices in run.calls(index, step - first, retry):
-        called = time.perf_counter()
-        state, metrics = steps(state, source, indices, key)
-        if not pending:  # the first call returns when it has been compiled and dispatched
-            run.compile_seconds.append(time.perf_counter() - called)
+        with run.compiling(steps):
+            state, metrics = steps(state, source, indices, key)
         pending.append((step, count, metrics))
         step += count
-        run.progress.update(count)
-        save, test = (
-            step == total or step // every > (step - count) // every
-            for every in (settings.checkpoint_every, settings.evaluate_every)
-        )
+        save, test = (run.due(step, every) for every in (settings.checkpoint_every, settings.evaluate_every))
         stop = processes.anywhere(bool(run.signals))
         # One call stays unread, so that the device has work; what is saved or scored is checked first.
         while len(pending) > (0 if save or test or stop else 1):
@@ -219,7 +221,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
             meta = {**run.meta, "phase": index, "retry": retry}
             checkpoint.save(run.manager, run.plan.get_state(state), meta)
         if test:
-            scores = _report(run, run.plan.get_state(state), step)
+            scores = _report(run, run.plan.get_state(state))
         if stop:
             run.signals.extend([] if run.signals else [signal.SIGTERM])  # where another process got it
             break
@@ -237,16 +239,20 @@ def train(
     settings: Settings = Settings(),  # noqa: B008 (immutable)
     meta: Mapping[str, Any] | None = None,
     resume: bool = False,
+    begin: Callable[[State], State] | None = None,
     evaluate: Callable[[State], Mapping[str, float]] | None = None,
-    pictures: Callable[[State, int], None] | None = None,
+    report: Callable[[Result], None] | None = None,
     progress: bool = True,
 ) -> Result:
-    """Train through `phases`, writing metrics, pictures and checkpoints under `folder`, if any; return the last state.
+    """Train through `phases`, writing metrics and checkpoints under `folder`, if any; return the last state.
 
-    meta: JSON kept with every checkpoint.  resume: continue from the newest checkpoint, if there is one.
-    evaluate: state -> scores, logged as "test/<name>".  pictures: (state, step) draws it.  progress: show a bar.
-    Raises DivergedError when a loss is not finite (with `rollback`, only after several attempts), and ValueError for a
-    batch that the devices cannot share.
+    meta: JSON kept with every checkpoint.  resume: continue from the newest checkpoint that is whole, if there is one.
+    begin: what a new run does with its first state, such as taking weights of another run.
+    evaluate: state -> scores, logged as "test/<name>".  report: called after every evaluation, and first of all with
+    what a run that was killed between a checkpoint and its report has not reported; so it may see a step twice.
+    progress: show a bar on a terminal, a line every 30 seconds elsewhere.
+    Raises DivergedError when a loss is not finite (with `rollback`, only after several attempts), ValueError for a
+    batch that the devices cannot share and for checkpoints of another model, OSError where the disk is full.
     """
     fuse = settings.fuse or min(steps_in_a_call(phase.game) for phase in phases)
     for phase in phases:
@@ -258,62 +264,63 @@ def train(
     def fresh(index: int, name: str) -> State:
         return starts[id(phases[index].game)](rng.named(key, name))
 
+    def first() -> State:
+        return fresh(0, "init") if begin is None else begin(fresh(0, "init"))
+
     rows: list[dict[str, Any]] = []
     with (
         checkpoint.open_checkpoints(folder and folder / "checkpoints", settings.keep) as manager,
-        _signals() as signals,
+        caught() as signals,
     ):
 
-        def load() -> tuple[State, int, int]:
-            saved = checkpoint.read_meta(manager) or {}
-            like = jax.eval_shape(lambda: init_state(phases[saved["phase"]].game, key))
-            return checkpoint.restore(manager, like), saved["phase"], saved["retry"]
+        def load() -> tuple[State, int, int] | None:
+            found = checkpoint.restore(manager, partial(shapes_of, phases), discard=True)
+            return found and (found[0], found[1]["phase"], found[1]["retry"])
 
-        resumes = resume and checkpoint.latest_step(manager) is not None
-        state, index, retry = load() if resumes else (fresh(0, "init"), 0, 0)
+        state, index, retry = (resume and load()) or (first(), 0, 0)
         start, total = int(state.step), sum(phase.steps for phase in phases)
         with (
-            log.metrics_writer(folder, start, settings.tensorboard, rows) as write,
-            _progress(total, start, progress) as bar,
+            log.metrics_writer(folder, start, settings.tensorboard, rows) as (write, known),
+            telling(total, start, progress) as told,
         ):
             run = _Run(
                 phases=phases, plan=plan, seed=seed, folder=folder, settings=settings, fuse=fuse, meta=meta or {},
-                evaluate=evaluate, pictures=pictures, manager=manager, write=write, progress=bar, signals=signals,
+                evaluate=evaluate, report=report, manager=manager, write=write, progress=told, signals=signals,
                 begun=begun,
             )  # fmt: skip
             scores: dict[str, float] = {}
-            while True:
+            if start and run.due(start, settings.evaluate_every):
+                scores = _report(run, state, _scores_at(known, start))
+            while int(state.step) < total and not signals:
                 if (now := phase_at(phases, int(state.step))[0]) != index:
                     state, index = phases[now].enter(state, fresh(now, f"phase {now}")), now
                 try:
                     state, scores = _train_phase(run, index, state, retry)
                 except DivergedError as error:
-                    latest = checkpoint.latest_step(manager)
-                    if not (settings.rollback and retry < RETRIES and latest is not None):
-                        saved = folder is not None and latest is not None
-                        where = f"{folder}/checkpoints/{latest}" if saved else "none was saved yet"
-                        advice = (
-                            "lower the learning rate or clip gradients and --resume, or add --on-nonfinite rollback"
-                        )
-                        raise DivergedError(f"{error}; last good checkpoint: {where}; {advice}") from None
+                    back = load() if settings.rollback and retry < RETRIES else None
+                    if back is None:
+                        raise DivergedError(f"{error}; {_advice(folder, checkpoint.latest_step(manager))}") from None
+                    state, index = back[:2]
+                    retry = max(retry, back[2]) + 1
                     if processes.is_first():
-                        print(f"{error}; rolling back to step {latest}", file=sys.stderr)
-                    state, index, saved_retry = load()
-                    retry = max(retry, saved_retry) + 1
-                    bar.reset(total)
-                    bar.update(int(state.step))
-                    continue
-                if signals or int(state.step) >= total:
-                    break
-            if start == total and evaluate and processes.is_first():
-                # A finished run that was resumed: nothing to train, all to tell.
-                scores = {name: float(value) for name, value in evaluate(state).items()}
-    stopped_by = signals[0] if signals else None
-    return Result(state, stopped_by, time.perf_counter() - begun, sum(run.compile_seconds[:1]), scores, tuple(rows))
+                        print(f"{error}; rolling back to step {int(state.step)}", file=sys.stderr)
+    return run.result(state, scores)._replace(rows=tuple(rows))
 
 
-def _progress(total: int, done: int, shown: bool):
-    from tqdm import tqdm
+def _scores_at(rows: Sequence[Mapping[str, Any]], step: int) -> dict[str, float]:
+    """Return the scores that the rows of a run hold for a step; empty where it was not scored."""
+    found = {name: value for row in rows if row["step"] == step for name, value in row.items()}
+    return {
+        name.removeprefix("test/"): float("nan") if value is None else value
+        for name, value in found.items()
+        if name.startswith("test/")
+    }
 
-    silent = None if shown and processes.is_first() else True  # None: silent unless a person watches
-    return tqdm(total=total, initial=done, unit="step", disable=silent, dynamic_ncols=True, file=sys.stderr)
+
+def _advice(folder: Path | None, latest: int | None) -> str:
+    """Return what to do about a loss that is not finite."""
+    where = "none was saved yet" if folder is None or latest is None else f"{folder}/checkpoints/{latest}"
+    return (
+        f"last good checkpoint: {where}; lower the learning rate or clip gradients and --resume, or add --on-nonfinite "
+        "rollback"
+    )

@@ -1,12 +1,13 @@
 """Phases: stretches of training with one game and one feed each (growth by resolution, scales, pre-training)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 
 from genjax.engine.game import Game
-from genjax.engine.state import State
+from genjax.engine.state import State, init_state
 
 
 def carry_over(old: State, fresh: State) -> State:
@@ -60,3 +61,16 @@ def phase_at(phases: Sequence[Phase], step: int) -> tuple[int, int]:
             return index, start
         start += phase.steps
     raise ValueError("a run needs at least one phase")
+
+
+def shapes_of(phases: Sequence[Phase], meta: Mapping[str, Any]) -> State:
+    """Return the shapes of the state in a checkpoint whose `meta` names its "phase"; ValueError where there is none.
+
+    A run that was stopped early is in an earlier phase than the last, whose networks may be smaller.
+    """
+    if meta["phase"] >= len(phases):
+        raise ValueError(
+            f"the checkpoint is of phase {meta['phase'] + 1}, and this run has {len(phases)}; give the options that it "
+            "was trained with"
+        )
+    return jax.eval_shape(partial(init_state, phases[meta["phase"]].game), jax.random.key(0))

@@ -3,64 +3,63 @@
 import dataclasses
 import json
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 
-from genjax import data, files, parallel, precision, processes
+from genjax import data, parallel, precision, processes
 from genjax.data import Dataset, pipeline
 from genjax.data.known import KNOWN
 from genjax.engine.phases import Phase
-from genjax.engine.state import State, init_state
-from genjax.engine.step import rematerialized, steps_in_a_call
+from genjax.engine.state import init_state
+from genjax.engine.step import rematerialized
 from genjax.environment import environment
 from genjax.run import devices as places
-from genjax.run.describe import card, describe
-from genjax.run.folder import open_folder
-from genjax.run.options import Options
+from genjax.run.describe import describe
+from genjax.run.folder import opened, read_config, to_resume
+from genjax.run.options import OF_ONE_START, Options
 from genjax.run.parsing import parse, suggestion
-from genjax.run.run import Recipe, Run, load_data
+from genjax.run.run import Prepared, Recipe, Run, load_data, options_of
 from genjax.run.run import recipe as find_recipe
-from genjax.tasks.task import Task
-from genjax.viz.grid import save_page
-
-
-def write_pictures(task: Task, state: State, folder: Path, step: int) -> None:
-    """Write the task's pictures of a state as NAME-STEP.png."""
-    for name, page in task.pictures(state).items():
-        save_page(folder / f"{name}-{step:06d}.png", page)
 
 
 def parse_recipe(recipe: Recipe, arguments: Sequence[str], program: str = "") -> tuple[str, Any]:
-    """Return the preset's name and the hyperparameters of a command line: perhaps a preset, then options."""
+    """Return the preset's name and the hyperparameters of a command line: perhaps a preset, then options.
+
+    With --resume, what is not given is as in the run that is continued.
+    """
     arguments = list(arguments)
-    preset = next(iter(recipe.presets))
-    if arguments and not arguments[0].startswith("-"):
-        preset = arguments.pop(0)
-        if preset not in recipe.presets:
-            known = list(recipe.presets)
-            meant = suggestion(preset, known)
-            raise ValueError(f"'{preset}' is no preset of {recipe.name}{meant}; choose one of: {', '.join(known)}")
+    named = bool(arguments) and not arguments[0].startswith("-")
+    preset = arguments.pop(0) if named else next(iter(recipe.presets))
+    if preset not in recipe.presets:
+        known = list(recipe.presets)
+        meant = suggestion(preset, known)
+        raise ValueError(f"'{preset}' is no preset of {recipe.name}{meant}; choose one of: {', '.join(known)}")
     default = recipe.presets[preset]
     program = program or f"python -m train.{recipe.name}"
     hyper = parse(default, arguments, program=f"{program} {preset}", description=recipe.doc)
-    if hyper.base_batch is None:
-        hyper = dataclasses.replace(hyper, base_batch=default.batch_size)
-    return preset, hyper
+    base_batch = default.batch_size
+    if hyper.resume and not hyper.describe:
+        preset, saved = _resumed(recipe, preset if named else None, hyper)
+        base_batch = saved.base_batch or saved.batch_size
+        default = dataclasses.replace(saved, base_batch=None) if saved.scaling == "none" else saved
+        hyper = parse(default, arguments, program=f"{program} {preset}", description=recipe.doc)
+    return preset, hyper if hyper.base_batch else dataclasses.replace(hyper, base_batch=base_batch)
 
 
-class Prepared(NamedTuple):
-    """A run that has been checked, what its folder will hold as configuration, and what is to be said of its data."""
-
-    run: Run
-    config: dict[str, Any]
-    devices: list[jax.Device]
-    notes: tuple[str, ...]
+def _resumed(recipe: Recipe, preset: str | None, hyper: Options) -> tuple[str, Any]:
+    """Return the preset and the options of the run that is continued; ValueError where it is another recipe's."""
+    folder = to_resume(recipe.name, hyper)
+    config = read_config(folder)
+    for name, given in (("recipe", recipe.name), ("preset", preset)):
+        if given is not None and config[name] != given:
+            raise ValueError(f"{folder} is a run of {name} {config[name]}, not {given}; give that, or another --out")
+    saved = options_of(recipe, config["hyper"])
+    start = recipe.presets.get(config["preset"], hyper)
+    return config["preset"], dataclasses.replace(saved, **{name: getattr(start, name) for name in OF_ONE_START})
 
 
 def _dataset(hyper: Options) -> Dataset:
@@ -114,10 +113,11 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
 def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: str = "") -> int:
     """Run a recipe from the command line and return the exit status.
 
-    0; 2 where the input cannot be used; 3 where a loss was not finite; 130 after an interrupt.
+    0; 2 where the input cannot be used, or the disk not written; 3 where a loss was not finite; 130 after an interrupt.
     program: how the recipe was called, for messages.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    command = ["train", name if isinstance(name, str) else name.name, *given]
     try:
         recipe = find_recipe(name) if isinstance(name, str) else name
         preset, hyper = parse_recipe(recipe, given, program)
@@ -125,67 +125,37 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
         places.configure(hyper.devices and hyper.devices // hyper.processes, hyper.cache)
         if processes.scheduler(os.environ) is not None:
             with processes.member():
-                return _main(recipe, preset, hyper)
+                return _main(recipe, preset, hyper, command)
         if hyper.processes > 1 and not hyper.describe:
-            command = [sys.executable, "-m", "genjax", "train", recipe.name, *given]
-            return processes.lead(hyper.processes, command)
-        return _main(recipe, preset, hyper)
+            again = [sys.executable, "-m", "genjax", "train", recipe.name, *given]
+            return processes.lead(hyper.processes, again)
+        return _main(recipe, preset, hyper, command)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"error: {told(error)}", file=sys.stderr)
+        return 2
 
 
-def _main(recipe: Recipe, preset: str, hyper: Any) -> int:
-    from genjax.engine.loop import DivergedError, Settings, train
-
-    def tell(text: str) -> None:
-        if processes.is_first():
-            print(text, file=sys.stderr)
-
+def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:
+    """Describe or train, as one of perhaps several processes; return the exit status."""
     places.check_places(hyper, jax.process_count())
-    run, config, devices, notes = prepare(recipe, preset, hyper)
+    prepared = prepare(recipe, preset, hyper)
     if hyper.describe:
-        print(json.dumps(describe(recipe.name, preset, hyper, run), indent=2))
+        print(json.dumps(describe(recipe.name, preset, hyper, prepared.run), indent=2))
         return 0
-    folder = Path(processes.from_first(lambda: open_folder(recipe.name, hyper, config)))
-    for note in notes:
-        tell(note)
-    fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
-    tell(f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call")
-    settings = Settings(
-        fuse=fuse,
-        accumulate=hyper.accumulate,
-        checkpoint_every=hyper.checkpoint_every,
-        evaluate_every=hyper.evaluate_every,
-        keep=hyper.keep,
-        rollback=hyper.on_nonfinite == "rollback",
-        tensorboard=hyper.tensorboard,
-    )
-    try:
-        result = train(
-            run.phases,
-            places.plan(hyper, devices),
-            seed=hyper.seed,
-            folder=folder,
-            settings=settings,
-            meta={"recipe": recipe.name, "preset": preset},
-            resume=hyper.resume,
-            evaluate=run.task.scores,
-            pictures=lambda state, step: write_pictures(run.task, state, folder, step),
-        )
-    except DivergedError as error:
-        tell(f"error: {error}")
-        return 3
-    if result.signal is not None:
-        tell(f"stopped at step {int(result.state.step)}; continue with --resume --out {folder}")
-        return 0 if result.signal == signal.SIGTERM else 130
-    if not processes.is_first():
-        return 0
-    from genjax.viz.curves import save_curves
+    from genjax.run.training import train_in  # with all that training needs, which --help and --describe do not
 
-    save_curves(folder / "metrics.jsonl", folder / "curves.png")
-    files.write_text(folder / "card.md", card(config, run, result, folder))
-    for score, value in result.scores.items():
-        print(f"{score}: {value:.4f}")
-    print(f"{result.seconds:.1f} s; see {folder / 'card.md'}")
-    return 0
+    steps = sum(phase.steps for phase in prepared.run.phases)
+    with opened(recipe.name, hyper, prepared.config, steps=steps, command=command) as folder:
+        try:
+            return train_in(folder, recipe.name, preset, hyper, prepared)
+        except OSError as error:
+            raise OSError(f"{told(error)}; when that is mended, continue with --resume --out {folder}") from error
+
+
+def told(error: OSError) -> str:
+    """Return an error of the disk or the network as one sentence."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"

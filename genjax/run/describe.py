@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from genjax.engine.loop import Result
 from genjax.engine.phases import Phase
 from genjax.engine.state import init_state
 from genjax.engine.step import make_step
+from genjax.environment import peak_memory
 from genjax.run.options import Options
 from genjax.run.run import Run
 
@@ -69,8 +69,8 @@ def describe(recipe: str, preset: str, options: Options, run: Run) -> dict[str, 
     return {"recipe": recipe, "preset": preset, "optimizers": optimizers, "phases": phases}
 
 
-def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
-    """Return the card of a finished run: data, sizes, optimizers, device, time, scores."""
+def card(config: dict[str, Any], run: Run, result: Result) -> str:
+    """Return the card of a run so far: data, sizes, optimizers, device, time, scores, and every start."""
     phase = run.phases[-1]
     sizes = "\n".join(f"| {net} | {count:,} |" for net, count in parameters(phase.game).items())
     scores = "\n".join(f"| {name} | {value:.4f} |" for name, value in result.scores.items())
@@ -78,6 +78,12 @@ def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
     where, data = config["environment"], config["data"]
     shape = data["columns"]["images"][0]
     batch = {name: list(x.shape) for name, x in batch_of(phase).items()}
+    peak = peak_memory()
+    memory = "unknown" if peak is None else f"{peak / 2**20:,.0f} MiB"
+    starts = "\n".join(
+        f"| {start['time']} | {start['from_step']} | `{start['command']}` | {start['data'] or 'embedded'} |"
+        for start in config["starts"]
+    )
     return f"""# {config["recipe"]}, preset {config["preset"]}
 
 - data: {config["hyper"]["data"]}, {data["train"]} training and {data["test"]} test images of shape {shape}
@@ -85,6 +91,7 @@ def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
 - optimizers: {optimizers}
 - device: {where["device"]}, {where["processor"]}
 - time of this start: {result.seconds:.1f} s, of which {result.compile_seconds:.1f} s to compile the first call
+- peak memory: {memory}
 - date: {where["date"]}; versions: {", ".join(f"{k} {v}" for k, v in where["versions"].items())}
 
 | network | trainable parameters |
@@ -94,6 +101,10 @@ def card(config: dict[str, Any], run: Run, result: Result, folder: Path) -> str:
 | score on test images | value |
 |---|---|
 {scores}
+
+| started | from step | command | fingerprint of the data |
+|---|---|---|---|
+{starts}
 
 All hyperparameters: `config.json`. Training curves: `metrics.jsonl`, `curves.png`.
 """

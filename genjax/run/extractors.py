@@ -105,9 +105,10 @@ def of_classifier(folder: Path) -> Extractor:
 
 def trained_on(data: str, image_size: int, folder: Path) -> Extractor:
     """Return the small classifier of a data set, trained into `folder` if it is not there yet."""
-    if not (folder / "card.md").exists():  # written when a run is complete
+    begun = (folder / CONFIG).exists()
+    if not begun or not load(folder).finished:
         print(f"training a classifier of {data} into {folder}", file=sys.stderr)
-        again = ["--resume"] if (folder / CONFIG).exists() else []
+        again = ["--resume"] if begun else []
         options = ["small", "--data", data, "--image-size", str(image_size), "--out", str(folder), *again]
         if cli.main("classifier", options):
             raise ValueError(f"no classifier could be trained on {data}; give --features inception:FILE")

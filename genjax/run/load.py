@@ -4,7 +4,6 @@ model = load("runs/dcgan-digits")
 images = model.sample(16, seed=0)          # uint8[16, 32, 32, 1]
 """
 
-import dataclasses
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +13,11 @@ import numpy as np
 
 from genjax import data, latent
 from genjax.data import Dataset, Facts
-from genjax.engine import State, checkpoint, init_state
+from genjax.engine import State, checkpoint
+from genjax.engine.phases import shapes_of
 from genjax.run.cli import built
 from genjax.run.folder import read_config
-from genjax.run.run import Recipe, Run, load_data, recipe
+from genjax.run.run import Recipe, Run, load_data, options_of, recipe
 
 
 class Trained(NamedTuple):
@@ -37,6 +37,11 @@ class Trained(NamedTuple):
     def task(self) -> Any:
         """What the model is for: see `genjax.tasks`."""
         return self.run.task
+
+    @property
+    def finished(self) -> bool:
+        """Whether the newest checkpoint is the run's last."""
+        return int(self.state.step) >= sum(phase.steps for phase in self.run.phases)
 
     def _able(self, method: str) -> Any:
         if not hasattr(self.task, method):
@@ -89,16 +94,6 @@ class Trained(NamedTuple):
         return self._able("predict")(self.state, images)
 
 
-def options_of(found: Recipe, values: dict[str, Any]) -> Any:
-    """Return the hyperparameters that a configuration holds; ValueError for one of another version of the recipe."""
-    known = {field.name for field in dataclasses.fields(found.options)}
-    kept: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in known}
-    try:
-        return found.options(**kept)
-    except TypeError as error:
-        raise ValueError(f"this run's configuration is not one of today's {found.name}: {error}") from None
-
-
 def load(folder: Path | str, *, with_data: bool = False) -> Trained:
     """Return the model of the newest checkpoint in a run folder, ready to sample.
 
@@ -121,12 +116,11 @@ def load(folder: Path | str, *, with_data: bool = False) -> Trained:
 
 
 def read_state(folder: Path, run: Run) -> State:
-    """Return the state of the newest checkpoint of a run folder."""
+    """Return the state of the newest checkpoint of a run folder that is whole."""
     checkpoints = folder / "checkpoints"
     if checkpoints.is_dir():  # opening makes the folder
         with checkpoint.open_checkpoints(checkpoints) as manager:
-            if checkpoint.latest_step(manager) is not None:
-                # A run that was stopped early is in an earlier phase, whose networks may be smaller.
-                game = run.phases[(checkpoint.read_meta(manager) or {})["phase"]].game
-                return checkpoint.restore(manager, jax.eval_shape(partial(init_state, game), jax.random.key(0)))
+            found = checkpoint.restore(manager, partial(shapes_of, run.phases))
+            if found is not None:
+                return found[0]
     raise ValueError(f"{folder} holds no checkpoint yet; wait for the first, or train with --checkpoint-every")

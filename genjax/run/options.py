@@ -117,7 +117,10 @@ class RunOptions:
     out: Path | None = None
     """Folder of the run; runs/RECIPE-DATA if not given, with a number where that is taken."""
     resume: bool = False
-    """Continue the newest run of this recipe and data, or the one in --out."""
+    """Continue the newest run of this recipe and data, or the one in --out, with its options; more --steps may be
+    given."""
+    init_from: Path | None = None
+    """Folder of a run whose newest weights the new run starts from, as far as they fit."""
     force: bool = False
     """Resume although hyperparameters differ from the run's."""
     checkpoint_every: Annotated[int, at_least(1)] = 1000
@@ -177,6 +180,13 @@ OPERATIONAL = frozenset(
     }
 )
 """Options that change where and how a run happens, not what it computes."""
+
+
+LENGTH = frozenset({"steps", "epochs"})
+"""Options that a run may be continued with other values of, as long as it is not to end before it stopped."""
+
+OF_ONE_START = frozenset({"out", "resume", "force", "describe", "flops", "devices", "processes"})
+"""Options that a run does not keep for when it is continued."""
 
 
 def flag(name: str) -> str:

@@ -3,12 +3,16 @@
 import importlib
 import importlib.util
 import pkgutil
+import types
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from genjax import data, precision
@@ -16,7 +20,7 @@ from genjax.data import DataError, Dataset
 from genjax.data.dataset import shortened
 from genjax.engine.phases import Phase
 from genjax.run.optimizers import Optimizer
-from genjax.run.options import Options
+from genjax.run.options import Options, check
 from genjax.run.parsing import suggestion
 from genjax.tasks.task import Task
 
@@ -30,6 +34,15 @@ class Run(NamedTuple):
     phases: tuple[Phase, ...]
     optimizers: Mapping[str, Optimizer]
     task: Task
+
+
+class Prepared(NamedTuple):
+    """A run that has been checked, what its folder will hold as configuration, and what is to be said of its data."""
+
+    run: Run
+    config: dict[str, Any]
+    devices: list[jax.Device]
+    notes: tuple[str, ...]
 
 
 class Recipe(NamedTuple):
@@ -80,6 +93,45 @@ def recipe(name: str) -> Recipe:
         known = names()
         raise ValueError(f"there is no recipe '{name}'{suggestion(name, known)}; the recipes are: {', '.join(known)}")
     return of_module(importlib.import_module(f"{package(PACKAGES)}.{name}"), name)
+
+
+def options_of(found: Recipe, values: Mapping[str, Any]) -> Any:
+    """Return the options that a configuration holds; ValueError for one that is damaged or of another version."""
+    hints = typing.get_type_hints(found.options)
+    try:
+        options = found.options(**{name: _typed(name, x, hints[name]) for name, x in values.items() if name in hints})
+        check(options)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"this run's configuration is not one of today's {found.name}: {error}") from None
+    return options
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """Return a value out of JSON as the type of its field; ValueError where it has another."""
+    if isinstance(value, list):
+        value = tuple(tuple(x) if isinstance(x, list) else x for x in value)
+    if Path in typing.get_args(hint) and isinstance(value, str):
+        return Path(value)
+    if not _fits(value, hint):
+        raise ValueError(f"{name} is {value!r}")
+    return value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Return whether a value is of the type that an options class declares."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return value in inner
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, each) for each in inner)
+    if origin is tuple:
+        each = inner[:1] * len(value) if isinstance(value, tuple) and inner[-1] is ... else inner
+        return isinstance(value, tuple) and len(value) == len(each) and all(map(_fits, value, each))
+    if hint is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is int:
+        return type(value) is int
+    return isinstance(value, hint)
 
 
 def _build(build: Callable[[Any, Dataset], Run], options: Any, dataset: Dataset) -> Run:

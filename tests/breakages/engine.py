@@ -235,24 +235,24 @@ BREAKAGES = (
     Breakage(
         "a resumed run drops its memory",
         "genjax/engine/checkpoint.py",
-        "    return processes.arrays_from_first(state)",
-        "    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.memory)\n"
-        "    return processes.arrays_from_first(state.replace(memory=blank))",
+        "    return processes.arrays_from_first(state), meta",
+        "    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), state.memory)\n"
+        "    return processes.arrays_from_first(state.replace(memory=blank)), meta",
         ("tests/test_contracts.py::test_saved_and_restored_it_continues_as_if_nothing_had_happened[cyclegan]",),
     ),
     Breakage(
         "a resumed run drops its averages",
         "genjax/engine/checkpoint.py",
-        "    return processes.arrays_from_first(state)",
-        "    return processes.arrays_from_first(state.replace(ema=state.params))",
+        "    return processes.arrays_from_first(state), meta",
+        "    return processes.arrays_from_first(state.replace(ema=state.params)), meta",
         RESUMED,
     ),
     Breakage(
         "a resumed run's optimizers start afresh",
         "genjax/engine/checkpoint.py",
-        "    return processes.arrays_from_first(state)",
-        "    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), like.opt_state)\n"
-        "    return processes.arrays_from_first(state.replace(opt_state=blank))",
+        "    return processes.arrays_from_first(state), meta",
+        "    blank = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), state.opt_state)\n"
+        "    return processes.arrays_from_first(state.replace(opt_state=blank)), meta",
         RESUMED,
     ),
     Breakage(

@@ -30,6 +30,10 @@ UNSAVED = Settings(fuse=20, checkpoint_every=10**9, evaluate_every=10**9)
 PLAN = parallel.jit_plan(jax.devices()[:1])
 
 
+def toy_shapes():
+    return jax.eval_shape(lambda: init_state(toy.regression(), jax.random.key(0)))
+
+
 def run(folder, steps=40, game=None, feed=None, plan=PLAN, **options):
     phases = (Phase(game or toy.regression(), steps, feed or toy.feed()),)
     return train(phases, plan, seed=3, folder=folder, **{"settings": SETTINGS, **options})
@@ -119,7 +123,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_step_player_and_checkpoint
         run(tmp_path, game=toy.regression(poison=step - 1))
     with checkpoint.open_checkpoints(tmp_path / "checkpoints") as manager:
         assert manager.latest_step() == 20  # what came after was not saved
-        state = checkpoint.restore(manager, jax.eval_shape(lambda: init_state(toy.regression(), jax.random.key(0))))
+        state, _ = checkpoint.restore(manager, lambda meta: toy_shapes())
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
     assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl")] == list(range(5, step, 5))
 
@@ -136,9 +140,9 @@ def test_scores_and_pictures_are_taken_when_due(tmp_path):
     result = run(
         tmp_path,
         evaluate=lambda state: {"error": float(state.step)},
-        pictures=lambda state, step: seen.append((step, int(state.step))),
+        report=lambda result: seen.append((int(result.state.step), result.scores)),
     )
-    assert seen == [(step, step) for step in (10, 20, 30, 40)]
+    assert seen == [(step, {"error": float(step)}) for step in (10, 20, 30, 40)]
     assert result.scores == {"error": 40.0}
     assert [row["step"] for row in read_rows(tmp_path / "metrics.jsonl") if "test/error" in row] == [10, 20, 30, 40]
     again = run(tmp_path, evaluate=lambda state: {"error": float(state.step)}, resume=True)
@@ -210,13 +214,14 @@ def test_only_the_newest_checkpoints_are_kept(tmp_path):
 
 
 def test_metrics_are_strict_json_and_a_cut_line_is_dropped(tmp_path):
-    with metrics_writer(tmp_path) as write:
+    with metrics_writer(tmp_path) as (write, _):
         for step in (1, 2, 3):
             write(step, {"loss": float("nan") if step == 2 else np.float32(step)})
     path = tmp_path / "metrics.jsonl"
     assert json.loads(path.read_text().splitlines()[1]) == {"step": 2, "loss": None}
     path.write_text(path.read_text() + '{"step": 4, "lo')
-    with metrics_writer(tmp_path, resume_at=2) as write:
+    with metrics_writer(tmp_path, resume_at=2) as (write, known):
+        assert [row["step"] for row in known] == [1, 2]
         write(3, {"loss": 7})
     assert read_rows(path) == [{"step": 1, "loss": 1.0}, {"step": 2, "loss": None}, {"step": 3, "loss": 7}]
 

@@ -1,0 +1,27 @@
+"""SIGTERM and SIGINT as a wish to stop, which the loop asks for between two calls."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def caught() -> Iterator[list[int]]:
+    """Yield a list to which SIGTERM and SIGINT are appended; a second one acts as if there were no handler."""
+    received: list[int] = []
+
+    def handler(number, frame):
+        received.append(number)
+        signal.signal(number, previous[number])
+
+    previous = {}
+    for number in (signal.SIGTERM, signal.SIGINT):
+        try:
+            previous[number] = signal.signal(number, handler)
+        except ValueError:  # not in the main thread: signals are someone else's
+            break
+    try:
+        yield received
+    finally:
+        for number, old in previous.items():
+            signal.signal(number, old)
