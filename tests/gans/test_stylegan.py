@@ -280,12 +280,12 @@ def test_a_run_resumed_in_a_fade_equals_one_that_was_never_stopped(tmp_path):
     class Enough(Exception):
         pass
 
-    def interrupt(state, step):  # called after the checkpoint of the same step
+    def interrupt(result):  # called after the checkpoint of the same step
         raise Enough
 
     with pytest.raises(Enough):
         train(
-            run.phases, plan, seed=1, folder=tmp_path / "two", pictures=interrupt,
+            run.phases, plan, seed=1, folder=tmp_path / "two", report=interrupt,
             settings=settings(checkpoint_every=stop, evaluate_every=stop),
         )  # fmt: skip
     resumed = train(run.phases, plan, seed=1, folder=tmp_path / "two", settings=settings(), resume=True)
