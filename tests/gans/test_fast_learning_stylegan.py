@@ -56,6 +56,6 @@ def test_styles_decide_which_column_is_bright(learnt):
     # Samples gather as their styles are moved to the mean style, which training has followed.
     average = learnt.variables["generator"]["average"]["w"]
     assert float(jnp.abs(average - styles[:, 0].mean(0)).max()) < 0.3 * float(styles[:, 0].std(0).max())
-    half, none = (draw(variables, stylegan.truncated(styles, average, psi, 2)) for psi in (0.5, 0.0))
-    assert np.std(half, 0).mean() < 0.85 * np.std(draw(variables, styles), 0).mean()
-    assert np.std(none, 0).max() < 1e-5
+    near, none = (np.asarray(draw(variables, stylegan.truncated(styles, average, psi, 2))) for psi in (0.1, 0.0))
+    assert near.std(0).mean() < 0.7 * np.asarray(draw(variables, styles)).std(0).mean()
+    assert none.std(0).max() < 1e-5
