@@ -3,7 +3,7 @@
     python -m train.stylegan [preset] [options]
 
 Presets
-    small     drawn scenes, 8 and 16 pixels, 24 channels: minutes on two CPU cores
+    small     drawn scenes, 8 and 16 pixels, 16 channels: minutes on two CPU cores
 Published ones follow the authors' code (NVlabs/stylegan, train.py and training/networks_stylegan.py); --image-size 8,
 16 ... 1024 gives their smaller networks
     paper     FFHQ (configuration F), 8 to 1024 pixels: logistic losses with R1 of weight 10, 600,000 images to
@@ -75,11 +75,11 @@ PAPER = Hyper(
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        data="scenes", image_size=16, steps=1200, batch_size=32, batches=(), latent=24, generator_rate=2e-3,
-        discriminator_rate=2e-3, rate_factors=(), beta1=0.0, beta2=0.99, base=8192, limit=24, first_size=8,
-        first_images=16_000, fade_images=6_400, stable_images=16_000, depth=4, mapping_rate=0.01, mixing=0.9,
+        data="scenes", image_size=16, steps=900, batch_size=16, batches=(), latent=16, generator_rate=3e-3,
+        discriminator_rate=3e-3, rate_factors=(), beta1=0.0, beta2=0.99, base=8192, limit=16, first_size=8,
+        first_images=6_400, fade_images=1_600, stable_images=6_400, depth=4, mapping_rate=0.01, mixing=0.9,
         noise=True, cutoff=4, objective="logistic", gamma=1.0, weight=None, drift=None, compare=True,
-        half_life=2_200.0, ema=None, mirror=False, evaluate_every=600,
+        half_life=2_200.0, ema=None, mirror=False, evaluate_every=450,
     ),
     "paper": PAPER,
     "celebahq": replace(
@@ -87,7 +87,7 @@ PRESETS = {
         weight=10.0, drift=1e-3, rate_factors=(1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 2.0, 2.0),
     ),
 }  # fmt: skip
-SCORE = ("mixing", "how much more place and extent than colours follow the coarse of two styles, 1 at most")
+SCORE = ("mixing", "how much more place and extent than colours follow the first four of six layers' styles, 1 at most")
 CONTROLS = {"without mixing": ("--mixing", "0"), "without noise": ("--no-noise",)}
 USES = {"logistic": ("gamma",), "wasserstein": ("weight", "drift")}
 

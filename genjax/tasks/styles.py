@@ -95,10 +95,10 @@ class Styles(Generation):
         """Return `Generation.scores`, and of pairs of samples how much the mixed one follows the coarse style's.
 
         "layout_follows", "colours_follow": see `inherited`, of place and extent and of colour and ground, where the
-        first half of the layers takes the one style and the second half the other; "mixing": their difference, up to 1.
+        layers of the last resolution take another style than all before; "mixing": their difference, up to 1.
         """
         styles = self.styles(state, self.latents(jax.random.key(2), PAIRS))
-        follows = self.inheritance(state, styles, np.roll(styles, 1, 0), styles.shape[1] // 2)
+        follows = self.inheritance(state, styles, np.roll(styles, 1, 0), styles.shape[1] - 2)
         layout, colours = (np.mean([follows[name] for name in names]) for names in (LAYOUT, COLOURS))
         mixing = {"layout_follows": layout, "colours_follow": colours, "mixing": layout - colours}
         return super().scores(state) | {name: float(value) for name, value in mixing.items()}
