@@ -28,6 +28,7 @@ import tyro
 
 from genjax.environment import environment
 from genjax.files import write_text
+from genjax.gans.stylegan import truncated
 from genjax.run import program
 from genjax.run.load import Trained, load
 from genjax.run.options import at_least
@@ -112,12 +113,17 @@ def numbers(model: Trained, options: Options) -> dict[str, Any]:
     styles = styles_of(model, options.seed, options.count)
     other = jnp.roll(styles, 1, 0)
     crossovers = range(1, styles.shape[1])
-    samples = {psi: drawn(model, styles_of(model, options.seed, options.count, psi)) for psi in PSIS}
+    average = model.task.stylist.average(model.state)
+
+    def spread(cutoff: int) -> dict[str, float]:
+        return {f"{psi:g}": float(drawn(model, truncated(styles, average, psi, cutoff)).std(0).mean()) for psi in PSIS}
+
     few = styles[: min(50, options.count)]
     noise = np.std([drawn(model, few, seed) for seed in range(NOISES)], 0).mean()
     return {
         "follows_coarse": {str(at): model.task.inheritance(model.state, styles, other, at) for at in crossovers},
-        "spread_over_psi": {f"{psi:g}": float(images.std(0).mean()) for psi, images in samples.items()},
+        "spread_over_psi": spread(model.task.stylist.cutoff),
+        "spread_over_psi_of_all_layers": spread(styles.shape[1]),
         "deviation_over_noises": float(noise),
     }
 
@@ -139,9 +145,9 @@ def run(options: Options) -> None:
     print("|---|" + "---|" * len(attributes))
     for at, follows in found["follows_coarse"].items():
         print(f"| {at} |", *(f"{follows[name]:.2f} |" for name in attributes))
-    print(
-        "\nspread of samples:", ", ".join(f"psi {psi} {value:.3f}" for psi, value in found["spread_over_psi"].items())
-    )
+    for name, which in (("spread_over_psi", "the first layers"), ("spread_over_psi_of_all_layers", "all layers")):
+        spread = ", ".join(f"psi {psi} {value:.3f}" for psi, value in found[name].items())
+        print(f"\nspread of samples, truncated in {which}: {spread}")
     print(f"deviation over noises: {found['deviation_over_noises']:.4f}")
     path = options.run / "styles.json"
     result = {**found, "samples": options.count, "step": int(model.state.step), "environment": environment()}

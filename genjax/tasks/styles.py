@@ -11,7 +11,8 @@ import numpy as np
 from genjax.engine.state import State
 from genjax.gans.stylegan import crossed, truncated
 from genjax.metrics.appearance import appearance, inherited
-from genjax.tasks.generation import Generation
+from genjax.metrics.sliced import sliced_wasserstein
+from genjax.tasks.generation import COMPARED, Generation
 
 AT_ONCE = 50
 """Samples in one call of a synthesis network: hundreds of 1024 pixels at a time would outgrow any device."""
@@ -96,12 +97,23 @@ class Styles(Generation):
 
         "layout_follows", "colours_follow": see `inherited`, of place and extent and of colour and ground, where the
         layers of the last resolution take another style than all before; "mixing": their difference, up to 1.
+        "mixing_cost": by how much samples whose last layer takes another style are farther from test images than others,
+        in sliced Wasserstein distance.
         """
         styles = self.styles(state, self.latents(jax.random.key(2), PAIRS))
         follows = self.inheritance(state, styles, np.roll(styles, 1, 0), styles.shape[1] - 2)
         layout, colours = (np.mean([follows[name] for name in names]) for names in (LAYOUT, COLOURS))
         mixing = {"layout_follows": layout, "colours_follow": colours, "mixing": layout - colours}
+        mixing["mixing_cost"] = self._mixing_cost(state)
         return super().scores(state) | {name: float(value) for name, value in mixing.items()}
+
+    def _mixing_cost(self, state: State) -> float:
+        test, _ = self._spread(self.dataset.test, COMPARED)
+        plain = self.styles(state, self.latents(jax.random.key(1), len(test)))
+        mixed = self.mixed(state, plain, np.roll(plain, 1, 0), plain.shape[1] - 1)
+        noise = self.fixed_noise(state)
+        far, near = (sliced_wasserstein(self.from_styles(state, styles, noise), test) for styles in (mixed, plain))
+        return float(far - near)
 
     def inheritance(self, state: State, coarse: Any, fine: Any, crossover: int) -> dict[str, float]:
         """Return for each attribute of `Appearance` how much mixed images follow the coarse style: see `inherited`."""

@@ -44,6 +44,7 @@ def test_mixing_noise_and_truncation_are_drawn_and_measured(styled_run, capsys):
     assert list(found["follows_coarse"]) == ["1", "2", "3"]
     assert set(found["follows_coarse"]["1"]) == {"place", "extent", "colour", "ground"}
     assert found["spread_over_psi"]["1"] > found["spread_over_psi"]["0.3"]
+    assert found["spread_over_psi_of_all_layers"] == found["spread_over_psi"]  # four layers, and a cutoff of four
     assert found["deviation_over_noises"] > 0
     assert "| coarse styles before layer | place |" in capsys.readouterr().out
 
