@@ -97,8 +97,8 @@ class Styles(Generation):
 
         "layout_follows", "colours_follow": see `inherited`, of place and extent and of colour and ground, where the
         layers of the last resolution take another style than all before; "mixing": their difference, up to 1.
-        "mixing_cost": by how much samples whose last layer takes another style are farther from test images than others,
-        in sliced Wasserstein distance.
+        "mixing_cost": by how much samples whose last layer takes another style are farther from test images than
+        others, in sliced Wasserstein distance.
         """
         styles = self.styles(state, self.latents(jax.random.key(2), PAIRS))
         follows = self.inheritance(state, styles, np.roll(styles, 1, 0), styles.shape[1] - 2)
