@@ -103,8 +103,8 @@ class Styles(Generation):
         styles = self.styles(state, self.latents(jax.random.key(2), PAIRS))
         follows = self.inheritance(state, styles, np.roll(styles, 1, 0), styles.shape[1] - 2)
         layout, colours = (np.mean([follows[name] for name in names]) for names in (LAYOUT, COLOURS))
-        mixing = {"layout_follows": layout, "colours_follow": colours, "mixing": layout - colours}
-        mixing["mixing_cost"] = self._mixing_cost(state)
+        mixing: dict[str, Any] = {"layout_follows": layout, "colours_follow": colours, "mixing": layout - colours}
+        mixing |= {"mixing_cost": self._mixing_cost(state)}
         return super().scores(state) | {name: float(value) for name, value in mixing.items()}
 
     def _mixing_cost(self, state: State) -> float:
