@@ -15,7 +15,7 @@ Published ones follow the authors' code (NVlabs/stylegan, train.py and training/
 On the small preset neither control lowers the score: the layers' places in the network decide what they draw, mixed in
 training or not. What mixing in training changes is how samples with mixed styles look: those whose last layer takes
 another style are farther from test scenes than others ("mixing_cost") by -0.001, -0.002 and 0.013 (seeds 0 to 2), and
-by 0.019, 0.016 and 0.027 without it (sliced Wasserstein distance, 2026-11-26). Noise changes pixels by 0.004 of 1 there.
+by 0.019, 0.016 and 0.027 without it (sliced Wasserstein distance, 2026-11-26).
 
 Phases, --steps, batches and optimizers are as PGGAN's (`train.pggan`). Samples are truncated only where --truncation is
 given (`eval.sample`), and scores are of samples without it.
