@@ -3,6 +3,7 @@
     python -m eval.interpolate [options]
     python -m eval.interpolate --run runs/vae-digits [options]
     python -m eval.interpolate --run runs/dcgan-digits [options]
+    python -m eval.interpolate --run runs/stylegan-scenes --space w [options]
 
 Of a GAN's run the walk is between two latents of its prior, a row for each class where there are classes; the GIF's is
 spherical where the prior is normal, and straight, the only one drawn, where it is uniform. Without --run, trains the
@@ -24,6 +25,7 @@ from genjax.run import program
 from genjax.run.load import Trained, load
 from genjax.tasks.generation import Generation
 from genjax.tasks.reconstruction import Reconstruction
+from genjax.tasks.styles import Styles
 from genjax.viz.grid import save_gif, save_grid
 from genjax.viz.table import image_table
 
@@ -49,7 +51,10 @@ class Options(training.Options):
     steps: int = 10
     """Frames of a strip, both ends among them."""
     walk: Literal["both", "linear", "spherical"] = "both"
-    """Straight, along the arc between the two directions, or both; of a uniform prior both is straight alone."""
+    """Straight, along the arc between the two directions, or both; of a uniform prior and in w both is straight
+    alone."""
+    space: Literal["z", "w"] = "z"
+    """Where a GAN's walk goes: between latents, or between their styles, of a generator that has styles."""
 
 
 WALKS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {"linear": linear, "spherical": spherical}
@@ -173,6 +178,14 @@ def walk_images(options: Options, model: Trained) -> Section:
     return Section("A walk in latent space", f"The model of {model.folder}.", (), pictures, {})
 
 
+def path_of_styles(model: Trained, first: np.ndarray, second: np.ndarray, steps: int) -> np.ndarray:
+    """Return images, in the generator's range, on the straight walk between the styles of two latents."""
+    task, state = model.task, model.state
+    ends_in_w = np.asarray(task.styles(state, np.stack([first, second])))
+    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None, None]
+    return task.from_styles(state, (1 - t) * ends_in_w[:1] + t * ends_in_w[1:], task.fixed_noise(state))
+
+
 def walk_latents(options: Options, model: Trained) -> Section:
     """Return and write the walk between two latents of a generator's run."""
     task, folder = model.task, model.folder
@@ -180,12 +193,19 @@ def walk_latents(options: Options, model: Trained) -> Section:
         raise ValueError(f"{folder} draws points, not images; give a run of images to walk between")
     if not isinstance(task, Generation):
         raise ValueError(f"{folder} is a run of {model.recipe.name}, which draws no images from a latent")
+    if options.space == "w" and not isinstance(task, Styles):
+        raise ValueError(f"--space w: {folder} is a run of {model.recipe.name}, which has no styles; walk in z")
+    if options.space == "w" and options.walk == "spherical":
+        raise ValueError("--walk spherical: walks between styles are straight; leave it out")
     seeds = (options.first or 0, 1 if options.second is None else options.second)
     first, second = (np.asarray(task.latents(jax.random.key(seed), 1))[0] for seed in seeds)
     classes = range(task.classes) if task.classes else (None,)
     names = [model.dataset.class_names[label] if label is not None else "" for label in classes]
 
     def along(walk: Callable, steps: int) -> np.ndarray:
+        if options.space == "w":
+            path = path_of_styles(model, first, second, steps)
+            return model.task.pixels.to_bytes(path)[None] / np.float32(255)
         path = task.prior.nearest(walk(first, second, steps))
         rows = [model.from_latents(path, None if label is None else [label] * steps) for label in classes]
         return np.stack(rows) / np.float32(255)
@@ -193,15 +213,17 @@ def walk_latents(options: Options, model: Trained) -> Section:
     out, written = options.out or folder, []
     heads = [f"{t:.2f}" for t in np.linspace(0, 1, options.steps)]
     # The arc between two points of a cube leaves the cube, where the generator was never trained.
-    asked = "linear" if options.walk == "both" and task.prior.bound is not None else options.walk
+    straight = task.prior.bound is not None or options.space == "w"
+    asked = "linear" if options.walk == "both" and straight else options.walk
     walks = WALKS if asked == "both" else {asked: WALKS[asked]}
     for name, walk in walks.items():
-        path = out / f"interpolate-{name}.png"
+        path = out / f"interpolate-{name if options.space == 'z' else 'w'}.png"
         page = image_table(along(walk, options.steps), names, heads, title=f"{name.capitalize()} walk")
         save_grid(path, page[None], 1, zoom=1)
-        written.append((path, f"A {name} walk between the latents of seeds {seeds[0]} and {seeds[1]}."))
+        ends_of = "latents" if options.space == "z" else "styles"
+        written.append((path, f"A {name} walk between the {ends_of} of seeds {seeds[0]} and {seeds[1]}."))
     there = along(next(reversed(walks.values())), 21).swapaxes(0, 1)
-    path = out / "interpolate.gif"
+    path = out / ("interpolate.gif" if options.space == "z" else "interpolate-w.gif")
     save_gif(path, [*there, *there[-2:0:-1]], 10)
     written.append((path, "The last of these walks, there and back."))
     return Section("A walk in latent space", f"The generator of {folder}.", (), written, {})

@@ -9,7 +9,8 @@ generator that others have published, `--network` says which (`genjax.gans.publi
 `--truncation` draws every component of a normal latent again until it lies within: less variety for more fidelity
 (Brock et al. 2019, arXiv 1809.11096, section 3.1). A generator that was not trained for it may draw paler pictures
 instead. With `--scaled` it is the factor on a normal within 2. `--standing` takes batch norm's statistics from batches
-of such latents instead of those of training (appendix C.1).
+of such latents instead of those of training (appendix C.1). Of a generator with styles `--truncation` is psi, by which
+their first layers' distance from the mean style is multiplied (Karras et al. 2019, arXiv 1812.04948, appendix B).
 """
 
 import sys
@@ -28,8 +29,9 @@ from genjax.files import atomic
 from genjax.gans import published
 from genjax.run import program
 from genjax.run.load import load
-from genjax.run.options import above, at_least
+from genjax.run.options import at_least
 from genjax.tasks.generation import AT_ONCE
+from genjax.tasks.styles import Styles
 from genjax.viz.grid import save_grid
 
 MANY, FEW = 100, 10
@@ -51,8 +53,8 @@ class Options:
     """Number of samples; of each class it is divided by the classes, rounded up."""
     labels: tuple[int, ...] = field(default=())
     """Classes to draw, a row for each; all, or ten of more than a hundred, if not given. Of conditional models only."""
-    truncation: Annotated[float | None, above(0)] = None
-    """Largest absolute value of a normal latent's components."""
+    truncation: Annotated[float | None, at_least(0)] = None
+    """Largest absolute value of a normal latent's components, or of a generator with styles psi."""
     scaled: bool = False
     """Truncate by multiplying components within 2 by --truncation, from 0 to 1, instead of drawing some again."""
     standing: Annotated[int, at_least(0)] = 0
@@ -109,7 +111,11 @@ def of_run(options: Options) -> Drawn:
         count, key = min(count, AT_ONCE), rng.named(key, "standing")
         model = model._replace(state=task.settled(model.state, key, count, passes=options.standing, **told))
     names = model.dataset.class_names
-    return Drawn(model.from_latents(latents, labels), latents, labels, [names[row] for row in rows])
+    if isinstance(task, Styles):  # which psi acts on, and not latents
+        images = model.sample(count, seed=options.seed, truncation=options.truncation)
+    else:
+        images = model.from_latents(latents, labels)
+    return Drawn(images, latents, labels, [names[row] for row in rows])
 
 
 def of_weights(weights: Path, options: Options) -> Drawn:

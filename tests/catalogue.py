@@ -29,6 +29,7 @@ from genjax.gans import (
     sngan,
     spade,
     srgan,
+    stylegan,
     unrolled,
     wgan,
     wgan_gp,
@@ -159,6 +160,12 @@ def _hologan(tx, dtype):
         views=Views(elevation=(60.0, 80.0), scale=(0.9, 1.1), shift=(-1.0, 1.0)),
         weights=hologan.Weights(identity=1.0, style=0.5, fool_styles=True),
     )  # fmt: skip
+
+
+def _stylegan(tx, dtype):
+    generator = stylegan.Generator(8, 1, 16, 6, style=6, depth=2, dtype=dtype)
+    discriminator = stylegan.Discriminator(8, 16, 6, dtype=dtype)
+    return stylegan.game(generator, discriminator, **_pair(tx, "discriminator"), latent=5, fading=(-2, 8), ema=0.9)
 
 
 def _cyclegan(tx, dtype):
@@ -418,6 +425,12 @@ CATALOGUE = (
         {
             "paper": {"generator": 7_797_251, "discriminator": 5_381_761},
             "paper128": {"generator": 8_029_475, "discriminator": 19_550_725},
+        },
+    ),
+    Entry(
+        "gans", "stylegan", _stylegan, labelled,
+        {
+            preset: {"generator": 26_219_627, "discriminator": 23_087_249} for preset in ("paper", "celebahq")
         },
     ),
     Entry("gans", "unrolled", _unrolled, points, {"paper": {"generator": 49_666, "discriminator": 513}}),

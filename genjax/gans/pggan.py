@@ -19,12 +19,10 @@ Not here: class labels with a classifier in the critic.
 images: float[batch, size, size, channels] in [-1, 1].
 """
 
-import math
 from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import optax
 from flax import linen as nn
 
@@ -33,46 +31,13 @@ from genjax.engine.game import Aux, Game
 from genjax.engine.network import aux
 from genjax.latent import NORMAL, Prior
 from genjax.losses import adversarial
-from genjax.losses.penalties import gradient_penalty
+from genjax.losses.wasserstein import PENALTIES, Penalties, penalised_critic
 from genjax.nn.conv import Conv
-from genjax.nn.dense import Dense
-from genjax.nn.minibatch import minibatch_stddev
+from genjax.nn.growing import Critic, alpha_at, fade, mix, sizes, width
 from genjax.nn.normalization import pixel_norm
-from genjax.nn.residual import grow, pool
+from genjax.nn.residual import grow
 from genjax.nn.weights import RELU_GAIN, Equalised, Weight, affine
 from genjax.nn.wide import wide
-
-
-def sizes(size: int) -> tuple[int, ...]:
-    """Return 4, 8, ... `size`; ValueError where doubling does not lead there."""
-    count = round(math.log2(max(size, 4) / 4))
-    if 4 * 2**count != size:
-        raise ValueError(
-            f"PGGAN grows from 4 pixels by doubling (8, 16, 32 ...) and cannot reach {size}; "
-            f"give --image-size {4 * 2**count}, for example"
-        )
-    return tuple(4 * 2**level for level in range(count + 1))
-
-
-def width(size: int, base: int, limit: int) -> int:
-    """Return the channels at `size` pixels: min(2 base / size, limit)."""
-    return min(2 * base // size, limit)
-
-
-def mix(old: jax.Array, new: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Return (1 - alpha) old + alpha new, exactly `old` at 0 and exactly `new` at 1; alpha: float32[]."""
-    alpha = alpha.astype(new.dtype).reshape((1,) * new.ndim)
-    return (1 - alpha) * old + alpha * new
-
-
-def fade(images: jax.Array, alpha: jax.Array) -> jax.Array:
-    """Return images on their way from half their resolution: (1 - alpha) grow(pool(x)) + alpha x."""
-    return mix(grow(pool(images)), images, alpha)
-
-
-def ema_decay(batch_size: int, half_life: float) -> float:
-    """Return the decay per step of an average that forgets half in `half_life` images: 0.5^(batch / half_life)."""
-    return 0.5 ** (batch_size / half_life)
 
 
 class FirstPixels(nn.Module):
@@ -143,83 +108,23 @@ class Generator(nn.Module):
         return mix(grow(colours(old, self.size // 2)), images, alpha)
 
 
-class Critic(nn.Module):
-    """1x1 from colours, then per halving: two 3x3 convolutions, pool; minibatch statistic, convolution, two dense.
-
-    size: pixels of this phase.  base, limit: as in the generator.
-    group: of the minibatch standard deviation, None for the whole batch.  compare: whether there is one.
-    """
-
-    size: int = 1024
-    base: int = 8192
-    limit: int = 512
-    group: int | None = None
-    compare: bool = True
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(
-        self,
-        images: jax.Array,
-        labels: jax.Array | None = None,
-        train: bool = False,
-        alpha: jax.Array | None = None,
-    ) -> jax.Array:
-        """Return scores float32[batch]; alpha: float32[] during a fade, else None (no old path)."""
-        make = partial(Conv, kernel_size=3, stride=1, weight=Equalised(), dtype=self.dtype)
-        activate = partial(nn.leaky_relu, negative_slope=0.2)
-        features = partial(width, base=self.base, limit=self.limit)
-
-        def colours(x, size):
-            return activate(make(features(size), kernel_size=1, name=f"from_rgb_{size}")(x))
-
-        def block(x, size):
-            x = activate(make(features(size), name=f"conv_{size}a")(x))
-            return pool(activate(make(features(size // 2), name=f"conv_{size}b")(x)))
-
-        x = colours(images, self.size)
-        for size in reversed(sizes(self.size)[1:]):
-            x, small = block(x, size), size // 2
-            if self.is_initializing():
-                colours(jnp.zeros((1, small, small, images.shape[-1])), small)
-            if alpha is not None and size == self.size:
-                x = mix(colours(pool(images), small), x, alpha)
-        if self.compare:
-            x = minibatch_stddev(x, self.group)
-        x = activate(make(features(4), name="conv_4")(x)).reshape(x.shape[0], -1)
-        x = activate(Dense(features(2), weight=Equalised(), dtype=self.dtype, name="dense")(x))
-        x = Dense(1, weight=Equalised(gain=1.0), dtype=self.dtype, name="score")(x)
-        return wide(x)[:, 0]
-
-
-def critic_loss(nets, state, batch, key, *, draw, alpha_at, weight, target, drift) -> tuple[jax.Array, Aux]:
-    """L = E f(G(z)) - E f(x) + (weight / target^2) E (|grad f| - target)^2 + drift E f(x)^2.
-
-    The gradient is taken in the parameters' own precision whatever the layers compute in.
-    Metrics "distance" = E f(x) - E f(G(z)), "penalty", and "alpha" during a fade.
-    """
+def critic_loss(nets, state, batch, key, *, draw, fading, penalties) -> tuple[jax.Array, Aux]:
+    """The loss of `penalised_critic` of images and samples, both faded; metric "alpha" too during a fade."""
     latent_key, mix_key = jax.random.split(key)
-    alpha, images = alpha_at(state.step), batch["images"]
-    images = images if alpha is None else fade(images, alpha)
+    alpha = alpha_at(fading, state.step)
+    images = fade(batch["images"], alpha)
     fake = nets.generator.output(draw(latent_key, len(images)), alpha=alpha)
-    critic, precise_critic = (partial(net.output, alpha=alpha) for net in (nets.critic, nets.critic.at(None)))
-    real_scores = critic(images)
-    gap = adversarial.wasserstein_critic(real_scores, critic(fake))
-    penalty = gradient_penalty(precise_critic, images, fake, mix_key, target)
-    loss = gap + weight / target**2 * penalty + drift * jnp.mean(real_scores**2)
-    return loss, aux(distance=-gap, penalty=penalty, **({} if alpha is None else {"alpha": alpha}))
+    critic, precise = (partial(net.output, alpha=alpha) for net in (nets.critic, nets.critic.at(None)))
+    loss, metrics = penalised_critic(critic, precise, images, fake, mix_key, penalties)
+    return loss, aux(**metrics, **({} if alpha is None else {"alpha": alpha}))
 
 
-def generator_loss(nets, state, batch, key, *, draw, alpha_at) -> tuple[jax.Array, Aux]:
+def generator_loss(nets, state, batch, key, *, draw, fading) -> tuple[jax.Array, Aux]:
     """L = -E f(G(z))."""
-    alpha, (latent_key, _) = alpha_at(state.step), jax.random.split(key)  # the samples of `critic_loss` at this key
+    latent_key, _ = jax.random.split(key)  # the samples of `critic_loss` at this key
+    alpha = alpha_at(fading, state.step)
     fake = nets.generator.output(draw(latent_key, len(batch["images"])), alpha=alpha)
     return adversarial.score_generator(nets.critic.output(fake, alpha=alpha)), aux()
-
-
-def progress(first: int, steps: int, step: jax.Array | int) -> jax.Array:
-    """Return alpha at `step` of a fade over `steps` steps from step `first`: float32[] in [0, 1]."""
-    return jnp.clip((jnp.asarray(step, jnp.float32) - first) / steps, 0.0, 1.0)
 
 
 def game(
@@ -232,26 +137,19 @@ def game(
     prior: Prior = NORMAL,
     ema: float | None = None,
     fading: tuple[int, int] | None = None,
-    weight: float = 10.0,
-    target: float = 1.0,
-    drift: float = 1e-3,
+    penalties: Penalties = PENALTIES,
     simultaneous: bool = False,
 ) -> Game:
     """Return the game of one phase, of "critic" and "generator", moving in turn or at once.
 
     latent, prior, ema: see `genjax.engine.adversarial`.
     fading: (first step, steps) of a phase in which the finest layers fade in, None where they are in.
-    weight, target, drift: of the penalties; target 750 for CIFAR-10.
+    penalties: of the critic; target 750 for CIFAR-10.
     simultaneous: both move at once, as one player called "both", from the same samples.
     """
-
-    def alpha_at(step):
-        return None if fading is None else progress(*fading, step)
-
-    penalties = {"weight": weight, "target": target, "drift": drift}
     return adversarial_game(
-        Side("critic", critic, partial(critic_loss, alpha_at=alpha_at, **penalties), critic_tx),
-        Side("generator", generator, partial(generator_loss, alpha_at=alpha_at), generator_tx),
+        Side("critic", critic, partial(critic_loss, fading=fading, penalties=penalties), critic_tx),
+        Side("generator", generator, partial(generator_loss, fading=fading), generator_tx),
         image_shape=(generator.size, generator.size, generator.channels),
         latent=latent,
         prior=prior,

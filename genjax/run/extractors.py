@@ -25,6 +25,7 @@ class Extractor(NamedTuple):
     apply: float[batch, height, width, channels] in [0, 1] -> (features float[batch, n], probabilities float[batch, k]).
     published: whether these are the features that the Frechet Inception Distance is defined on.
     distance: what the Frechet distance is called where they are and enough images are compared.
+    smooth: images -> features without rounding to bytes, for differences between images that differ by less.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Extractor(NamedTuple):
     apply: Callable[[np.ndarray], tuple[Any, Any]]
     published: bool = False
     distance: str = "Frechet distance of features"
+    smooth: Callable[[Any], Any] | None = None
 
     def of(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return features and probabilities of images of any count, bytes or in [0, 1], in batches of one size."""
@@ -68,7 +70,8 @@ def of_inception(path: Path, resizing: str = "clean") -> Extractor:
         return inception.features_and_probabilities(variables, jnp.asarray(images), resizing)
 
     published, name = digest.startswith(inception.KNOWN_SHA256), inception.FRECHET_NAMES[resizing]
-    return Extractor(f"InceptionV3 ({resizing} resizing)", digest[:12], apply, published, name)
+    label = f"InceptionV3 ({resizing} resizing)"
+    return Extractor(label, digest[:12], apply, published, name, lambda images: apply(images)[0])
 
 
 def of_classifier(folder: Path) -> Extractor:
@@ -80,17 +83,21 @@ def of_classifier(folder: Path) -> Extractor:
     variables = task.variables(trained.state)
     height, width, channels = trained.dataset.shape
 
-    @jax.jit
-    def apply(images):
+    def seen(images, pixels):
         if images.shape[1:3] != (height, width):
             images = jax.image.resize(images, (len(images), height, width, images.shape[-1]), "cubic", antialias=True)
         if images.shape[-1] != channels:  # grey from colour by the mean, colour from grey by repetition
             images = jnp.broadcast_to(images.mean(-1, keepdims=True), (*images.shape[:-1], channels))
-        pixels = jnp.round(255 * jnp.clip(images, 0, 1)).astype(jnp.uint8)
-        features, logits = classify.features_and_logits(task.network, variables, task.preprocess(pixels))
+        inputs = task.preprocess(pixels(255 * jnp.clip(images, 0, 1)))
+        return classify.features_and_logits(task.network, variables, inputs)
+
+    @jax.jit
+    def apply(images):
+        features, logits = seen(images, lambda x: jnp.round(x).astype(jnp.uint8))
         return features, jax.nn.softmax(logits)
 
-    return Extractor(f"{task.name} trained on {trained.options.data}", _digest(variables), apply)
+    smooth = jax.jit(lambda images: seen(images, lambda x: x)[0])
+    return Extractor(f"{task.name} trained on {trained.options.data}", _digest(variables), apply, smooth=smooth)
 
 
 def trained_on(data: str, image_size: int, folder: Path) -> Extractor:

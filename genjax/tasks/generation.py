@@ -133,7 +133,14 @@ class Generation:
         truncation: largest absolute value of a normal latent's components. Raises ValueError for other conditions.
         """
         check_conditions({"labels": labels, "truncation": truncation, **others}, self.conditions, "this generator")
-        return self.from_latents(state, self.latents(key, count, truncation), labels)
+        chosen = chosen_labels(labels, count, self.classes)
+        return self.pixels.to_bytes(self.sampled(state, key, count, labels=chosen, truncation=truncation))
+
+    def sampled(
+        self, state: State, key: jax.Array, count: int, *, labels: Any = None, truncation: float | None = None
+    ) -> np.ndarray:
+        """Return samples float32[count, height, width, channels] in the range of `pixels`; labels: one each."""
+        return self.generate(state, self.latents(key, count, truncation), labels)
 
     def traced_samples(self, state: State, key: jax.Array, count: int, labels: jax.Array | None = None) -> jax.Array:
         """Return samples uint8[count, height, width, channels] as a function that jax can trace."""
@@ -157,7 +164,7 @@ class Generation:
         train, _ = self._spread(self.dataset.train, len(test))
         count = min(len(test), len(train))
         asked = chosen_labels(None, count, self.classes)
-        samples = self.generate(state, self.latents(jax.random.key(1), count), asked)
+        samples = self.sampled(state, jax.random.key(1), count, labels=asked)
         scores = {
             "sliced_wasserstein": sliced_wasserstein(samples, test[:count]),
             "real_against_real": sliced_wasserstein(train[:count], test[:count]),
@@ -175,7 +182,7 @@ class Generation:
 
     def pictures(self, state: State) -> dict[str, Page]:
         """Return a grid of 100 samples, a column for each class where there are ten."""
-        samples = self.generate(state, self.latents(jax.random.key(1), 100), chosen_labels(None, 100, self.classes))
+        samples = self.sampled(state, jax.random.key(1), 100, labels=chosen_labels(None, 100, self.classes))
         return {"samples": grid(samples, 10, low=self.pixels.low, high=self.pixels.high)}
 
 

@@ -4,8 +4,7 @@ from tests.breakages.breakage import Breakage
 
 GOLDEN, RESIDUAL = "tests/gans/test_golden.py", "tests/gans/test_golden_residual.py"
 GAMES, UNROLLED, CYCLE = "tests/gans/test_games.py", "tests/gans/test_unrolled.py", "tests/gans/test_cyclegan.py"
-PGGAN = "tests/gans/test_pggan.py"
-GROWN, TRANSLATED = "genjax/gans/pggan.py", "genjax/gans/cyclegan.py"
+TRANSLATED = "genjax/gans/cyclegan.py"
 PLAYERS = """        Side("discriminator", discriminator, discriminator_loss, discriminator_tx),
         Side("generator", generator, generator_loss, generator_tx),
 """
@@ -148,77 +147,6 @@ BREAKAGES = (
         "return -loss, aux()",
         "return loss, aux()",
         (f"{UNROLLED}::test_without_look_ahead_it_is_the_minimax_game",),
-    ),
-    # PGGAN
-    Breakage(
-        "PGGAN's images do not fade",
-        GROWN,
-        "images = images if alpha is None else fade(images, alpha)",
-        "images = images",
-        (f"{PGGAN}::test_real_images_fade_too",),
-    ),
-    Breakage(
-        "PGGAN has no drift penalty",
-        GROWN,
-        " + drift * jnp.mean(real_scores**2)",
-        "",
-        (f"{GOLDEN}::test_pggan_critic_moves",),
-    ),
-    Breakage(
-        "PGGAN's penalty ignores its target",
-        GROWN,
-        "fake, mix_key, target)",
-        "fake, mix_key)",
-        (f"{GOLDEN}::test_pggan_penalty_towards_750",),
-    ),
-    Breakage(
-        "PGGAN's fade is over before it begins",
-        GROWN,
-        "return jnp.clip((jnp.asarray(step, jnp.float32) - first) / steps, 0.0, 1.0)",
-        "return jnp.float32(1)",
-        (f"{PGGAN}::test_alpha_rises_over_the_phase_without_another_trace",),
-    ),
-    Breakage(
-        "PGGAN's critic pools before the activation",
-        GROWN,
-        'return pool(activate(make(features(size // 2), name=f"conv_{size}b")(x)))',
-        'return activate(pool(make(features(size // 2), name=f"conv_{size}b")(x)))',
-        (f"{GOLDEN}::test_pggan_outputs",),
-    ),
-    Breakage(
-        "PGGAN's latent is not normalised",
-        GROWN,
-        "(pixel_norm(latent))",
-        "(latent)",
-        (f"{GOLDEN}::test_pggan_outputs",),
-    ),
-    Breakage(
-        "PGGAN's last layer has the gain of a ReLU",
-        GROWN,
-        "Dense(1, weight=Equalised(gain=1.0)",
-        "Dense(1, weight=Equalised()",
-        (f"{GOLDEN}::test_pggan_outputs",),
-    ),
-    Breakage(
-        "PGGAN's first layer has the gain of the others",
-        GROWN,
-        "Equalised(RELU_GAIN / 4)",
-        "Equalised(RELU_GAIN)",
-        (f"{GOLDEN}::test_pggan_outputs",),
-    ),
-    Breakage(
-        "PGGAN's average forgets as fast for every batch",
-        GROWN,
-        "return 0.5 ** (batch_size / half_life)",
-        "return 0.5 ** (1 / half_life)",
-        (f"{PGGAN}::test_the_decay_for_a_half_life_of_10000_images",),
-    ),
-    Breakage(
-        "PGGAN's phases each begin from new weights",
-        "train/pggan.py",
-        "phases.append(Phase(game, stage.steps, feed, carry_over_networks))",
-        "phases.append(Phase(game, stage.steps, feed, lambda old, fresh: fresh.replace(step=old.step)))",
-        ("tests/presets/test_games.py::test_pggans_networks_on_cifar_move_at_once_from_the_same_samples",),
     ),
     # CycleGAN
     Breakage(

@@ -290,7 +290,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
     [
         (sample, ["{dcgan}", "--labels", "3"], "draws without labels"),
         (sample, ["{cgan}", "--labels", "12"], "this run of cgan are 0 to 9"),
-        (sample, ["{dcgan}", "--truncation", "-1"], "give a number above 0"),
+        (sample, ["{dcgan}", "--truncation", "-1"], "give a number at least 0"),
         (sample, ["{uniform}", "--truncation", "0.7"], "bounded already; only latents of N(0, 1) are truncated"),
         (sample, ["{dcgan}", "--count", "0"], "at least 1"),
         (sample, ["{dcgan}", "--scaled"], "says how --truncation truncates"),

@@ -13,6 +13,8 @@ from flax.traverse_util import flatten_dict
 from genjax.engine import make_step
 from genjax.gans import cyclegan, dcgan, pggan
 from genjax.latent import Prior
+from genjax.losses.wasserstein import Penalties
+from genjax.nn.growing import fade
 from genjax.nn.patch import PatchDiscriminator
 from tests.gans import golden
 from tests.gans.golden import CONV, DENSE, SCALE, STATISTICS, TRANSPOSED, agree, images, images_agree, under
@@ -146,7 +148,7 @@ def theano_pggan(monkeypatch):
 
 def test_pggan_outputs(theano_pggan):
     values, alpha = theano_pggan.values, jnp.asarray(ALPHA)
-    faded = pggan.fade(jnp.asarray(theano_pggan.batch["images"]), alpha)
+    faded = fade(jnp.asarray(theano_pggan.batch["images"]), alpha)
     images_agree(faded, values["out/faded_x"])
     drawn = theano_pggan.outputs("generator", theano_pggan.latents, alpha=alpha)
     images_agree(drawn, values["out/G"])
@@ -164,8 +166,8 @@ def test_pggan_critic_moves(theano_pggan):
 
 def test_pggan_penalty_towards_750(theano_pggan):
     game = pggan.game(
-        *theano_pggan.modules.values(), **golden.txs("critic"), latent=12, fading=(0, 10), target=750.0,
-        prior=Prior("given", golden.given(theano_pggan.latents)),
+        *theano_pggan.modules.values(), **golden.txs("critic"), latent=12, fading=(0, 10),
+        penalties=Penalties(target=750.0), prior=Prior("given", golden.given(theano_pggan.latents)),
     )  # fmt: skip
     _, aux = jax.jit(game.players[0].loss)(theano_pggan.state, theano_pggan.batch, jax.random.key(0))
     expected = theano_pggan.values["loss/penalty_target_750_divided_by_750_squared"]

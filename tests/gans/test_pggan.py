@@ -17,7 +17,10 @@ from genjax.engine.loop import Settings, train
 from genjax.engine.phases import carry_over, carry_over_networks
 from genjax.gans import pggan
 from genjax.losses.penalties import gradient_penalty
+from genjax.losses.wasserstein import Penalties
+from genjax.nn.growing import fade
 from genjax.nn.residual import grow, pool
+from genjax.run import growth
 from tests.engine.toy import same_bits, worst
 from train import pggan as recipe
 
@@ -87,8 +90,8 @@ def test_between_images_are_the_weighted_mean_of_both_paths(grown):
 
 def test_real_images_fade_too():
     x = images(8)
-    np.testing.assert_array_equal(pggan.fade(x, jnp.float32(0)), grow(pool(x)))
-    np.testing.assert_array_equal(pggan.fade(x, jnp.float32(1)), x)
+    np.testing.assert_array_equal(fade(x, jnp.float32(0)), grow(pool(x)))
+    np.testing.assert_array_equal(fade(x, jnp.float32(1)), x)
     played = game(8, (0, 4), optax.sgd(0.0))
     state, advance = start(played), jax.jit(partial(move, played.players[0]))
     half = state.replace(step=jnp.int32(2))
@@ -149,7 +152,7 @@ def test_the_average_follows_its_recursion():
 def test_the_decay_for_a_half_life_of_10000_images():
     expected = {4: 0.9997228, 16: 0.9988916, 32: 0.9977844, 64: 0.9955737, 128: 0.9911670, 512: 0.9651332}
     for batch, decay in expected.items():
-        assert pggan.ema_decay(batch, 10_000) == pytest.approx(decay, abs=1e-7)
+        assert growth.ema_decay(batch, 10_000) == pytest.approx(decay, abs=1e-7)
 
 
 # The loss
@@ -157,7 +160,7 @@ def test_the_decay_for_a_half_life_of_10000_images():
 
 def test_the_critic_minimises_distance_penalty_and_drift():
     weight, target, drift = 10.0, 750.0, 0.5
-    played = game(8, tx=optax.sgd(0.0), weight=weight, target=target, drift=drift)
+    played = game(8, tx=optax.sgd(0.0), penalties=Penalties(weight, target, drift))
     state, x = start(played), images(8)
     _, metrics = move(played.players[0], state, {"images": x}, KEY)
     generator, critic = networks(8)
@@ -187,7 +190,7 @@ TINY = dataclasses.replace(
 
 
 def test_the_stages_of_the_published_schedule():
-    plan = recipe.stages(PAPER, 1024, PAPER.steps)
+    plan = growth.stages(PAPER, 1024, PAPER.steps)
     assert [(stage.size, stage.fading) for stage in plan[:4]] == [(4, False), (8, True), (8, False), (16, True)]
     assert len(plan) == 17
     assert {stage.size: stage.batch for stage in plan} == {
@@ -197,18 +200,18 @@ def test_the_stages_of_the_published_schedule():
     assert sum(stage.steps * stage.batch for stage in plan) == pytest.approx(19_000_000, abs=100)
     for name, size in (("cifar10", 32), ("lsun", 256)):
         hyper = recipe.PRESETS[name]
-        shown = sum(stage.steps * stage.batch for stage in recipe.stages(hyper, size, hyper.steps))
+        shown = sum(stage.steps * stage.batch for stage in growth.stages(hyper, size, hyper.steps))
         assert shown == pytest.approx(20_000_000, abs=100)
 
 
 def test_few_steps_end_before_it_is_grown():
-    plan = recipe.stages(dataclasses.replace(TINY, steps=6), 16, images=0)
+    plan = growth.stages(dataclasses.replace(TINY, steps=6), 16, images=0)
     assert [(stage.size, stage.steps) for stage in plan] == [(4, 3), (8, 3)]
 
 
 def test_images_are_averaged_down_to_the_phase():
     x = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 1), np.uint8)
-    y = recipe.prepare(4, False, {"images": x}, KEY)["images"]
+    y = growth.prepare(4, False, {"images": x}, KEY)["images"]
     expected = x.reshape(3, 4, 4, 4, 4, 1).mean((2, 4)) / 127.5 - 1
     np.testing.assert_allclose(y, expected, atol=1e-6)
 
@@ -264,7 +267,7 @@ def test_samples_in_a_fade_and_at_the_end_of_a_phase_have_the_size_of_the_data()
         samples = run.task.generate(state, latents)
         assert samples.shape == (3, 16, 16, 1)
         size = (4, 8, 8, 16)[index]
-        np.testing.assert_array_equal(samples, recipe.enlarge(samples[:, :: 16 // size, :: 16 // size], 16))
+        np.testing.assert_array_equal(samples, growth.enlarge(samples[:, :: 16 // size, :: 16 // size], 16))
 
 
 @pytest.mark.slow

@@ -20,6 +20,7 @@ Source of the numbers
     presgan   closed forms of a linear generator, and trajectories of adjidieng/PresGANs @161abad hmc.py, with its
               gradient and with the true one
     hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style judge
+    stylegan  written from the facts of NVlabs/stylegan @1e0d5c7 training/networks_stylegan.py
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
@@ -46,6 +47,7 @@ KEPT = {
     "golden/biggan_deep_ajbrock": r"(?!.*(sv0|in_x|in_z|shared$|D_eval_real|G_eval_after)).*",
     "golden/biggan_deep": r"(in|out|G)/.*|grad/.*in_z",
     "golden/pggan": r"16px_alpha_0.3/(?!.*(in_x|in_z|fused)).*",
+    "golden/stylegan": r".*",
     "golden/cyclegan": r".*",
     "golden/srgan": r"(?!.*(peer|in_low)).*",
     "golden/spade": r"(?!.*_v$|kld|.*_fake$|out/edges$).*|out/D._feature4_fake|kld/.*|out/edges|loss/.*",

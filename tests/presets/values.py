@@ -50,6 +50,11 @@ PRESGAN = {"image_size": 64, "epochs": 1000, "batch_size": 64, "latent": 100, **
            "weight": 0.01, "networks": "convolutional", "width": 64, "sigma_start": 0.3133, "sigma_min": 0.01,
            "sigma_max": 0.3, "burn_in": 2, "samples": 2, "leaps": 5, "step_size": 1 / 100, "prior_only": False,
            "ema": None}  # fmt: skip
+STYLEGAN = {"image_size": 1024, "steps": 717_970, "batch_size": 256, "batches": (256, 128, 64, 32), "latent": 512,
+            "generator_rate": 1e-3, "discriminator_rate": 1e-3, "beta1": 0.0, "beta2": 0.99, "base": 8192, "limit": 512,
+            "first_size": 8, "first_images": 600_000, "fade_images": 600_000, "stable_images": 600_000, "depth": 8,
+            "mapping_rate": 0.01, "mixing": 0.9, "noise": True, "cutoff": 8, "compare": True, "half_life": 10_000.0,
+            "ema": None, "mirror": True}  # fmt: skip
 CYCLEGAN = {"epochs": 200, "batch_size": 1, "mirror": True, "width": 64, "discriminator_width": 64,
             "discriminator_layers": 3, "cycle": 10.0, "pool": 50, "rate": 2e-4, "beta1": 0.5}  # fmt: skip
 PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirror": True, "colours": "rgb",
@@ -210,6 +215,10 @@ VALUES = {
     ("hologan", "paper128"): HOLOGAN | {"image_size": 128, "volumes": (256, 128), "projections": (64, 64), "flat": 512,
                                         "images": (256, 64, 32), "slope": 0.2, "layers": 5, "styles": "batch",
                                         "style": 1.0, "identity": 1.0},
+    ("stylegan", "paper"): STYLEGAN | {"data": "folder:ffhq", "objective": "logistic", "gamma": 10.0,
+                                       "rate_factors": (1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 3.0, 3.0)},
+    ("stylegan", "celebahq"): STYLEGAN | {"data": "tfds:celeb_a_hq/1024", "objective": "wasserstein", "weight": 10.0,
+                                          "drift": 1e-3, "rate_factors": (1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 2.0, 2.0)},
     ("cyclegan", "paper"): CYCLEGAN | {"image_size": 286, "crop": 256, "blocks": 9, "identity": 5.0},
     ("srgan", "srresnet"): SRGAN | {"steps": 1_000_000, "content": "square-error"},
     ("srgan", "paper"): SRGAN,
