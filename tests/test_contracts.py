@@ -57,12 +57,26 @@ def batches(entry, game, size=24):
     return jax.tree.map(lambda *xs: np.stack(xs).reshape(STEPS, count, *xs[0].shape), *rows)
 
 
+def advance(entry, state, half, key=KEY):
+    """Return the state after the first or second half of STEPS steps by Adam, and metrics, both on the host."""
+    game, _, run = compiled(entry)
+    part = slice(STEPS // 2) if half == 0 else slice(STEPS // 2, STEPS)
+    given = ONE.put_batches(jax.tree.map(lambda x: x[part], batches(entry, game)))
+    state, metrics = run(ONE.put_state(state), given, None, key)
+    return jax.device_get(ONE.get_state(state)), ONE.get_metrics(metrics)
+
+
+def both_halves(entry, key=KEY):
+    """Return the states after both halves, each half with metrics."""
+    middle, first = advance(entry, compiled(entry)[1], 0, key)
+    end, second = advance(entry, middle, 1, key)
+    return middle, end, (first, second)
+
+
 @functools.cache
 def trained(entry):
-    """Return the state after STEPS steps by Adam, and metrics."""
-    game, start, run = compiled(entry)
-    state, metrics = run(ONE.put_state(start), ONE.put_batches(batches(entry, game)), None, KEY)
-    return ONE.get_state(state), ONE.get_metrics(metrics)
+    """Return the same, computed once a model."""
+    return both_halves(entry)
 
 
 @functools.cache
@@ -77,7 +91,7 @@ def trained_in_double(entry, name):
 
 
 @functools.cache
-def moved(entry, tx=ADAM, dtype=jnp.float32):
+def moved(entry, tx=SGD, dtype=jnp.float32):
     """Return the first state, and for every player the state after its move alone, and metrics."""
     return _moves(entry.game(tx, dtype), entry)
 
@@ -113,20 +127,20 @@ def test_the_recipe_exists_and_its_presets_have_the_published_parameter_counts(e
 @over_models
 def test_steps_are_finite_and_change_every_network(entry):
     game, start, _ = compiled(entry)
-    state, metrics = trained(entry)
-    assert all(np.isfinite(value).all() for value in metrics.values())
-    assert {f"{player.name}/loss" for player in game.players} <= set(metrics)
+    _, state, halves = trained(entry)
+    for metrics in halves:
+        assert all(np.isfinite(value).all() for value in metrics.values())
+        assert {f"{player.name}/loss" for player in game.players} <= set(metrics)
     for net in game.networks:
         assert worst(start.params[net], state.params[net]) > 0
 
 
 @over_models
 def test_the_same_seed_gives_the_same_bits_and_one_trace(entry):
-    game, start, run = compiled(entry)
-    again, _ = run(ONE.put_state(start), ONE.put_batches(batches(entry, game)), None, KEY)
-    assert same_bits(trained(entry)[0], again)
-    assert run._cache_size() == 1
-    other, _ = run(ONE.put_state(start), ONE.put_batches(batches(entry, game)), None, jax.random.key(8))
+    _, again, _ = both_halves(entry)
+    assert same_bits(trained(entry)[1], again)
+    assert compiled(entry)[2]._cache_size() == 1
+    _, other, _ = both_halves(entry, jax.random.key(8))
     assert entry.deterministic == same_bits(again, other)
 
 
@@ -155,22 +169,18 @@ def test_a_player_changes_only_what_it_owns(entry):
 
 @over_models
 def test_saved_and_restored_it_continues_as_if_nothing_had_happened(entry, tmp_path):
-    game, start, run = compiled(entry)
-    first, second = (
-        jax.tree.map(lambda x, part=part: x[part], batches(entry, game)) for part in (slice(2), slice(2, 4))
-    )
-    half, _ = run(ONE.put_state(start), ONE.put_batches(first), None, KEY)
+    game, (middle, expected, _) = compiled(entry)[0], trained(entry)
     with checkpoint.open_checkpoints(tmp_path) as manager:
-        checkpoint.save(manager, half, {})
+        checkpoint.save(manager, jax.tree.map(jnp.asarray, middle), {})
         manager.wait_until_finished()
         back, _ = checkpoint.restore(manager, lambda meta: jax.eval_shape(lambda: init_state(game, KEY)))
-    end, _ = run(ONE.put_state(back), ONE.put_batches(second), None, KEY)
-    assert same_bits(trained(entry)[0], end)
+    end, _ = advance(entry, back, 1)
+    assert same_bits(expected, end)
 
 
 @over_models
 def test_bfloat16_keeps_float32_parameters_and_stays_close(entry):
-    _, full = moved(entry, SGD)
+    _, full = moved(entry)
     _, half = moved(entry, SGD, jnp.bfloat16)
     for (player, _, expected), (_, after, metrics) in zip(full, half, strict=True):
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(after.params))
@@ -185,9 +195,9 @@ def difference(after, before, player):
     return np.concatenate([np.ravel(np.asarray(a, float) - b) for a, b in zip(*leaves, strict=True)])
 
 
-def check_half_precision(game, half_game, entry):
+def check_half_precision(full_moves, half_game, entry):
     """Every player's scaled move in float16 goes where its move in float32 goes, as far."""
-    start, full = _moves(game, entry)
+    start, full = full_moves
     scaled = precision.scaled(half_game)
     # A scale at which these losses do not overflow: runs find it by themselves, by skipping their first moves.
     scales = {player.name: precision.initial_scale(2.0**7) for player in scaled.players}
@@ -207,12 +217,13 @@ def check_half_precision(game, half_game, entry):
 
 @over_models
 def test_a_scaled_move_in_float16_is_that_of_float32(entry):
-    check_half_precision(entry.game(SGD, jnp.float32), entry.game(SGD, jnp.float16), entry)
+    check_half_precision(moved(entry), entry.game(SGD, jnp.float16), entry)
 
 
 def test_players_that_move_at_once_are_scaled_too():
     (entry,) = (each for each in CATALOGUE if each.name == "gan")
-    check_half_precision(*(plane(SGD, dtype, simultaneous=True) for dtype in (jnp.float32, jnp.float16)), entry)
+    full, half = (plane(SGD, dtype, simultaneous=True) for dtype in (jnp.float32, jnp.float16))
+    check_half_precision(_moves(full, entry), half, entry)
 
 
 @over_models
@@ -220,7 +231,7 @@ def test_no_bias_stands_in_front_of_a_batch_norm(entry):
     """Such a bias gets no gradient, since batch norm subtracts it again: Adam's second moment of it stays 0."""
     if entry.bias_before_norm:
         pytest.skip("the published network has such biases, and its parameter count has them")
-    start, moves = moved(entry)
+    start, moves = moved(entry, ADAM)
     for player, after, _ in moves:
         if not any("batch_stats" in start.variables[net] for net in player.owns):
             continue  # (the last bias of a Wasserstein critic has no gradient either, without any batch norm)
