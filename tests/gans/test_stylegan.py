@@ -306,7 +306,9 @@ def sampled():
         lambda path, x: x + 0.5 if "noise" in jax.tree_util.keystr(path) else x, state.params
     )
     variables = {**state.variables, "generator": {"average": {"w": jnp.linspace(-1, 1, LATENT)}}}
-    return run.task, state.replace(params=params, ema={"generator": params["generator"]}, variables=variables)
+    return run.task, state.replace(
+        params=params, ema={"generator": {"params": params["generator"]}}, variables=variables
+    )
 
 
 def test_samples_have_their_own_noise_and_images_of_given_latents_share_one(sampled):
