@@ -297,7 +297,7 @@ def test_half_a_run_is_not_reported_as_a_whole_one(failure, tmp_path, monkeypatc
         (sample, ["{dcgan}", "--scaled", "--truncation", "1.5"], "give a factor in (0, 1]"),
         (sample, ["{cgan}", "--standing", "2"], "of which this network has none"),
         (truncation, ["{cgan}"], "of which this network has none"),
-        (truncation, ["{ring}"], "draws no images by batch statistics"),
+        (truncation, ["{ring}"], "draws no images by statistics of batches"),
         (sample, ["{nothing}"], "holds no run"),
         (sample, ["{ae}"], "an autoencoder without a prior has nothing to draw from"),
         (sample, ["{ring}"], "points, not images"),

@@ -77,7 +77,7 @@ def test_a_label_map_is_drawn_in_the_style_of_a_photograph(drawing, tmp_path, ca
     assert all(image.shape == (16, 16, 3) for image in drawn.values())
     assert len({image.tobytes() for image in drawn.values()}) == 4
     Image.fromarray(np.zeros((20, 16), np.uint8)).save(tmp_path / "tall.png")
-    assert translate.main([str(drawing), "--input", str(tmp_path / "tall.png"), "--out", str(tmp_path)]) == 2
+    assert translate.main([str(drawing), "--input", str(tmp_path / "tall.png"), "--out", str(tmp_path / "out")]) == 2
     assert "draws 16 x 16 pixels" in capsys.readouterr().err
 
 
