@@ -149,7 +149,7 @@ class Objective(NamedTuple):
     generator: Callable[[jax.Array], jax.Array]
 
 
-def _logistic(gamma, score, precise, real, fake, key):
+def _logistic(score, precise, real, fake, key, *, gamma):
     real_logits, fake_logits, penalty = score(real), score(fake), r1(precise, real)
     loss = adversarial.discriminator(real_logits, fake_logits) + gamma * penalty
     return loss, {**adversarial.probabilities(real_logits, fake_logits), "penalty": penalty}
@@ -157,7 +157,7 @@ def _logistic(gamma, score, precise, real, fake, key):
 
 def logistic(gamma: float = 10.0) -> Objective:
     """Return the non-saturating losses with the penalty R1 on images; metrics "real", "fake", "penalty"."""
-    return Objective(partial(_logistic, gamma), adversarial.non_saturating_generator)
+    return Objective(partial(_logistic, gamma=gamma), adversarial.non_saturating_generator)
 
 
 def wasserstein(penalties: Penalties = PENALTIES) -> Objective:
