@@ -54,7 +54,8 @@ def check_refusals(name, fields, folder, capsys):
         wrong = outside(allowed, kind)
         assert [x for x in wrong if math.isfinite(x)], f"{field} has no ends"
         for number in wrong:
-            right = [str(int(allowed.least))] * (max(count, 2) - 1) if count else []
+            low = allowed.least if math.isfinite(allowed.least) else allowed.above + 1
+            right = [str(int(low))] * (max(count, 2) - 1) if count else []
             assert main(name, [flag(field), *right, str(number), "--out", str(folder / "run")]) == 2
             said = capsys.readouterr()
             assert said.err == f"error: {flag(field)} {number:g}: give a number {allowed}\n"

@@ -23,7 +23,7 @@ from genjax.gans import hologan
 from genjax.latent import SYMMETRIC
 from genjax.run.cli import main
 from genjax.run.gan import AdamOptions, GanOptions, adam_of, square
-from genjax.run.options import above, at_least, steps_of
+from genjax.run.options import Limits, above, at_least, steps_of
 from genjax.run.run import Run, compute_type
 from genjax.tasks.generation import drawing
 from genjax.tasks.posed import PosedGeneration
@@ -34,13 +34,13 @@ from genjax.views import Views
 class Hyper(GanOptions, AdamOptions):
     """Options of the HoloGAN."""
 
-    azimuth: tuple[float, float]
+    azimuth: Annotated[tuple[float, float], Limits(least=-360, most=720)]
     """Range of azimuths in degrees."""
-    elevation: tuple[float, float]
+    elevation: Annotated[tuple[float, float], Limits(least=0, most=180)]
     """Range of elevations in degrees, counted from the upright axis."""
     scale: Annotated[tuple[float, float], above(0)]
     """Range of factors by which volumes are enlarged."""
-    shift: tuple[float, float]
+    shift: Annotated[tuple[float, float], Limits(least=-64, most=64)]
     """Range of shifts along each axis, in voxels."""
     template: Annotated[int, at_least(1)]
     """Channels of the learned constant, 4 x 4 x 4 voxels."""
