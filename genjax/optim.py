@@ -81,7 +81,7 @@ def schedule(peak: float, steps: int, warm_up: int = 0, decay: Decay = constant,
 
 
 # What shifts, scales or places, whatever its number of axes.
-NOT_DECAYED = frozenset({"bias", "scale", "gamma", "beta", "positions", "constant"})
+NOT_DECAYED = frozenset({"bias", "scale", "gamma", "beta", "positions", "constant", "template", "raw"})
 
 
 def weights(params: Any) -> Any:
