@@ -26,6 +26,12 @@ def atomic(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def sentence(error: OSError) -> str:
+    """Return an error of the disk or the network as one sentence: where, and what."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what killed writers left half-written in a folder; for its only writer to call."""
     for path in folder.glob(f"{UNFINISHED}*"):

@@ -17,6 +17,7 @@ from genjax.engine.phases import Phase
 from genjax.engine.state import init_state
 from genjax.engine.step import rematerialized
 from genjax.environment import environment
+from genjax.files import sentence
 from genjax.run import devices as places
 from genjax.run.describe import describe
 from genjax.run.folder import opened, read_config, to_resume
@@ -134,7 +135,7 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: {told(error)}", file=sys.stderr)
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
 
 
@@ -152,10 +153,4 @@ def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:
         try:
             return train_in(folder, recipe.name, preset, hyper, prepared)
         except OSError as error:
-            raise OSError(f"{told(error)}; when that is mended, continue with --resume --out {folder}") from error
-
-
-def told(error: OSError) -> str:
-    """Return an error of the disk or the network as one sentence."""
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}"
+            raise OSError(f"{sentence(error)}; when that is mended, continue with --resume --out {folder}") from error

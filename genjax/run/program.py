@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from genjax.files import sentence
 from genjax.run.devices import configure
 from genjax.run.options import check
 
@@ -13,7 +14,7 @@ T = TypeVar("T")
 def main(
     name: str, description: str, default: T, run: Callable[[T], object], arguments: Sequence[str] | None = None
 ) -> int:
-    """Parse options like `default`, call `run` with them, and return the exit status: 0, or 2 for unusable input."""
+    """Parse options like `default`, call `run` with them, return the status: 0, or 2 for unusable input or disks."""
     import tyro
 
     options = tyro.cli(
@@ -25,5 +26,8 @@ def main(
         run(options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
     return 0
