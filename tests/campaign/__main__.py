@@ -2,8 +2,7 @@
 
     python -m tests.campaign [--kills 200] [--corruptions 300] [--command-lines 2000] [--seed 0]
 
-Damaged images, archives and idx files are tried by `pytest -m slow tests/data/test_fuzz.py`, damaged weights by
-`pytest -m slow tests/test_tensors.py`. Takes hours on two cores, most of it for the kills.
+Damaged images, archives and idx files are tried by `pytest -m slow tests/data/test_fuzz.py`.
 """
 
 import argparse

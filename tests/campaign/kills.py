@@ -58,7 +58,6 @@ def campaign(count: int, folder: Path, seed: int = 0) -> Tally:
     for name in names():
         whole, killed = folder / f"{name}-whole", folder / f"{name}-killed"
         wrong = finish(name, whole)
-        begun = time.monotonic()
         seconds = 0.0
         for number in range(each):
             process = start(name, killed, *(["--resume"] if (killed / "config.json").exists() else []))
