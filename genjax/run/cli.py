@@ -114,7 +114,8 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
 def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: str = "") -> int:
     """Run a recipe from the command line and return the exit status.
 
-    0; 2 where the input cannot be used, or the disk not written; 3 where a loss was not finite; 130 after an interrupt.
+    0, after SIGTERM too; 2 where the input cannot be used, or the disk not written; 3 where a loss was not finite; 130
+    after an interrupt, 129 after a hang-up.
     program: how the recipe was called, for messages.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -137,6 +138,9 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
     except OSError as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # before the run has begun, or a second one
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:

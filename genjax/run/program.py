@@ -14,7 +14,10 @@ T = TypeVar("T")
 def main(
     name: str, description: str, default: T, run: Callable[[T], object], arguments: Sequence[str] | None = None
 ) -> int:
-    """Parse options like `default`, call `run` with them, return the status: 0, or 2 for unusable input or disks."""
+    """Parse options like `default`, call `run` with them, and return the status.
+
+    0; 2 where the input cannot be used, or the disk not written; 130 after an interrupt.
+    """
     import tyro
 
     options = tyro.cli(
@@ -30,4 +33,7 @@ def main(
     except OSError as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0

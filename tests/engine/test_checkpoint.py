@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import threading
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from genjax.engine import checkpoint, init_state
 from genjax.engine.log import read_rows
 from genjax.engine.loop import Settings
+from tests.damage import damage
 from tests.engine import toy
 from tests.engine.test_loop import run
 
@@ -34,32 +36,12 @@ def saved(tmp_path_factory):
     return folder
 
 
-def damage(path, draw):
-    """Change a file in one of the ways in which disks do."""
-    content = bytearray(path.read_bytes())
-    kind = draw.choice(("flip", "zero", "cut"))
-    at = draw.randrange(max(len(content), 1))
-    if kind == "flip" and content:
-        content[at] ^= 1 << draw.randrange(8)
-    elif kind == "zero" and content:
-        content[at : at + 64] = bytes(len(content[at : at + 64]))
-    else:
-        del content[at:]
-    path.write_bytes(bytes(content))
-    return kind
-
-
 def corrupted(saved, tmp_path, seed):
     """Damage a random file of the newest checkpoint; return the step that is restored, or the error, and the state."""
     draw, folder = random.Random(seed), tmp_path / str(seed)
     subprocess.run(["cp", "-r", saved, folder], check=True)
     files = sorted(path for path in (folder / "checkpoints" / "20").rglob("*") if path.is_file())
-    path = draw.choice(files)
-    before = path.read_bytes()
-    damage(path, draw)
-    if path.read_bytes() == before:
-        return None
-    return restored(folder)[0]
+    return restored(folder)[0] if damage(draw.choice(files), draw) else None
 
 
 @pytest.mark.parametrize("count", [25, pytest.param(300, marks=pytest.mark.slow)])
@@ -156,3 +138,14 @@ def test_damaged_lines_of_metrics_are_left_out_and_named(tmp_path, capsys):
     assert "damaged in line 2, 3, 4, which" in capsys.readouterr().err
     path.write_bytes(b'{"step": 1}\n\xff\xfe\n{"step": 2}\n')
     assert [row["step"] for row in read_rows(path)] == [1, 2]
+
+
+def test_writers_that_are_given_up_have_ended_when_checkpoints_are_closed(tmp_path):
+    """Else they complain, or keep the process waiting, when it ends."""
+    go = threading.Event()
+    writer = threading.Thread(target=go.wait)
+    with pytest.raises(OSError, match="full"), checkpoint.open_checkpoints(tmp_path):
+        writer.start()
+        threading.Timer(0.2, go.set).start()
+        raise OSError("full")
+    assert not writer.is_alive()
