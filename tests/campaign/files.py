@@ -23,10 +23,10 @@ from PIL import Image
 from genjax import data, tensors
 from genjax.data.readers import idx, image
 from tests.campaign.tally import Tally
-from tests.conftest import REPOSITORY
 from tests.damage import damaged
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM", "TGA", "ICO", "PCX", "SGI", "QOI", "JPEG2000", "AVIF")
+TORCH = Path(__file__).parents[1] / "torch_files"
 LONGEST, LARGEST = 10.0, 256 * 2**20
 """Seconds and bytes that the smallest of files may cost."""
 
@@ -109,9 +109,7 @@ def safetensors(header: dict, content: bytes) -> bytes:
 
 def weights(draw: random.Random) -> list[tuple[str, bytes]]:
     """Return (suffix, content) of files of weights in all formats."""
-    found = [
-        (".pth", (REPOSITORY / "tests" / "torch_files" / f"{x}.pth").read_bytes()) for x in ("new", "old", "nested")
-    ]
+    found = [(".pth", (TORCH / f"{x}.pth").read_bytes()) for x in ("new", "old", "nested")]
     for save in (np.savez, np.savez_compressed):
         file = io.BytesIO()
         save(file, **{"a.kernel": np.frombuffer(draw.randbytes(48), np.float32).reshape(3, 4), "a.bias": np.zeros(4)})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from genjax.engine import checkpoint, init_state
-from genjax.engine.log import read_rows
+from genjax.engine.log import metrics_writer, read_rows
 from genjax.engine.loop import Settings
 from tests.damage import damage
 from tests.engine import toy
@@ -135,7 +135,13 @@ def test_damaged_lines_of_metrics_are_left_out_and_named(tmp_path, capsys):
     lines = ['{"step": 1, "loss": 1.0}', "[1]", '{"step": 2, "loss": {}}', '{"loss": 1}', '{"step": 3, "loss": null}']
     path.write_text("\n".join(lines) + "\n" + json.dumps({"step": 4})[:-2])
     assert [row["step"] for row in read_rows(path)] == [1, 3]
-    assert "damaged in line 2, 3, 4, which" in capsys.readouterr().err
+    assert "damaged, or was edited, in line 2, 3, 4, which" in capsys.readouterr().err
+    with metrics_writer(tmp_path) as (write, _):
+        for step in (1, 2, 3):
+            write(step, {"loss": 0.25})
+    path.write_text(path.read_text().replace("0.25", "0.75", 1))
+    assert [row["step"] for row in read_rows(path)] == [2, 3]
+    assert "in line 1, which" in capsys.readouterr().err
     path.write_bytes(b'{"step": 1}\n\xff\xfe\n{"step": 2}\n')
     assert [row["step"] for row in read_rows(path)] == [1, 2]
 

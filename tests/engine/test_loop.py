@@ -218,7 +218,7 @@ def test_metrics_are_strict_json_and_a_cut_line_is_dropped(tmp_path):
         for step in (1, 2, 3):
             write(step, {"loss": float("nan") if step == 2 else np.float32(step)})
     path = tmp_path / "metrics.jsonl"
-    assert json.loads(path.read_text().splitlines()[1]) == {"step": 2, "loss": None}
+    assert json.loads(path.read_text().splitlines()[1]) == {"step": 2, "loss": None, "check": "8c0015c8"}
     path.write_text(path.read_text() + '{"step": 4, "lo')
     with metrics_writer(tmp_path, resume_at=2) as (write, known):
         assert [row["step"] for row in known] == [1, 2]
