@@ -151,6 +151,17 @@ def save(manager, state: State, meta: dict[str, Any]) -> None:
         manager.save(step, args=items)
 
 
+def remove_surplus(manager, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints, which a process that was killed may have left."""
+    if manager is None:
+        return
+    surplus = sorted(manager.all_steps())[:-keep]
+    for step in surplus:
+        shutil.rmtree(Path(manager.directory) / str(step), ignore_errors=True)
+    if surplus:
+        manager.reload()
+
+
 def latest_step(manager) -> int | None:
     """Return the step of the newest whole checkpoint, None where there is none; the same in every process."""
     return processes.from_first(lambda: None if manager is None else manager.latest_step())

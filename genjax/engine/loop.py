@@ -278,6 +278,7 @@ def train(
             return found and (found[0], found[1]["phase"], found[1]["retry"])
 
         state, index, retry = (resume and load()) or (first(), 0, 0)
+        checkpoint.remove_surplus(manager, settings.keep)
         start, total = int(state.step), sum(phase.steps for phase in phases)
         with (
             log.metrics_writer(folder, start, settings.tensorboard, rows) as (write, known),

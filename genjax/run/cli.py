@@ -107,7 +107,10 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
             parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
         for game in {id(phase.game): phase.game for phase in run.phases}.values():
-            jax.eval_shape(partial(init_state, game), jax.random.key(0))  # networks refuse sizes that do not fit
+            state = jax.eval_shape(
+                partial(init_state, game), jax.random.key(0)
+            )  # networks refuse sizes that do not fit
+            places.check_memory(state, devices, hyper.shard)
     return Prepared(run, config, devices, dataset.notes)
 
 
@@ -137,6 +140,9 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
         return 2
     except OSError as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
+        return 2
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        print(f"error: {places.exhausted(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:  # before the run has begun, or a second one
         print("interrupted", file=sys.stderr)

@@ -4,8 +4,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import jax
+
 from genjax.files import sentence
-from genjax.run.devices import configure
+from genjax.run.devices import configure, exhausted
 from genjax.run.options import check
 
 T = TypeVar("T")
@@ -32,6 +34,9 @@ def main(
         return 2
     except OSError as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
+        return 2
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        print(f"error: {exhausted(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

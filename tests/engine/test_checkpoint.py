@@ -90,6 +90,12 @@ def test_a_resumed_run_saves_again_what_was_damaged(saved, tmp_path):
     assert toy.same_bits(restored(tmp_path / "run")[0], resumed.state)
 
 
+def test_what_a_killed_run_had_no_time_to_remove_is_removed_when_it_is_resumed(saved, tmp_path):
+    subprocess.run(["cp", "-r", saved, tmp_path / "run"], check=True)
+    run(tmp_path / "run", 20, resume=True, settings=SETTINGS._replace(keep=1))
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["20"]
+
+
 def test_a_state_that_does_not_fit_is_told_by_the_names_of_its_arrays(saved):
     like = shapes()
     wider = like.replace(
