@@ -43,7 +43,7 @@ class Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-class _Pickle(pickle.Unpickler):
+class _Pickle(pickle._Unpickler):  # not the one in C, which takes memory for as many objects as a file says it has
     """An unpickler that builds tensors and plain containers, and nothing else. storages: those that it met."""
 
     def __init__(self, file: Any):
