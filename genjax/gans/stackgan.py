@@ -147,7 +147,8 @@ def generator_loss(nets, state, batch, key, *, stage: int, rules: Rules) -> tupl
     fake, generator = getattr(nets, f"generator{stage}")(*given(nets, stage, rules, text, key))
     told = text if rules.judged == "text" else jax.lax.stop_gradient(fake.mean)
     (logits,), own = getattr(nets, f"discriminator{stage}").output(fake.images, (told,))
-    fooled = sum(adversarial.non_saturating_generator(each) for each in known(logits, own))
+    terms = [adversarial.non_saturating_generator(each) for each in known(logits, own)]
+    fooled = sum(terms[1:], terms[0])
     divergence = jnp.mean(kl_standard_normal(fake.mean, 2 * fake.log_deviation)) / fake.mean.shape[-1]
     loss = fooled + rules.kl * divergence if rules.augmentation else fooled
     return loss, aux(generator, adversarial=fooled, divergence=divergence)
@@ -208,7 +209,7 @@ def game(
     text = jax.eval_shape(lambda key: modules["text"].init_with_output(key, _tokens(words))[0], jax.random.key(0))
     zeros, sketcher = jnp.zeros(text.shape), modules["generator1"]
     sketch = jnp.zeros((1, sketcher.size, sketcher.size, sketcher.channels))
-    inputs = {
+    inputs: dict[str, tuple] = {
         "generator1": (jnp.zeros((1, rules.latent)), zeros, None),
         "generator2": (sketch, zeros, None),
     }
@@ -217,6 +218,32 @@ def game(
     inputs[f"discriminator{stage}"] = (jnp.zeros((1, last.size, last.size, last.channels)), (told,))
     networks = {net: _starting(module, inputs[net]) for net, module in modules.items() if net != "text"}
     return Game(players, {"text": _text(modules["text"], words), **networks})
+
+
+def draw(
+    modules: dict[str, Any], rules: Rules, variables: dict[str, Any], captions: jax.Array, key: jax.Array
+) -> list[jax.Array]:
+    """Return what trained generators draw of captions, int[batch, count, words]: sketches, and large images after them.
+
+    variables: by network, of "text" and of the generators that are there: none in the first phase.
+    """
+    rows = modules["text"].apply(variables["text"], captions.reshape(-1, captions.shape[-1]))
+    text = rows.reshape(*captions.shape[:2], -1).mean(1)
+    latent_key, *keys = jax.random.split(key, 3)
+    source, images = jax.random.normal(latent_key, (len(text), rules.latent)), []
+    for net, noise_key in zip(("generator1", "generator2"), keys, strict=True):
+        if net in variables:
+            noise = rules.noise(noise_key, len(text), modules[net].condition)
+            source = modules[net].apply(variables[net], source, text, noise).images
+            images.append(source)
+    return images
+
+
+def compare(modules: dict[str, Any], variables: dict[str, Any], images: jax.Array, captions: jax.Array) -> jax.Array:
+    """Return the first phase's scores s_ij of images and sentences, int[count, words]: float[images, sentences]."""
+    rows = modules["text"].apply(variables["text"], captions)
+    (features,) = modules["vision"].apply(variables["vision"], images, None, (rows.shape[-1],), False)
+    return features @ rows.T
 
 
 def _tokens(words: int) -> jax.Array:
