@@ -2,9 +2,9 @@
 
     python -m eval.caption runs/stackgan-captions "a large red cube left of a small blue ball" [options]
 
-Writes caption.png beside the run: on top samples of the sentence, below each the training image nearest to it by squared
-distance of pixels, and under that what stage I made of the same noise. The data set is read for the training images;
---no-nearest leaves it alone. Words that no training caption has are refused, with those that there are.
+Writes caption.png beside the run: on top samples of the sentence, below each the training image nearest to it by
+squared distance of pixels, and under that what stage I made of the same noise. The data set is read for the training
+images; --no-nearest leaves it alone. Words that no training caption has are refused, with those that there are.
 """
 
 from collections.abc import Sequence
@@ -60,7 +60,7 @@ def run(options: Options) -> None:
     model = load(options.run, with_data=options.nearest)
     task = model.task
     if not isinstance(task, Captioned):
-        raise ValueError(f"{options.run} is a run of {model.recipe.name}, which draws no sentences; give one of stackgan")
+        raise ValueError(f"{options.run} is a run of {model.recipe.name}, which draws no sentences; give a stackgan")
     tokens = np.repeat(task.tokens([options.sentence]), options.count, 0)
     sketches, images = (TANH.to_bytes(x) for x in task.drawn(model.state, tokens, jax.random.key(options.seed)))
     rows = {"drawn": images}

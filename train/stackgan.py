@@ -130,7 +130,7 @@ PRESETS = {
         data="captions:scenes", image_size=32, steps=1600, batch_size=32, crop=None, mirror=False, factor=2, captions=1,
         encoder="lstm", against="images", text_size=64, word_size=24, text_steps=400, text_batch=32,
         text_optimizer="adam", text_rate=2e-3, text_decay=1.0, text_decay_epochs=1, sketch_steps=900, sketch_halvings=0,
-        refine_batch=32, refine_halvings=0, networks="pytorch", latent=16, condition=32, width=12,
+        refine_batch=32, refine_halvings=0, networks="tensorflow", latent=16, condition=32, width=12,
         discriminator_width=16, blocks=1, augmentation=True, kl=2.0, mismatched=True, generator_rate=6e-4,
         discriminator_rate=3e-4, beta1=0.5, evaluate_every=400,
     ),
