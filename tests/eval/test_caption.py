@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("caption")
 SENTENCE = "a large red cube left of a small blue ball"
 TINY = ("--image-size", "16", "--text-size", "6", "--word-size", "4", "--width", "1", "--discriminator-width", "2",
         "--condition", "3", "--batch-size", "4", "--text-batch", "4", "--refine-batch", "4", "--no-cache", "--devices",
-        "1", "--text-steps", "1", "--sketch-steps", "1", "--evaluate-every", "100", "--generator-rate", "0.3")  # fmt: skip
+        "1", "--text-steps", "1", "--sketch-steps", "1", "--generator-rate", "0.3")  # fmt: skip
 
 
 def trained(folder, steps):
