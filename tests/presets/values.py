@@ -62,6 +62,12 @@ PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirr
            "discriminator_layers": 3, "conditional": True, "l1": 100.0, "fooling": 1.0, "rate": 2e-4,
            "beta1": 0.5}  # fmt: skip
 FACADES = PIX2PIX | {"data": "pairs:facades", "backward": True}
+STACKGAN = {"data": "captions:birds", "image_size": 304, "crop": 256, "batch_size": 64, "refine_batch": 64, "factor": 4,
+            "mirror": True, "captions": 4, "encoder": "char-cnn-rnn", "against": "images", "text_size": 1024,
+            "text_batch": 40, "text_optimizer": "rmsprop", "text_rate": 4e-4, "text_decay": 0.98,
+            "text_decay_epochs": 1, "sketch_steps": 600 * (8855 // 64), "sketch_halvings": 11, "refine_halvings": 5,
+            "networks": "tensorflow", "latent": 100, "condition": 128, "width": 128, "discriminator_width": 64,
+            "blocks": 4, "augmentation": True, "kl": 2.0, "mismatched": True, **RATES, "beta1": 0.5}  # fmt: skip
 INFOGAN = {"batch_size": 128, "categorical_weight": 1.0, "continuous_weight": 1.0, "variance": "learned", "width": 64,
            "slope": 0.1, "pixels": "sigmoid", "generator_rate": 1e-3, "discriminator_rate": 2e-4, **ADAM,
            "ema": None}  # fmt: skip
@@ -226,6 +232,15 @@ VALUES = {
     ("srgan", "mse"): SRGAN | {"content": "square-error"},
     ("srgan", "2x"): SRGAN | {"factor": 2},
     ("srgan", "8x"): SRGAN | {"factor": 8},
+    ("stackgan", "paper"): STACKGAN,
+    ("stackgan", "birds"): STACKGAN,
+    ("stackgan", "flowers"): STACKGAN | {"data": "captions:flowers", "sketch_steps": 600 * (7034 // 64)},
+    ("stackgan", "coco"): STACKGAN | {"data": "captions:coco", "batch_size": 128, "refine_batch": 40, "captions": 1,
+                                      "encoder": "char-cnn-gru", "against": "captions", "text_batch": 64,
+                                      "text_optimizer": "adam", "text_rate": 2e-4, "text_decay": 0.5,
+                                      "text_decay_epochs": 50, "sketch_steps": 120 * (82_783 // 128),
+                                      "sketch_halvings": 5, "refine_halvings": 4, "networks": "pytorch", "width": 192,
+                                      "discriminator_width": 96, "blocks": 2},
     ("spade", "paper"): SPADE | COCO,
     ("spade", "coco"): SPADE | COCO,
     ("spade", "ade20k"): SPADE | {"data": "maps:ade20k", "dont_care": True},
