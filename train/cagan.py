@@ -197,7 +197,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     task = Pairs(
         dataset=dataset, takes=Takes(multiple=multiple, smallest=2 * multiple), conditions=INPUTS,
         split=partial(split, hyper.crop), apply=lambda state, rows, key: composed(state, rows)[0], prepare=prepared,
-        measure=partial(measure, composed, hyper.crop), imitates="images",
+        measure=partial(measure, composed, hyper.crop), imitates="images", size=shape[:2],
     )  # fmt: skip
     return Run((Phase(game, steps, Feed(dataset.train, hyper.batch_size, prepared)),), own, task)
 

@@ -225,6 +225,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     task = Pairs(
         dataset=dataset, takes=Takes(channels=depth, multiple=multiple, smallest=multiple),
         split=partial(split, hyper), apply=drawing(hyper, generator), prepare=prepared, imitates=names_of(hyper)[1],
+        size=sides,
     )  # fmt: skip
     phase = Phase(game, steps, Feed(dataset.train, hyper.batch_size, prepared))
     return Run((phase,), {player.name: own for player in game.players}, task)
