@@ -68,9 +68,9 @@ class Hyper(Options):
 
 PRESETS = {
     "small": Hyper(
-        data="triplets:garments", image_size=32, steps=1000, batch_size=8, crop=None, mirror=False, width=16,
+        data="triplets:garments", image_size=32, steps=600, batch_size=8, crop=None, mirror=False, width=16,
         halvings=3, discriminator_width=24, discriminator_halvings=3, injection="generator", cycle=1.0, identity=0.1,
-        mismatched=1.0, generator_rate=1e-3, discriminator_rate=5e-4, beta1=0.5, evaluate_every=500,
+        mismatched=1.0, generator_rate=1e-3, discriminator_rate=5e-4, beta1=0.5, evaluate_every=300,
     ),
     "paper": Hyper(
         data="triplets:zalando", image_size=None, steps=10_000, batch_size=16, crop=(128, 96), mirror=True, width=64,
@@ -82,7 +82,6 @@ SCORE = ("cloth", "error of the garment's mean colour, of a range of 1")
 CONTROLS = {
     "without swapping back": ("--cycle", "0"),
     "without a price on the mask": ("--identity", "0"),
-    "without mismatched pairs": ("--mismatched", "0"),
 }
 INPUTS = {
     "images": "uint8[count, height, width, 3], persons",

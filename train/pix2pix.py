@@ -36,7 +36,7 @@ from genjax.engine.state import State
 from genjax.gans import pix2pix
 from genjax.nn.patch import PatchDiscriminator, PixelDiscriminator, by_batch
 from genjax.run.cli import main
-from genjax.run.optimizers import adam, for_run
+from genjax.run.optimizers import adam, falling, for_run
 from genjax.run.options import PART, Limits, Options, above, at_least, steps_of
 from genjax.run.run import Run, compute_type
 from genjax.tasks.pairs import Pairs
@@ -78,18 +78,21 @@ class Hyper(Options):
     """Learning rate of both networks."""
     beta1: Annotated[float, PART]
     """Decay of Adam's mean gradient."""
+    decay_from: Annotated[float | None, PART]
+    """Share of the run after which the rate falls linearly to 0, as in the authors' code in PyTorch from half of it;
+    constant if not given."""
 
 
 PAPER = Hyper(
     data="pairs:facades", image_size=286, epochs=200, batch_size=1, backward=True, colours="rgb", crop=256, mirror=True,
     width=64, halvings=8, dropout="torch", skips=True, discriminator_width=64, discriminator_layers=3, conditional=True,
-    l1=100.0, fooling=1.0, rate=2e-4, beta1=0.5, evaluate_every=5000, checkpoint_every=5000,
+    l1=100.0, fooling=1.0, rate=2e-4, beta1=0.5, decay_from=None, evaluate_every=5000, checkpoint_every=5000,
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        data="pairs:scenes", image_size=32, steps=1500, batch_size=1, backward=False, colours="rgb", crop=None,
-        mirror=False, width=16, halvings=5, dropout="torch", skips=True, discriminator_width=16, discriminator_layers=2,
-        conditional=True, l1=100.0, fooling=1.0, rate=1e-3, beta1=0.5, evaluate_every=500,
+        data="pairs:scenes", image_size=32, steps=1400, batch_size=4, backward=False, colours="rgb", crop=None,
+        mirror=False, width=16, halvings=4, dropout="none", skips=True, discriminator_width=16, discriminator_layers=2,
+        conditional=True, l1=100.0, fooling=1.0, rate=2e-3, beta1=0.5, decay_from=0.5, evaluate_every=700,
     ),
     "paper": PAPER,
     "facades": PAPER,
@@ -212,7 +215,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         )
     else:
         discriminator = PixelDiscriminator(hyper.discriminator_width, by_batch, dtype=dtype)
-    own = for_run(adam(hyper.rate, b1=hyper.beta1), hyper)
+    own = for_run(adam(hyper.rate, b1=hyper.beta1, decay=falling(hyper.decay_from)), hyper)
     game = pix2pix.game(
         generator, discriminator, generator_tx=own.transformation(steps), discriminator_tx=own.transformation(steps),
         image_shape=(*sides, depth), target_channels=target_depth, conditional=hyper.conditional, l1=hyper.l1,
