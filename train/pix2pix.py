@@ -90,9 +90,9 @@ PAPER = Hyper(
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        data="pairs:scenes", image_size=32, steps=1400, batch_size=4, backward=False, colours="rgb", crop=None,
+        data="pairs:scenes", image_size=32, steps=2000, batch_size=4, backward=False, colours="rgb", crop=None,
         mirror=False, width=16, halvings=4, dropout="none", skips=True, discriminator_width=16, discriminator_layers=2,
-        conditional=True, l1=100.0, fooling=1.0, rate=2e-3, beta1=0.5, decay_from=0.5, evaluate_every=700,
+        conditional=True, l1=100.0, fooling=1.0, rate=2e-3, beta1=0.5, decay_from=0.5, evaluate_every=1000,
     ),
     "paper": PAPER,
     "facades": PAPER,
