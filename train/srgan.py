@@ -89,9 +89,9 @@ PAPER = replace(SRRESNET, steps=1_200_000, content="features")
 PRESETS = {
     "small": Hyper(
         data="scenes", image_size=32, steps=1000, batch_size=8, factor=4, crop=None, mirror=True, width=24, blocks=3,
-        discriminator_width=8, pretraining=800, pretraining_rate=3e-3, pretraining_decay_from=0.0, rate=5e-4, beta1=0.9,
+        discriminator_width=8, pretraining=800, pretraining_rate=3e-3, pretraining_decay_from=0.0, rate=2e-4, beta1=0.9,
         beta2=0.999, content="features", perceptual="scenes", layers=("relu1_2", "relu2_2"), scale=0.1,
-        adversarial=0.01, evaluate_every=200,
+        adversarial=0.002, evaluate_every=200,
     ),
     "srresnet": SRRESNET,
     "paper": PAPER,
