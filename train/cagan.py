@@ -79,10 +79,7 @@ PRESETS = {
     ),
 }  # fmt: skip
 SCORE = ("cloth", "error of the garment's mean colour, of a range of 1")
-CONTROLS = {
-    "without swapping back": ("--cycle", "0"),
-    "without a price on the mask": ("--identity", "0"),
-}
+CONTROLS = {"without swapping back": ("--cycle", "0")}
 INPUTS = {
     "images": "uint8[count, height, width, 3], persons",
     "articles": "uint8[count, height, width, 3], what each wears",

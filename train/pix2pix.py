@@ -109,8 +109,8 @@ PRESETS = {
 SCORE = ("l1", "mean absolute error of test images, of a range of 1")
 CONTROLS = {
     "an L1 loss alone": ("--fooling", "0"),
-    "a discriminator that sees the output alone": ("--no-conditional",),
-    "no skip connections": ("--no-skips",),
+    "the adversarial loss alone": ("--l1", "0"),
+    "the same, of a discriminator that sees the output alone": ("--l1", "0", "--no-conditional"),
 }
 
 LIGHTNESS, OPPONENTS = 50.0, 110.0
