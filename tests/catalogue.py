@@ -26,6 +26,7 @@ from genjax.gans import (
     pix2pix,
     presgan,
     sagan,
+    singan,
     sngan,
     spade,
     srgan,
@@ -38,6 +39,7 @@ from genjax.hmc import Chains
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
+from genjax.nn.pyramid import Pyramid
 from genjax.views import Views
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
@@ -178,6 +180,13 @@ def _cyclegan(tx, dtype):
 def _srgan(tx, dtype):
     networks = srgan.Generator(4, 1, 4, 1, dtype=dtype), srgan.Discriminator(4, dtype=dtype)
     return srgan.game(*networks, **_pair(tx, "discriminator"), image_shape=LARGER)
+
+
+def _singan(tx, dtype):
+    options = {"initializer": GLOROT, "dtype": dtype}
+    scales = singan.Scales(Pyramid(1.0, 0.9, ((11, 11), (12, 12))), (singan.Generator(4, 1, **options),) * 2)
+    discriminator, moves = singan.Discriminator(4, **options), {"generator_steps": 2, "discriminator_steps": 2}
+    return singan.game(scales, 1, discriminator, **_pair(tx, "discriminator"), **moves)
 
 
 def _spade(tx, dtype):
@@ -373,6 +382,10 @@ CATALOGUE = (
         },
         deterministic=True,
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "singan", _singan, partial(labelled, shape=(12, 12, 1)),
+        {"paper": {"generator": 114_819, "discriminator": 113_665}}, bias_before_norm=True,
     ),
     Entry(
         "gans", "spade", _spade, mapped,
