@@ -36,7 +36,6 @@ import tyro
 from genjax.data.ranges import TANH
 from genjax.data.readers.image import fit, read
 from genjax.files import atomic
-from genjax.gans.singan import FIELD
 from genjax.run import program
 from genjax.run.load import Trained, load
 from genjax.run.options import PART, SHARE, above, at_least
@@ -66,7 +65,7 @@ class Options:
     """Picture that is white where another one is to be drawn anew, of its size."""
     start: Annotated[int | None, at_least(0)] = None
     """Scale that chance begins at, 0 for the coarsest; if not given 0 for random and animate, else the middle one."""
-    size: Annotated[tuple[int, int] | None, at_least(FIELD)] = None
+    size: Annotated[tuple[int, int] | None, at_least(1)] = None
     """Height and width of random samples; the image's if not given."""
     count: Annotated[int | None, at_least(1)] = None
     """Random samples; 8 if not given."""

@@ -47,9 +47,9 @@ class Hyper(Options):
 
     scale_factor: Annotated[float, Limits(above=0, below=1)]
     """About by how much a scale is smaller than the next one; refitted so that the coarsest one has --min-size."""
-    min_size: Annotated[int, at_least(singan.FIELD)]
+    min_size: Annotated[int, at_least(1)]
     """Shorter side of the coarsest scale in pixels; that of the image, or more, for a single scale."""
-    max_size: Annotated[int, at_least(singan.FIELD)]
+    max_size: Annotated[int, at_least(1)]
     """Longer side in pixels to which the image is reduced if it is larger."""
     scale_steps: Annotated[int, at_least(1)]
     """Steps of a scale."""
@@ -61,6 +61,8 @@ class Hyper(Options):
     """Channels of the coarsest scales' layers, twice as many every four scales."""
     limit: Annotated[int, at_least(1)]
     """The most channels of a layer."""
+    layers: Annotated[int, at_least(1)]
+    """Convolutions of a network; its patches have twice as many pixels a side, and one."""
     generator_rate: Annotated[float, above(0)]
     """Learning rate of the generators, a tenth of it after 80 % of a scale's steps."""
     discriminator_rate: Annotated[float, above(0)]
@@ -84,13 +86,13 @@ class Hyper(Options):
 PRESETS = {
     "small": Hyper(
         data="photo:pagoda", image_size=48, batch_size=1, scale_steps=150, scale_factor=0.6, min_size=18, max_size=48,
-        generator_steps=3, discriminator_steps=3, width=16, limit=128, generator_rate=2e-3, discriminator_rate=2e-3,
+        generator_steps=3, discriminator_steps=3, width=16, limit=128, layers=5, generator_rate=2e-3, discriminator_rate=2e-3,
         beta1=0.5, beta2=0.999, penalty=0.1, reconstruction=10.0, noise=0.1, redraw=False, noise_border=False,
         evaluate_every=600,
     ),
     "paper": Hyper(
         data="photo:pagoda", batch_size=1, scale_steps=2000, scale_factor=0.75, min_size=25, max_size=250,
-        generator_steps=3, discriminator_steps=3, width=32, limit=128, generator_rate=5e-4, discriminator_rate=5e-4,
+        generator_steps=3, discriminator_steps=3, width=32, limit=128, layers=5, generator_rate=5e-4, discriminator_rate=5e-4,
         beta1=0.5, beta2=0.999, penalty=0.1, reconstruction=10.0, noise=0.1, redraw=False, noise_border=False,
         evaluate_every=2000, checkpoint_every=500,
     ),
@@ -140,7 +142,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     sizes = pyramid(height, width, factor=hyper.scale_factor, least=hyper.min_size, most=hyper.max_size)
     images, dtype = reals(image, sizes), compute_type(hyper)
     widths = [min(hyper.width * 2 ** (level // WIDENED), hyper.limit) for level in range(len(images))]
-    generators = tuple(singan.Generator(width, channels, dtype=dtype) for width in widths)
+    generators = tuple(singan.Generator(width, channels, hyper.layers, dtype=dtype) for width in widths)
     scales = singan.Scales(sizes, generators, hyper.noise_border)
     own = {
         player: for_run(adam(rate, b1=hyper.beta1, b2=hyper.beta2, decay=stairs(0.8)), hyper)
@@ -149,7 +151,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     phases = []
     for level, steps in enumerate(lengths(hyper, len(images))):
         game = singan.game(
-            scales, level, singan.Discriminator(widths[level], dtype=dtype),
+            scales, level, singan.Discriminator(widths[level], hyper.layers, dtype=dtype),
             generator_tx=own["generator"].transformation(steps * hyper.generator_steps),
             discriminator_tx=own["discriminator"].transformation(steps * hyper.discriminator_steps),
             generator_steps=hyper.generator_steps, discriminator_steps=hyper.discriminator_steps,

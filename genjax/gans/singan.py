@@ -50,30 +50,26 @@ from genjax.nn.pyramid import Pyramid, Size, resized
 from genjax.nn.weights import Plain
 from genjax.nn.wide import wide
 
-LAYERS = 5
-BORDER = LAYERS
-"""Pixels of which a 3x3 convolution in each layer takes one off on every side."""
-FIELD = 2 * BORDER + 1
-"""Pixels a side that one place of the discriminator's map sees."""
 FIRST_WEIGHTS = Initializer(nn.initializers.normal(0.02), TORCH.bias)
 
 
 class Patches(nn.Module):
     """3x3 convolutions without padding, batch norm and leaky ReLU 0.2 behind all but the last one.
 
-    width: channels of the layers.  features: of the last one.
+    width: channels of the layers.  features: of the last one.  layers: their number, so many pixels fewer on each side.
     """
 
     width: int
     features: int
+    layers: int = 5
     initializer: Initializer = FIRST_WEIGHTS
     dtype: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Return float32[batch, height - 10, width - 10, features]."""
+        """Return float32[batch, height - 2 layers, width - 2 layers, features]."""
         made: dict[str, Any] = {"weight": Plain(self.initializer), "dtype": self.dtype, "padding": "VALID"}
-        for layer in range(LAYERS - 1):
+        for layer in range(self.layers - 1):
             x = Conv(self.width, 3, 1, name=f"conv{layer}", **made)(x)
             x = BatchNorm(scale_init=around_one, dtype=self.dtype, name=f"norm{layer}")(x, train)
             x = nn.leaky_relu(x, 0.2)
@@ -81,10 +77,11 @@ class Patches(nn.Module):
 
 
 class Generator(nn.Module):
-    """Add detail to an image: image + tanh(patches(noise + image)). width: channels of the layers."""
+    """Add detail to an image: image + tanh(patches(noise + image)). width, layers: see `Patches`."""
 
     width: int = 32
     channels: int = 3
+    layers: int = 5
     initializer: Initializer = FIRST_WEIGHTS
     dtype: Any = None
 
@@ -92,33 +89,37 @@ class Generator(nn.Module):
     def __call__(self, noise: jax.Array, previous: jax.Array, train: bool = False) -> jax.Array:
         """Return float32[batch, height, width, channels] in [-2, 2].
 
-        noise: float[batch, height + 10, width + 10, channels].  previous: the image of the scale below, enlarged.
+        noise: float[batch, height + 2 layers, width + 2 layers, channels].  previous: the image of the scale below,
+        enlarged.
         """
-        patches = Patches(self.width, self.channels, self.initializer, self.dtype, name="patches")
-        return previous + nn.tanh(patches(noise + framed(previous), train))
+        patches = Patches(self.width, self.channels, self.layers, self.initializer, self.dtype, name="patches")
+        return previous + nn.tanh(patches(noise + framed(previous, self.layers), train))
 
 
 class Discriminator(nn.Module):
-    """Judge each patch of 11 x 11 pixels. width: channels of the layers."""
+    """Judge each patch of 11 x 11 pixels, or 2 layers + 1 a side. width, layers: see `Patches`."""
 
     width: int = 32
+    layers: int = 5
     initializer: Initializer = FIRST_WEIGHTS
     dtype: Any = None
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """Return scores float32[batch, height - 10, width - 10]; ValueError for images smaller than a patch."""
-        if min(images.shape[1:3]) < FIELD:
+        """Return scores float32[batch, height - 2 layers, width - 2 layers]; ValueError for less than a patch."""
+        field = 2 * self.layers + 1
+        if min(images.shape[1:3]) < field:
             raise ValueError(
-                f"SinGAN's discriminator sees patches of {FIELD} pixels a side, and an image has only "
+                f"SinGAN's discriminator sees patches of {field} pixels a side, and an image has only "
                 f"{images.shape[1]} x {images.shape[2]}; give a larger one, or a larger --min-size"
             )
-        return Patches(self.width, 1, self.initializer, self.dtype, name="patches")(images, train)[..., 0]
+        patches = Patches(self.width, 1, self.layers, self.initializer, self.dtype, name="patches")
+        return patches(images, train)[..., 0]
 
 
-def framed(images: jax.Array) -> jax.Array:
-    """Return images in a frame of zeros, which the generator's convolutions take off again."""
-    return jnp.pad(images, ((0, 0), (BORDER, BORDER), (BORDER, BORDER), (0, 0)))
+def framed(images: jax.Array, border: int) -> jax.Array:
+    """Return images in a frame of zeros, `border` pixels wide, which the generator's layers take off again."""
+    return jnp.pad(images, ((0, 0), (border, border), (border, border), (0, 0)))
 
 
 class Scales(NamedTuple):
@@ -131,8 +132,13 @@ class Scales(NamedTuple):
     generators: tuple[Generator, ...]
     bordered: bool = False
 
+    @property
+    def border(self) -> int:
+        """Pixels that a frame adds on each side."""
+        return self.generators[0].layers
+
     def noise(self, key: jax.Array, count: int, sizes: Sequence[Size]) -> list[jax.Array]:
-        """Return the noise of the first scales for images of these sizes: float[count, height + 10, width + 10, c] each.
+        """Return framed noise of the first scales for images of these sizes: float[count, height', width', c] each.
 
         c: 1 at the coarsest scale, channels elsewhere. All is cut from one draw, which compiles faster than many.
         """
@@ -144,12 +150,12 @@ class Scales(NamedTuple):
 
     def noise_shape(self, level: int, size: Size) -> tuple[int, int, int]:
         """Return the shape of what is drawn for one image; there is one channel at the coarsest scale."""
-        frame = 2 * BORDER if self.bordered else 0
+        frame = 2 * self.border if self.bordered else 0
         return size[0] + frame, size[1] + frame, self.generators[level].channels if level else 1
 
     def in_frame(self, noise: jax.Array) -> jax.Array:
         """Return noise of `noise_shape` as generators take it."""
-        return noise if self.bordered else framed(noise)
+        return noise if self.bordered else framed(noise, self.border)
 
     def grown(self, images: jax.Array, size: Size) -> jax.Array:
         """Return images of one scale at the next one's size, clipped to [-1, 1]."""
@@ -214,7 +220,7 @@ def discriminator_loss(nets, state, batch, key, *, scales, level, penalty) -> tu
 
 
 def generator_loss(nets, state, batch, key, *, scales, level, reconstruction, redrawn) -> tuple[jax.Array, Aux]:
-    """L = -E D(x) + reconstruction |G(z*) - y|^2; metric "error", the root of that mean square."""
+    """L = -E D(x) + reconstruction |G(z*) - y|^2; metric "square_error", that mean square."""
     fake_key, latent_key = jax.random.split(key)
     memory, latent = state.memory, state.memory["latent"]
     if redrawn and level == 0:  # the same on every device, as all of the memory is
@@ -224,14 +230,14 @@ def generator_loss(nets, state, batch, key, *, scales, level, reconstruction, re
     drawn, generator = generator(*anchored(scales, memory, level))
     error = jnp.mean((drawn - batch["images"]) ** 2)
     loss = adversarial.score_generator(nets.discriminator.output(fake)) + reconstruction * error
-    return loss, aux(generator, memory={"latent": latent}, error=jnp.sqrt(error))
+    return loss, aux(generator, memory={"latent": latent}, square_error=error)
 
 
 def anchored(scales: Scales, memory: Mapping[str, Any], level: int) -> tuple[jax.Array, jax.Array]:
     """Return the inputs from which a scale is to draw the image itself: z* at the coarsest, no noise above."""
     previous, latent = memory["previous"], memory["latent"]
     if level:
-        frame = jnp.zeros((1, *(side + 2 * BORDER for side in previous.shape[1:3]), 1))
+        frame = framed(jnp.zeros((1, *previous.shape[1:3], 1)), scales.border)
     else:
         frame = scales.in_frame(latent)
     return noisy(previous, frame, memory["amplitudes"][level])
@@ -277,7 +283,7 @@ def game(
         ),
         networks=first if begins else {name: partial(_zeros, init) for name, init in first.items()},
         memory={
-            "lower": {str(scale): _zeros(partial(_begin, scales.generators[scale])) for scale in range(level)},
+            "lower": {str(scale): _frozen(scales.generators[scale]) for scale in range(level)},
             "amplitudes": jnp.ones(level + 1),
             "latent": latent,
             "previous": images,
@@ -287,7 +293,12 @@ def game(
 
 def _begin(generator: Generator, key: jax.Array) -> Any:
     image = jnp.zeros((1, 1, 1, generator.channels))
-    return generator.init(key, framed(image), image)
+    return generator.init(key, framed(image, generator.layers), image)
+
+
+@cache
+def _frozen(generator: Generator) -> Any:
+    return _zeros(partial(_begin, generator))
 
 
 def _zeros(init: Callable[[jax.Array], Any], key: Any = None) -> Any:

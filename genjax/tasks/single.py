@@ -13,7 +13,7 @@ import numpy as np
 from genjax.data import Dataset
 from genjax.data.ranges import TANH
 from genjax.engine.state import State
-from genjax.gans.singan import FIELD, Scales, climb, compiled, noisy, reconstructed
+from genjax.gans.singan import Scales, climb, compiled, noisy, reconstructed
 from genjax.losses import perceptual
 from genjax.metrics.frechet import frechet_distance
 from genjax.metrics.patches import diversity, patch_distance
@@ -107,9 +107,10 @@ class SingleImage:
             raise ValueError(
                 f"start {start}: the scales of this model are 0, the coarsest, to {self.level(state)}, the finest"
             )
-        if min(sizes[-1]) < FIELD:
+        field = 2 * self.scales.border + 1
+        if min(sizes[-1]) < field:
             raise ValueError(
-                f"{sizes[-1][0]} x {sizes[-1][1]} pixels are fewer than the {FIELD} x {FIELD} that a place of an image "
+                f"{sizes[-1][0]} x {sizes[-1][1]} pixels are fewer than the {field} x {field} that a place of an image "
                 "depends on; ask for more"
             )
 

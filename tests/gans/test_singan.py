@@ -150,7 +150,7 @@ def test_a_place_of_the_map_sees_eleven_pixels():
     rows, columns = (np.flatnonzero(np.abs(slope).sum(axis)) for axis in (1, 0))
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (7, 17, 9, 19)
     generator = singan.Generator(4)
-    inputs = singan.framed(jnp.zeros_like(images)), images
+    inputs = singan.framed(jnp.zeros_like(images), 5), images
     started = jax.jit(generator.init)(jax.random.key(0), *inputs)
     assert generator.apply(started, *inputs).shape == images.shape
 
