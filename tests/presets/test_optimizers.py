@@ -82,6 +82,14 @@ def test_srgans_second_phase_has_two_rates_and_its_first_one():
         np.testing.assert_allclose(found, [1e-4, 1e-4, 1e-5, 1e-5], rtol=1e-4)
 
 
+def test_singans_rates_fall_to_a_tenth_after_four_fifths_of_a_scales_moves():
+    run = run_of("singan", "paper")
+    assert [phase.steps for phase in run.phases] == [2000] * 8
+    for optimizer in run.optimizers.values():
+        found = rate_at(optimizer, 3 * 2000, 0, 3 * 1600 - 1, 3 * 1600, 3 * 2000 - 1)
+        np.testing.assert_allclose(found, [5e-4, 5e-4, 5e-5, 5e-5], rtol=1e-4)
+
+
 def test_spades_rates_are_two_and_fall_over_the_second_half():
     run, steps = run_of("spade", "ade20k"), steps_of("spade", "ade20k")
     assert steps == 200 * (20_210 // 32)
