@@ -26,6 +26,7 @@ from genjax.gans import (
     pix2pix,
     presgan,
     sagan,
+    singan,
     sngan,
     spade,
     srgan,
@@ -40,6 +41,7 @@ from genjax.nn import stages, text
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
+from genjax.nn.pyramid import Pyramid
 from genjax.views import Views
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
@@ -192,6 +194,18 @@ def _stackgan(tx, dtype):
     }
     rules = stackgan.Rules(latent=4, judged="mean")
     return stackgan.game(modules, **_pair(tx, "discriminator"), words=4, rules=rules)
+
+
+def _singan(tx, dtype):
+    shared: dict[str, Any] = {"layers": 2, "initializer": GLOROT, "dtype": dtype}
+    scales = singan.Scales(Pyramid(1.0, 0.9, ((9, 9), (10, 10))), (singan.Generator(4, 1, **shared),) * 2)
+    moves = {"generator_steps": 2, "discriminator_steps": 2}
+    game = singan.game(scales, 1, singan.Discriminator(4, **shared), **_pair(tx, "discriminator"), **moves)
+    # What the scale below would bring: batch norm of an image that is the same everywhere blows rounding up.
+    draw = np.random.default_rng(0)
+    brought = {name: jax.tree.map(lambda x: draw.uniform(0.1, 1, x.shape).astype(x.dtype), game.memory[name])
+               for name in ("lower", "previous")}  # fmt: skip
+    return game._replace(memory={**game.memory, **brought})
 
 
 def _spade(tx, dtype):
@@ -411,6 +425,10 @@ CATALOGUE = (
                 "text": 4_045_184, "generator1": 20_020_832, "generator2": 37_130_480, "discriminator2": 159_889_538,
             }
         },
+    ),
+    Entry(
+        "gans", "singan", _singan, partial(labelled, shape=(10, 10, 1)),
+        {"paper": {"generator": 114_819, "discriminator": 113_665}}, bias_before_norm=True,
     ),
     Entry(
         "gans", "spade", _spade, mapped,

@@ -104,6 +104,14 @@ def test_pix2pixs_rate_is_constant_and_may_fall_as_in_the_authors_later_code():
             np.testing.assert_allclose(rate_at(optimizer, 1000, 750, 1000), expected, rtol=1e-3, atol=1e-9)
 
 
+def test_singans_rates_fall_to_a_tenth_after_four_fifths_of_a_scales_moves():
+    run = run_of("singan", "paper")
+    assert [phase.steps for phase in run.phases] == [2000] * 8
+    for optimizer in run.optimizers.values():
+        found = rate_at(optimizer, 3 * 2000, 0, 3 * 1600 - 1, 3 * 1600, 3 * 2000 - 1)
+        np.testing.assert_allclose(found, [5e-4, 5e-4, 5e-5, 5e-5], rtol=1e-4)
+
+
 def test_spades_rates_are_two_and_fall_over_the_second_half():
     run, steps = run_of("spade", "ade20k"), steps_of("spade", "ade20k")
     assert steps == 200 * (20_210 // 32)

@@ -93,6 +93,10 @@ SRGAN = {"data": "tfds:imagenet2012", "image_size": 256, "crop": 96, "batch_size
          "pretraining_decay_from": None, "rate": 1e-4, "beta1": 0.9, "beta2": 0.999, "content": "features",
          "perceptual": "vgg19:vgg19.npz", "layers": ("relu5_4",), "scale": 1 / 12.75**2, "adversarial": 1e-3,
          "mirror": False, "steps": 1_200_000}  # fmt: skip
+SINGAN = {"data": "photo:pagoda", "batch_size": 1, "scale_steps": 2000, "scale_factor": 0.75, "min_size": 25,
+          "max_size": 250, "generator_steps": 3, "discriminator_steps": 3, "width": 32, "limit": 128, "layers": 5,
+          "generator_rate": 5e-4, "discriminator_rate": 5e-4, "beta1": 0.5, "beta2": 0.999, "penalty": 0.1,
+          "reconstruction": 10.0, "noise": 0.1, "redraw": False, "noise_border": False}  # fmt: skip
 SPADE = {"image_size": 286, "crop": 256, "mirror": True, "batch_size": 32, "epochs": 200, "style": False,
          "concatenate": False, "width": 64, "doublings": 5, "hidden": 128, "gain": 0.02, "encoder_size": 256,
          "discriminator_width": 64, "discriminator_layers": 4, "generator_rate": 1e-4, "discriminator_rate": 4e-4,
@@ -241,6 +245,7 @@ VALUES = {
                                       "text_decay_epochs": 50, "sketch_steps": 120 * (82_783 // 128),
                                       "sketch_halvings": 5, "refine_halvings": 4, "networks": "pytorch", "width": 192,
                                       "discriminator_width": 96, "blocks": 2},
+    ("singan", "paper"): SINGAN,
     ("spade", "paper"): SPADE | COCO,
     ("spade", "coco"): SPADE | COCO,
     ("spade", "ade20k"): SPADE | {"data": "maps:ade20k", "dont_care": True},
