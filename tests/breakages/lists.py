@@ -18,6 +18,7 @@ from tests.breakages import (
     presets,
     sagan,
     saliency,
+    stackgan,
 )
 
 AREAS = {
@@ -33,6 +34,7 @@ AREAS = {
     "infogan": infogan.BREAKAGES,
     "hologan": hologan.BREAKAGES,
     "growing": growing.BREAKAGES,
+    "stackgan": stackgan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,
