@@ -314,7 +314,7 @@ BREAKAGES = (
         CHECKPOINT,
         '    if contents(state) != meta["contents"]:',
         "    if False:",
-        (DAMAGED,),
+        (f"{OF_CHECKPOINT}::test_whole_arrays_that_are_not_those_that_were_saved_are_noticed",),
     ),
     Breakage(
         "there is no way back from a damaged checkpoint",

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import threading
 
@@ -72,6 +73,15 @@ def test_what_a_checkpoint_says_of_itself_is_checked_too(saved, tmp_path):
     assert '"phase":0' in text.replace(" ", "")
     path.write_text(text.replace('"phase": 0', '"phase": 1').replace('"phase":0', '"phase":1'))
     assert int(restored(tmp_path / "run")[0].step) == 10
+
+
+def test_whole_arrays_that_are_not_those_that_were_saved_are_noticed(saved, tmp_path, capfd):
+    subprocess.run(["cp", "-r", saved, tmp_path / "run"], check=True)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    shutil.rmtree(checkpoints / "20" / "state")
+    shutil.copytree(checkpoints / "10" / "state", checkpoints / "20" / "state")
+    assert int(restored(tmp_path / "run")[0].step) == 10
+    assert "checkpoint 20 is damaged: its arrays have changed since they were saved" in capfd.readouterr().err
 
 
 def test_where_all_checkpoints_are_damaged_there_is_one_sentence(saved, tmp_path):
