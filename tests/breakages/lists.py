@@ -18,6 +18,7 @@ from tests.breakages import (
     presets,
     sagan,
     saliency,
+    singan,
 )
 
 AREAS = {
@@ -33,6 +34,7 @@ AREAS = {
     "infogan": infogan.BREAKAGES,
     "hologan": hologan.BREAKAGES,
     "growing": growing.BREAKAGES,
+    "singan": singan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,

@@ -15,7 +15,24 @@ from tests.engine.toy import same_bits
 
 pytestmark = pytest.mark.xdist_group("single")
 KEY = jax.random.key(0)
-TINY = "--width 2 --scale-steps 2 --generator-steps 1 --discriminator-steps 1 --min-size 11 --scale-factor 0.5 --layers 2 --image-size None".split()
+TINY = [
+    "--width",
+    "2",
+    "--scale-steps",
+    "2",
+    "--generator-steps",
+    "1",
+    "--discriminator-steps",
+    "1",
+    "--min-size",
+    "11",
+    "--scale-factor",
+    "0.5",
+    "--layers",
+    "2",
+    "--image-size",
+    "None",
+]
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +73,7 @@ def test_samples_have_any_size_and_chance_begins_where_it_is_told_to(model):
     assert wide.shape == (2, 25, 70, 3) and wide.dtype == np.uint8
     np.testing.assert_array_equal(wide, model.sample(2, seed=1, height=25, width=70))
     assert (wide[0] != wide[1]).any() and (wide != model.sample(2, seed=2, height=25, width=70)).any()
-    spread = [
-        model.task.sampled(model.state, KEY, 4, start=start).astype(float).std(0).mean() for start in range(3)
-    ]
+    spread = [model.task.sampled(model.state, KEY, 4, start=start).astype(float).std(0).mean() for start in range(3)]
     assert spread[0] > spread[2] > 0
     near = model.task.sampled(model.state, KEY, 4, start=2).mean(0)
     assert np.abs(near - model.task.reconstruction(model.state)[0]).mean() < 0.2
