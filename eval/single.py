@@ -74,7 +74,7 @@ class Options:
     factor: Annotated[float | None, above(1)] = None
     """How many times as high and wide the image becomes; 4 if not given."""
     radius: Annotated[float | None, at_least(0)] = None
-    """Pixels by which a mask grows, of an image whose longer side is 250; 20 to edit and 7 to harmonise if not given."""
+    """Pixels by which a mask grows, of an image whose longer side is 250; if not given 20 to edit, 7 to harmonise."""
     blur: Annotated[float | None, at_least(0)] = None
     """Deviation of the Gaussian filter on a mask in such pixels; 5 if not given."""
     frames: Annotated[int | None, at_least(2)] = None

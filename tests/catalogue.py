@@ -30,12 +30,14 @@ from genjax.gans import (
     sngan,
     spade,
     srgan,
+    stackgan,
     stylegan,
     unrolled,
     wgan,
     wgan_gp,
 )
 from genjax.hmc import Chains
+from genjax.nn import stages, text
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
@@ -178,8 +180,20 @@ def _cyclegan(tx, dtype):
 
 
 def _srgan(tx, dtype):
-    networks = srgan.Generator(4, 1, 4, 1, dtype=dtype), srgan.Discriminator(4, dtype=dtype)
+    networks = srgan.Generator(2, 1, 2, 1, dtype=dtype), srgan.Discriminator(2, 4, dtype=dtype)
     return srgan.game(*networks, **_pair(tx, "discriminator"), image_shape=LARGER)
+
+
+def _stackgan(tx, dtype):
+    # Stage I, with a text encoder held; stage II is the same game with other networks, see tests/gans/test_stackgan.py.
+    layers = stages.Layers(residual=False, initializer=GLOROT, dtype=dtype)
+    modules = {
+        "text": text.Words(6, 5, 4, dtype),
+        "generator1": stages.Sketcher(8, 1, 1, 3, layers),
+        "discriminator1": stages.Discriminator(4, None, True, layers),
+    }
+    rules = stackgan.Rules(latent=4, judged="mean")
+    return stackgan.game(modules, **_pair(tx, "discriminator"), words=4, rules=rules)
 
 
 def _singan(tx, dtype):
@@ -196,18 +210,19 @@ def _singan(tx, dtype):
 
 def _spade(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
-    generator = spade.Generator(2, 2, 4, **options)
-    others = spade.Discriminator(4, 3, **options), spade.Encoder(4, 16, 5, **options)
+    # One block with a learned shortcut, one without; a layer with spectral norm in every network.
+    generator = spade.Generator(2, 1, 3, **options)
+    others = spade.Discriminator(3, 2, **options), spade.Encoder(3, 8, 3, **options)
     labels = spade.Labels(3, dont_care=True, edges=True)
-    return spade.game(generator, *others, **_pair(tx, "discriminator"), image_shape=(16, 16, 3), labels=labels)
+    return spade.game(generator, *others, **_pair(tx, "discriminator"), image_shape=(8, 8, 3), labels=labels)
 
 
 def _pix2pix(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
-    generator = pix2pix.Generator(1, 4, 3, dropped=(1,), **options)
-    discriminator = PatchDiscriminator(1, 4, by_batch, use_bias=False, **options)
+    generator = pix2pix.Generator(1, 3, 2, dropped=(1,), **options)
+    discriminator = PatchDiscriminator(1, 3, by_batch, use_bias=False, **options)
     txs = _pair(tx, "discriminator")
-    return pix2pix.game(generator, discriminator, **txs, image_shape=LARGER, target_channels=1, l1=10.0)
+    return pix2pix.game(generator, discriminator, **txs, image_shape=SHAPE, target_channels=1, l1=10.0)
 
 
 def _cagan(tx, dtype):
@@ -246,23 +261,31 @@ def labelled(count: int, seed: int, shape: tuple[int, ...] = SHAPE) -> dict[str,
     return {"images": 2 * batch["images"] - 1, "labels": jnp.abs(batch["labels"])}
 
 
-def domains(count: int, seed: int) -> dict[str, jax.Array]:
+def domains(count: int, seed: int, shape: tuple[int, ...] = LARGER) -> dict[str, jax.Array]:
     """Return random images of two domains, in [-1, 1]."""
-    a, b = (images(count, s, (16, 16, 1))["images"] for s in (seed, seed + 100))
+    a, b = (images(count, s, shape)["images"] for s in (seed, seed + 100))
     return {"images": 2 * a - 1, "targets": 2 * b - 1}
 
 
 def enlarged(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random large images in [-1, 1] and small ones in [0, 1]."""
-    large, small = (images(count, seed, shape)["images"] for shape in (LARGER, (4, 4, 1)))
+    large, small = (images(count, seed, shape)["images"] for shape in (LARGER, SHAPE))
     return {"images": 2 * large - 1, "lows": small}
+
+
+def captioned(count: int, seed: int, shape: tuple[int, ...] = SHAPE) -> dict[str, jax.Array]:
+    """Return random images in [-1, 1] with two captions of three or four words, some of which are like others'."""
+    words = np.random.default_rng(seed).integers(1, 6, (count, 2, 4))
+    words[:, :, 3] *= words[:, :, 0] % 2
+    words[1::4] = words[::4]
+    return {"images": 2 * images(count, seed, shape)["images"] - 1, "captions": jnp.asarray(words, jnp.int32)}
 
 
 def mapped(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random images in [-1, 1] with label maps of three classes and of none."""
     draw = np.random.default_rng(seed)
-    maps = draw.integers(0, 4, (count, 4, 4, 1)).repeat(4, 1).repeat(4, 2)
-    drawn = images(count, seed, (16, 16, 3))["images"]
+    maps = draw.integers(0, 4, (count, 4, 4, 1)).repeat(2, 1).repeat(2, 2)
+    drawn = images(count, seed, (8, 8, 3))["images"]
     return {"images": 2 * drawn - 1, "maps": jnp.asarray(np.where(maps == 3, 255, maps), jnp.uint8)}
 
 
@@ -389,6 +412,21 @@ CATALOGUE = (
         bias_before_norm=True,
     ),
     Entry(
+        "gans", "stackgan", _stackgan, captioned,
+        {
+            preset: {
+                "text": 1_814_144, "generator1": 14_264_192, "generator2": 26_290_080, "discriminator2": 48_603_520,
+            }
+            for preset in ("paper", "birds", "flowers")
+        }
+        # By hand: of 192 and 96 channels, of which the first generator has 256 in its condition's layer too.
+        | {
+            "coco": {
+                "text": 4_045_184, "generator1": 20_020_832, "generator2": 37_130_480, "discriminator2": 159_889_538,
+            }
+        },
+    ),
+    Entry(
         "gans", "singan", _singan, partial(labelled, shape=(10, 10, 1)),
         {"paper": {"generator": 114_819, "discriminator": 113_665}}, bias_before_norm=True,
     ),
@@ -402,7 +440,7 @@ CATALOGUE = (
         bias_before_norm=True,
     ),
     Entry(
-        "gans", "pix2pix", _pix2pix, domains,
+        "gans", "pix2pix", _pix2pix, partial(domains, shape=SHAPE),
         {
             **{
                 preset: {"discriminator": 2_768_705, "generator": 54_413_955}

@@ -5,8 +5,13 @@ import os
 import pathlib
 import tempfile
 
-# Many small programs, each run a few times: compiling them quickly saves more than running them quickly.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0")
+# Many small programs, each run a few times: compiling them quickly saves more than running them quickly. The last two
+# options cut it to a third; XLA refuses to start where it does not know an option (jaxlib 0.10 to 0.12 know all four).
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0 "
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1",
+)
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "genjax-test-cache"))

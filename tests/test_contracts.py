@@ -20,6 +20,7 @@ from tests.engine.toy import same_bits, worst
 KEY = jax.random.key(7)
 STEPS = 4
 ADAM, SGD = optax.adam(1e-2), optax.sgd(1e-3)
+DESCENT = optax.sgd(1.0)  # whose update is the gradient
 # Equal to rounding: in float64 the same sums agree to some 1e-15, and no network here blows that up to this.
 EQUAL = 1e-9
 ONE, EIGHT = parallel.jit_plan(jax.devices()[:1]), parallel.jit_plan(jax.devices()[:8])
@@ -91,9 +92,9 @@ def trained_in_double(entry, name):
 
 
 @functools.cache
-def moved(entry, tx=SGD, dtype=jnp.float32):
-    """Return the first state, and for every player the state after its move alone, and metrics."""
-    return _moves(entry.game(tx, dtype), entry)
+def moved(entry):
+    """Return the first state, and for every player the state after its move down the gradient alone, and metrics."""
+    return _moves(entry.game(DESCENT, jnp.float32), entry)
 
 
 def _moves(game, entry):
@@ -131,8 +132,9 @@ def test_steps_are_finite_and_change_every_network(entry):
     for metrics in halves:
         assert all(np.isfinite(value).all() for value in metrics.values())
         assert {f"{player.name}/loss" for player in game.players} <= set(metrics)
+    owned = {net for player in game.players for net in player.owns}
     for net in game.networks:
-        assert worst(start.params[net], state.params[net]) > 0
+        assert (worst(start.params[net], state.params[net]) > 0) == (net in owned), net
 
 
 @over_models
@@ -179,14 +181,16 @@ def test_saved_and_restored_it_continues_as_if_nothing_had_happened(entry, tmp_p
 
 
 @over_models
-def test_bfloat16_keeps_float32_parameters_and_stays_close(entry):
-    _, full = moved(entry)
-    _, half = moved(entry, SGD, jnp.bfloat16)
-    for (player, _, expected), (_, after, metrics) in zip(full, half, strict=True):
-        assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(after.params))
-        name = f"{player.name}/loss"
-        np.testing.assert_allclose(metrics[name], expected[name], rtol=0.05, atol=0.05)
-        assert metrics[name] != expected[name], "the policy's type does not reach the layers"
+def test_losses_in_bfloat16_are_float32_and_close_to_those_in_float32(entry):
+    """Forward alone: gradients and moves in half precision are those of the test in float16 below."""
+    start, full = moved(entry)
+    game, batch = entry.game(DESCENT, jnp.bfloat16), jax.tree.map(jnp.asarray, entry.batch(24, 0))
+    losses = jax.jit(lambda state: {each.name: each.loss(state, batch, KEY)[0] for each in game.players})
+    for name, loss in losses(start).items():
+        (expected,) = (metrics[f"{name}/loss"] for player, _, metrics in full if player.name == name)
+        assert loss.dtype == jnp.float32
+        np.testing.assert_allclose(loss, expected, rtol=0.05, atol=0.05)
+        assert loss != expected, "the policy's type does not reach the layers"
 
 
 def difference(after, before, player):
@@ -196,7 +200,7 @@ def difference(after, before, player):
 
 
 def check_half_precision(full_moves, half_game, entry):
-    """Every player's scaled move in float16 goes where its move in float32 goes, as far."""
+    """Every player's scaled move in float16 goes where its move in float32 goes, as far, from parameters in float32."""
     start, full = full_moves
     scaled = precision.scaled(half_game)
     # A scale at which these losses do not overflow: runs find it by themselves, by skipping their first moves.
@@ -206,6 +210,7 @@ def check_half_precision(full_moves, half_game, entry):
     for player, after, _ in full:
         (half_player,) = (each for each in scaled.players if each.name == player.name)
         half, metrics = jax.jit(lambda state, p=half_player: move(p, state, batch, KEY))(begun)
+        assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(half.params))
         expected, got = difference(after, start, player), difference(half, begun, player)
         assert np.linalg.norm(expected) > 0
         # What half precision rounds is a sixth of CycleGAN's step (instance norm), and far less elsewhere; a loss that
@@ -217,27 +222,26 @@ def check_half_precision(full_moves, half_game, entry):
 
 @over_models
 def test_a_scaled_move_in_float16_is_that_of_float32(entry):
-    check_half_precision(moved(entry), entry.game(SGD, jnp.float16), entry)
+    check_half_precision(moved(entry), entry.game(DESCENT, jnp.float16), entry)
 
 
 def test_players_that_move_at_once_are_scaled_too():
     (entry,) = (each for each in CATALOGUE if each.name == "gan")
-    full, half = (plane(SGD, dtype, simultaneous=True) for dtype in (jnp.float32, jnp.float16))
+    full, half = (plane(DESCENT, dtype, simultaneous=True) for dtype in (jnp.float32, jnp.float16))
     check_half_precision(_moves(full, entry), half, entry)
 
 
 @over_models
 def test_no_bias_stands_in_front_of_a_batch_norm(entry):
-    """Such a bias gets no gradient, since batch norm subtracts it again: Adam's second moment of it stays 0."""
+    """Such a bias gets no gradient, since batch norm subtracts it again."""
     if entry.bias_before_norm:
         pytest.skip("the published network has such biases, and its parameter count has them")
-    start, moves = moved(entry, ADAM)
+    start, moves = moved(entry)
     for player, after, _ in moves:
         if not any("batch_stats" in start.variables[net] for net in player.owns):
             continue  # (the last bias of a Wasserstein critic has no gradient either, without any batch norm)
-        states = jax.tree.leaves(after.opt_state[player.name], is_leaf=lambda x: hasattr(x, "nu"))
-        moments = [state.nu for state in states if hasattr(state, "nu")]
-        assert moments
-        for path, second in jax.tree_util.tree_leaves_with_path(moments):
-            if "bias" in str(path[-1]):
-                assert float(jnp.max(second)) > 1e-14, jax.tree_util.keystr(path)
+        for net in player.owns:
+            changes = jax.tree.map(lambda a, b: np.abs(a - b).max(), after.params[net], start.params[net])
+            for path, change in jax.tree_util.tree_leaves_with_path(changes):
+                if "bias" in str(path[-1]):
+                    assert change > 3e-6, (net, jax.tree_util.keystr(path))

@@ -45,6 +45,9 @@ def followed(params: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
     Running statistics are those of activations under the newest parameters; averaged at the same rate, they stay close
     to those under the averaged ones, at no cost and for networks of any input. Others are taken as they are: spectral
     norm's vector is but a start, from which every evaluation makes a step under the weights it evaluates.
+    Of `train.biggan small`, seeds 0 to 2, averaged weights with averaged statistics have Frechet distances of 0.460,
+    0.770 and 0.682 to digits (features of a small classifier, 1000 samples), and with the newest weights' statistics
+    0.521, 0.951 and 0.908.
     Source: the first author's code of arXiv 1809.11096, which averages all buffers.
     """
     return {"params": params, **{name: x for name, x in variables.items() if name == "batch_stats"}}

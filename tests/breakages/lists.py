@@ -19,6 +19,7 @@ from tests.breakages import (
     sagan,
     saliency,
     singan,
+    stackgan,
 )
 
 AREAS = {
@@ -35,6 +36,7 @@ AREAS = {
     "hologan": hologan.BREAKAGES,
     "growing": growing.BREAKAGES,
     "singan": singan.BREAKAGES,
+    "stackgan": stackgan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,

@@ -22,6 +22,7 @@ Source of the numbers
               gradient and with the true one
     hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style judge
     stylegan  written from the facts of NVlabs/stylegan @1e0d5c7 training/networks_stylegan.py
+    stackgan  hanzhanggit/StackGAN-Pytorch @e72ef88, its variant for COCO; of stage II every fourth pixel
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
@@ -58,6 +59,7 @@ KEPT = {
     "golden/presgan": r"(?!out/monte_carlo).*",
     "golden/infogan": r".*",
     "golden/hologan": r".*",
+    "golden/stackgan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 
