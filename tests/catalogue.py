@@ -26,6 +26,7 @@ from genjax.gans import (
     pix2pix,
     presgan,
     sagan,
+    singan,
     sngan,
     spade,
     srgan,
@@ -40,6 +41,7 @@ from genjax.nn import stages, text
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
+from genjax.nn.pyramid import Pyramid
 from genjax.views import Views
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
@@ -178,7 +180,7 @@ def _cyclegan(tx, dtype):
 
 
 def _srgan(tx, dtype):
-    networks = srgan.Generator(4, 1, 4, 1, dtype=dtype), srgan.Discriminator(4, dtype=dtype)
+    networks = srgan.Generator(2, 1, 2, 1, dtype=dtype), srgan.Discriminator(2, 4, dtype=dtype)
     return srgan.game(*networks, **_pair(tx, "discriminator"), image_shape=LARGER)
 
 
@@ -194,20 +196,33 @@ def _stackgan(tx, dtype):
     return stackgan.game(modules, **_pair(tx, "discriminator"), words=4, rules=rules)
 
 
+def _singan(tx, dtype):
+    shared: dict[str, Any] = {"layers": 2, "initializer": GLOROT, "dtype": dtype}
+    scales = singan.Scales(Pyramid(1.0, 0.9, ((9, 9), (10, 10))), (singan.Generator(4, 1, **shared),) * 2)
+    moves = {"generator_steps": 2, "discriminator_steps": 2}
+    game = singan.game(scales, 1, singan.Discriminator(4, **shared), **_pair(tx, "discriminator"), **moves)
+    # What the scale below would bring: batch norm of an image that is the same everywhere blows rounding up.
+    draw = np.random.default_rng(0)
+    brought = {name: jax.tree.map(lambda x: draw.uniform(0.1, 1, x.shape).astype(x.dtype), game.memory[name])
+               for name in ("lower", "previous")}  # fmt: skip
+    return game._replace(memory={**game.memory, **brought})
+
+
 def _spade(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
-    generator = spade.Generator(2, 2, 4, **options)
-    others = spade.Discriminator(4, 3, **options), spade.Encoder(4, 16, 5, **options)
+    # One block with a learned shortcut, one without; a layer with spectral norm in every network.
+    generator = spade.Generator(2, 1, 3, **options)
+    others = spade.Discriminator(3, 2, **options), spade.Encoder(3, 8, 3, **options)
     labels = spade.Labels(3, dont_care=True, edges=True)
-    return spade.game(generator, *others, **_pair(tx, "discriminator"), image_shape=(16, 16, 3), labels=labels)
+    return spade.game(generator, *others, **_pair(tx, "discriminator"), image_shape=(8, 8, 3), labels=labels)
 
 
 def _pix2pix(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
-    generator = pix2pix.Generator(1, 4, 3, dropped=(1,), **options)
-    discriminator = PatchDiscriminator(1, 4, by_batch, use_bias=False, **options)
+    generator = pix2pix.Generator(1, 3, 2, dropped=(1,), **options)
+    discriminator = PatchDiscriminator(1, 3, by_batch, use_bias=False, **options)
     txs = _pair(tx, "discriminator")
-    return pix2pix.game(generator, discriminator, **txs, image_shape=LARGER, target_channels=1, l1=10.0)
+    return pix2pix.game(generator, discriminator, **txs, image_shape=SHAPE, target_channels=1, l1=10.0)
 
 
 def _cagan(tx, dtype):
@@ -246,15 +261,15 @@ def labelled(count: int, seed: int, shape: tuple[int, ...] = SHAPE) -> dict[str,
     return {"images": 2 * batch["images"] - 1, "labels": jnp.abs(batch["labels"])}
 
 
-def domains(count: int, seed: int) -> dict[str, jax.Array]:
+def domains(count: int, seed: int, shape: tuple[int, ...] = LARGER) -> dict[str, jax.Array]:
     """Return random images of two domains, in [-1, 1]."""
-    a, b = (images(count, s, (16, 16, 1))["images"] for s in (seed, seed + 100))
+    a, b = (images(count, s, shape)["images"] for s in (seed, seed + 100))
     return {"images": 2 * a - 1, "targets": 2 * b - 1}
 
 
 def enlarged(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random large images in [-1, 1] and small ones in [0, 1]."""
-    large, small = (images(count, seed, shape)["images"] for shape in (LARGER, (4, 4, 1)))
+    large, small = (images(count, seed, shape)["images"] for shape in (LARGER, SHAPE))
     return {"images": 2 * large - 1, "lows": small}
 
 
@@ -269,8 +284,8 @@ def captioned(count: int, seed: int, shape: tuple[int, ...] = SHAPE) -> dict[str
 def mapped(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random images in [-1, 1] with label maps of three classes and of none."""
     draw = np.random.default_rng(seed)
-    maps = draw.integers(0, 4, (count, 4, 4, 1)).repeat(4, 1).repeat(4, 2)
-    drawn = images(count, seed, (16, 16, 3))["images"]
+    maps = draw.integers(0, 4, (count, 4, 4, 1)).repeat(2, 1).repeat(2, 2)
+    drawn = images(count, seed, (8, 8, 3))["images"]
     return {"images": 2 * drawn - 1, "maps": jnp.asarray(np.where(maps == 3, 255, maps), jnp.uint8)}
 
 
@@ -412,6 +427,10 @@ CATALOGUE = (
         },
     ),
     Entry(
+        "gans", "singan", _singan, partial(labelled, shape=(10, 10, 1)),
+        {"paper": {"generator": 114_819, "discriminator": 113_665}}, bias_before_norm=True,
+    ),
+    Entry(
         "gans", "spade", _spade, mapped,
         {
             "paper": {"generator": 97_480_899, "discriminator": 5_904_514},
@@ -421,7 +440,7 @@ CATALOGUE = (
         bias_before_norm=True,
     ),
     Entry(
-        "gans", "pix2pix", _pix2pix, domains,
+        "gans", "pix2pix", _pix2pix, partial(domains, shape=SHAPE),
         {
             **{
                 preset: {"discriminator": 2_768_705, "generator": 54_413_955}

@@ -68,9 +68,9 @@ class Hyper(Options):
 
 PRESETS = {
     "small": Hyper(
-        data="triplets:garments", image_size=32, steps=1000, batch_size=8, crop=None, mirror=False, width=16,
+        data="triplets:garments", image_size=32, steps=600, batch_size=8, crop=None, mirror=False, width=16,
         halvings=3, discriminator_width=24, discriminator_halvings=3, injection="generator", cycle=1.0, identity=0.1,
-        mismatched=1.0, generator_rate=1e-3, discriminator_rate=5e-4, beta1=0.5, evaluate_every=500,
+        mismatched=1.0, generator_rate=1e-3, discriminator_rate=5e-4, beta1=0.5, evaluate_every=300,
     ),
     "paper": Hyper(
         data="triplets:zalando", image_size=None, steps=10_000, batch_size=16, crop=(128, 96), mirror=True, width=64,
@@ -79,11 +79,7 @@ PRESETS = {
     ),
 }  # fmt: skip
 SCORE = ("cloth", "error of the garment's mean colour, of a range of 1")
-CONTROLS = {
-    "without swapping back": ("--cycle", "0"),
-    "without a price on the mask": ("--identity", "0"),
-    "without mismatched pairs": ("--mismatched", "0"),
-}
+CONTROLS = {"without swapping back": ("--cycle", "0")}
 INPUTS = {
     "images": "uint8[count, height, width, 3], persons",
     "articles": "uint8[count, height, width, 3], what each wears",
@@ -197,7 +193,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     task = Pairs(
         dataset=dataset, takes=Takes(multiple=multiple, smallest=2 * multiple), conditions=INPUTS,
         split=partial(split, hyper.crop), apply=lambda state, rows, key: composed(state, rows)[0], prepare=prepared,
-        measure=partial(measure, composed, hyper.crop), imitates="images",
+        measure=partial(measure, composed, hyper.crop), imitates="images", size=shape[:2],
     )  # fmt: skip
     return Run((Phase(game, steps, Feed(dataset.train, hyper.batch_size, prepared)),), own, task)
 

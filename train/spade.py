@@ -101,10 +101,10 @@ COCO = Hyper(
 ADE20K = replace(COCO, data="maps:ade20k", epochs=200, decay_from=0.5, edges=False)
 PRESETS = {
     "small": Hyper(
-        data="maps:scenes", image_size=32, steps=400, batch_size=8, crop=None, mirror=True, dont_care=False,
-        edges=False, style=False, concatenate=False, width=8, doublings=3, hidden=16, gain=1.0, encoder_size=32,
+        data="maps:scenes", image_size=32, steps=250, batch_size=8, crop=None, mirror=True, dont_care=False,
+        edges=False, style=False, concatenate=False, width=8, doublings=2, hidden=16, gain=1.0, encoder_size=32,
         discriminator_width=16, discriminator_layers=3, generator_rate=5e-4, discriminator_rate=2e-3, beta1=0.0,
-        beta2=0.999, decay_from=None, matching=10.0, seen=0.0, perceptual="scenes", kl=0.05, evaluate_every=200,
+        beta2=0.999, decay_from=None, matching=10.0, seen=0.0, perceptual="scenes", kl=0.05, evaluate_every=250,
     ),
     "paper": COCO,
     "coco": COCO,

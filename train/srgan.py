@@ -32,7 +32,7 @@ from genjax.engine.state import State
 from genjax.gans import srgan
 from genjax.losses import perceptual
 from genjax.run.cli import main
-from genjax.run.optimizers import adam, for_run, stairs
+from genjax.run.optimizers import adam, falling, for_run, stairs
 from genjax.run.options import PART, Options, above, at_least, steps_of
 from genjax.run.run import Run, compute_type
 from genjax.tasks.super_resolution import super_resolution
@@ -58,6 +58,8 @@ class Hyper(Options):
     """Steps of the first phase, by the mean square error alone; as many as --steps for SRResNet."""
     pretraining_rate: Annotated[float, above(0)]
     """Learning rate of the first phase."""
+    pretraining_decay_from: Annotated[float | None, PART]
+    """Share of the first phase after which its rate falls linearly to 0; constant if not given."""
     rate: Annotated[float, above(0)]
     """Learning rate of both networks in the second phase, divided by 10 in its middle."""
     beta1: Annotated[float, PART]
@@ -78,17 +80,18 @@ class Hyper(Options):
 
 SRRESNET = Hyper(
     data="tfds:imagenet2012", image_size=256, stream=True, steps=1_000_000, batch_size=16, factor=4, crop=96,
-    mirror=False, width=64, blocks=16, discriminator_width=64, pretraining=1_000_000, pretraining_rate=1e-4, rate=1e-4,
-    beta1=0.9, beta2=0.999, content="square-error", perceptual="vgg19:vgg19.npz", layers=("relu5_4",),
-    scale=1 / 12.75**2, adversarial=1e-3, evaluate_every=5000, checkpoint_every=5000,
+    mirror=False, width=64, blocks=16, discriminator_width=64, pretraining=1_000_000, pretraining_rate=1e-4,
+    pretraining_decay_from=None, rate=1e-4, beta1=0.9, beta2=0.999, content="square-error",
+    perceptual="vgg19:vgg19.npz", layers=("relu5_4",), scale=1 / 12.75**2, adversarial=1e-3, evaluate_every=5000,
+    checkpoint_every=5000,
 )  # fmt: skip
 PAPER = replace(SRRESNET, steps=1_200_000, content="features")
 PRESETS = {
     "small": Hyper(
-        data="scenes", image_size=32, steps=900, batch_size=8, factor=4, crop=None, mirror=True, width=24, blocks=3,
-        discriminator_width=8, pretraining=600, pretraining_rate=3e-3, rate=5e-4, beta1=0.9, beta2=0.999,
-        content="features", perceptual="scenes", layers=("relu1_2", "relu2_2"), scale=0.1, adversarial=0.01,
-        evaluate_every=300,
+        data="scenes", image_size=32, steps=1000, batch_size=8, factor=4, crop=None, mirror=True, width=24, blocks=3,
+        discriminator_width=8, pretraining=800, pretraining_rate=3e-3, pretraining_decay_from=0.0, rate=2e-4, beta1=0.9,
+        beta2=0.999, content="features", perceptual="scenes", layers=("relu1_2", "relu2_2"), scale=0.1,
+        adversarial=0.002, evaluate_every=200,
     ),
     "srresnet": SRRESNET,
     "paper": PAPER,
@@ -98,7 +101,7 @@ PRESETS = {
     "8x": replace(PAPER, factor=8),
 }  # fmt: skip
 SCORE = ("sharpness_share", "sharpness of enlarged images over that of the right ones")
-CONTROLS = {"the mean square error alone (SRResNet)": ("--pretraining", "900")}
+CONTROLS = {"the mean square error alone (SRResNet)": ("--pretraining", "1000")}
 
 
 def prepare(hyper: Hyper, batch: Any, key: jax.Array) -> dict[str, Any]:
@@ -127,7 +130,10 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     first = min(hyper.pretraining, steps)
     generator = srgan.Generator(hyper.factor, channels, hyper.width, hyper.blocks, dtype=dtype)
     own = partial(adam, b1=hyper.beta1, b2=hyper.beta2)
-    slow, fast = for_run(own(hyper.pretraining_rate), hyper), for_run(own(hyper.rate, decay=stairs(0.5)), hyper)
+    slow, fast = (
+        for_run(own(hyper.pretraining_rate, decay=falling(hyper.pretraining_decay_from)), hyper),
+        for_run(own(hyper.rate, decay=stairs(0.5)), hyper),
+    )
     feed = Feed(dataset.train, hyper.batch_size, partial(prepare, hyper))
     phases, optimizers, notes = [], {"generator": slow}, []
     if first:

@@ -1,5 +1,7 @@
 """Facts of published data sets, so that a model can be described, built and sampled where the images are not.
 
+Counts are the publishers', but those of day2night and of CAGAN's persons, which are nominal: see there.
+
 >>> placeholder(known("tfds:celeb_a", image_size=64)).train.take([0])["images"].shape
 (1, 64, 64, 3)
 """
@@ -76,7 +78,8 @@ _TABLE = (
     _images("pairs:maps", (600, 600, 3), 1_096, 1_098, pairs=True),
     _images("pairs:edges2shoes", (256, 256, 3), 49_825, 200, pairs=True),
     _images("maps:facades", (256, 256, 3), 400, 106, map_classes=13),
-    # Of how many pairs or persons test, the papers say nothing; the persons of CAGAN were never published.
+    # Nominal: how many pairs or persons test is published nowhere, so one does here, and 15,000 is what is reported of
+    # CAGAN's persons, which were never published.
     _images("pairs:day2night", (256, 256, 3), 17_823, 1, pairs=True),
     _triplets("triplets:zalando", (148, 111, 3), 15_000, 1),
     _captions("captions:birds", 8_855, 2_933, captions=10, words=40, classes=200),

@@ -10,6 +10,7 @@ import numpy as np
 
 from genjax.data import Dataset
 from genjax.data.ranges import UNIT
+from genjax.data.transforms import centre_crop
 from genjax.engine.state import State
 from genjax.metrics.image import WINDOW, mean_absolute_error, psnr, ssim
 from genjax.tasks.generation import nearest_labels, spread_rows
@@ -57,6 +58,7 @@ class Pairs:
     split, apply, prepare: see `Split` and `Apply`; batches as the losses take them.
     trivial: answers without a network, which are scored beside the networks' and beside the mean target.
     measure: scores beside L1, PSNR and SSIM.  imitates: the column of the data set whose images come out.
+    size: height and width of the middle of larger images that is translated; the whole if None.
     """
 
     dataset: Dataset
@@ -68,6 +70,7 @@ class Pairs:
     trivial: Mapping[str, Answer] = field(default_factory=lambda: {"copy": copied})
     measure: Measure = nothing_more
     imitates: str = "targets"
+    size: tuple[int, int] | None = None
 
     def sample(
         self, state: State, key: jax.Array, count: int, *, labels: Any = None, **inputs: np.ndarray | None
@@ -93,8 +96,8 @@ class Pairs:
         return self.split(self.dataset.test.take(rows))[0]
 
     def real(self, images: np.ndarray) -> np.ndarray:
-        """Return targets of the data set as they are imitated."""
-        return images
+        """Return targets of the data set as they are imitated: the middle that is translated."""
+        return images if self.size is None else centre_crop(images, self.size)
 
     def _run(self, state: State, rows: Rows, key: jax.Array) -> np.ndarray:
         first = next(iter(rows.values()))

@@ -62,6 +62,7 @@ def super_resolution(
         trivial={"bicubic": partial(enlarged, factor=factor)},
         measure=partial(_measure, split, factor),
         imitates="images",
+        size=(dataset.shape[0] // factor * factor, dataset.shape[1] // factor * factor),
     )
 
 

@@ -80,7 +80,7 @@ def synthesis(
 
     return Pairs(
         dataset=dataset, takes=takes, split=split, apply=draw, prepare=prepare, conditions=conditions, trivial={},
-        measure=measure, imitates="images",
+        measure=measure, imitates="images", size=size,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from tests.breakages.breakage import Breakage
 SRGAN, SPADE = "genjax/gans/srgan.py", "genjax/gans/spade.py"
 ENLARGED, DRAWN = "tests/gans/test_srgan.py", "tests/gans/test_spade.py"
 PORT, AUTHORS = "tests/gans/test_golden_srgan.py", "tests/gans/test_golden_spade.py"
+FAST = "tests/gans/test_fast_learning_enlarging.py"
 MAPS, NORM = "genjax/nn/label_maps.py", "genjax/nn/spatial_norm.py"
 
 BREAKAGES = (
@@ -67,7 +68,28 @@ BREAKAGES = (
         "return sum((jnp.mean",
         (f"{ENLARGED}::test_the_content_of_an_image_is_no_distance_from_itself",),
     ),
+    Breakage(
+        "SRGAN's generator learns nothing from the discriminator",
+        SRGAN,
+        "return distance + weight * fooling,",
+        "return distance + 0 * fooling,",
+        (f"{FAST}::test_the_adversarial_loss_draws_stripes_that_small_images_do_not_show",),
+    ),
+    Breakage(
+        "sharpness is the same of a step and of a ramp",
+        "genjax/metrics/image.py",
+        "jnp.diff(images, axis=1) ** 2, jnp.diff(images, axis=2) ** 2",
+        "jnp.abs(jnp.diff(images, axis=1)), jnp.abs(jnp.diff(images, axis=2))",
+        ("tests/metrics/test_image.py::test_sharpness_is_the_root_mean_square_step_between_neighbours",),
+    ),
     # SPADE
+    Breakage(
+        "SPADE's norm does not see the map",
+        NORM,
+        "return normed * (1 + gamma) + beta",
+        "return normed",
+        (f"{FAST}::test_colours_follow_the_map_and_exchange_with_its_labels",),
+    ),
     Breakage(
         "SPADE forgets the one in front of gamma",
         NORM,

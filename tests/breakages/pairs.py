@@ -4,6 +4,7 @@ from tests.breakages.breakage import Breakage
 
 GOLDEN, OWN, SWAPS = "tests/gans/test_golden_pairs.py", "tests/gans/test_pix2pix.py", "tests/gans/test_cagan.py"
 FAST, PROGRAM = "tests/gans/test_fast_learning_pix2pix.py", "tests/eval/test_translate.py"
+DRESSED = "tests/gans/test_fast_learning_cagan.py"
 PAIRS, SWAP, PATCH = "genjax/gans/pix2pix.py", "genjax/gans/cagan.py", "genjax/nn/patch.py"
 
 BREAKAGES = (
@@ -137,7 +138,28 @@ BREAKAGES = (
         "fooled = -adversarial.non_saturating_generator(",
         (f"{GOLDEN}::test_cagan_generator_loss",),
     ),
+    Breakage(
+        "a large mask is paid for",
+        SWAP,
+        "loss = fooled + cycle * around + identity * size",
+        "loss = fooled + cycle * around - identity * size",
+        (f"{DRESSED}::test_garments_are_swapped_and_nothing_else_changes",),
+    ),
     # The task and its program
+    Breakage(
+        "cropped translations are compared with whole real images",
+        "genjax/tasks/pairs.py",
+        "return images if self.size is None else centre_crop(images, self.size)",
+        "return images",
+        ("tests/eval/test_scores.py::test_what_is_cropped_is_compared_with_the_middle_of_real_images",),
+    ),
+    Breakage(
+        "the rate of pix2pix never falls",
+        "train/pix2pix.py",
+        "decay=falling(hyper.decay_from)",
+        "decay=falling(None)",
+        ("tests/presets/test_optimizers.py::test_pix2pixs_rate_is_constant_and_may_fall_as_in_the_authors_later_code",),
+    ),
     Breakage(
         "padding is cut off at the wrong end",
         "genjax/tasks/sizes.py",

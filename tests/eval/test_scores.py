@@ -16,6 +16,7 @@ from genjax.latent import NORMAL
 from genjax.run import extractors
 from genjax.run.extractors import Extractor
 from genjax.tasks.generation import Generation
+from tests.presets.built import run_of
 
 
 def by_mean(images):
@@ -92,6 +93,24 @@ def test_a_translator_is_compared_with_images_of_the_domain_it_draws(monkeypatch
     rows, about = scored(monkeypatch, generator(domains, 0.25))
     assert about["samples"] == 200  # half of domain B, none of it twice
     assert rows["Frechet distance of features"][0] < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sides"),
+    [
+        ("pix2pix", ("--crop", "24", "--halvings", "3"), (24, 24)),
+        ("cagan", ("--crop", "32", "16"), (32, 16)),
+        ("spade", ("--crop", "24"), (24, 24)),
+        ("srgan", ("--data", "digits", "--image-size", "18", "--crop", "16"), (16, 16)),
+    ],
+)
+def test_what_is_cropped_is_compared_with_the_middle_of_real_images(name, options, sides):
+    task = run_of(name, "small", *options).task
+    rows = task.dataset.test.take(np.arange(3))
+    real = task.real(rows[task.imitates])
+    assert real.shape[:3] == (3, *sides)
+    if name != "cagan":  # which imitates its persons
+        np.testing.assert_array_equal(real, task.split(rows)[1])
 
 
 def test_a_network_that_knows_other_classes_does_not_count_them(monkeypatch):

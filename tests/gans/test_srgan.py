@@ -8,11 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from genjax import parallel
 from genjax.data.dataset import Arrays, Dataset
 from genjax.data.drawn import scenes
 from genjax.data.ranges import TANH, UNIT
 from genjax.data.resize import shrunk
 from genjax.engine import init_state, make_run, make_step
+from genjax.engine.loop import Settings, train
 from genjax.gans import srgan
 from genjax.losses import perceptual
 from genjax.run.run import recipe
@@ -131,6 +133,18 @@ def test_the_second_phase_goes_on_from_the_first_ones_network_and_starts_its_opt
                if hasattr(x, "nu"))  # fmt: skip
     assert int(adam.count) == 0
     assert set(entered.params) == {"generator", "discriminator"}
+
+
+def test_a_run_that_stops_between_its_phases_and_in_the_second_goes_on_as_if_it_had_not(tmp_path):
+    (first, second), plan = small(layers=("relu1_1",)).phases, parallel.jit_plan(jax.devices()[:1])
+    told = {"seed": 3, "settings": Settings(checkpoint_every=1, evaluate_every=10)}
+    whole = train((first, second), plan, **told).state
+    train((first,), plan, folder=tmp_path, **told)
+    for steps in (1, 2):
+        resumed = train((first, second._replace(steps=steps)), plan, folder=tmp_path, resume=True, **told).state
+    assert int(resumed.step) == 4
+    for name in ("params", "variables", "opt_state"):
+        assert same_bits(getattr(resumed, name), getattr(whole, name))
 
 
 def test_the_phases_are_those_that_steps_are_left_for():

@@ -12,6 +12,7 @@ Source of the numbers
     biggan_deep  the generator of huggingface/pytorch-pretrained-BigGAN @1e18aed
     pggan     written from the facts of the authors' Theano code
     srgan     leftthomas/SRGAN @7ddfdf2, widths divided by 16
+    singan    layers, penalty and pyramid of tamarott/SinGAN @38fd0ad, transcribed
     spade     NVlabs/SPADE @fecacc9, 8 channels behind its label maps instead of 128
     cyclegan, pix2pix
               layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
@@ -51,6 +52,7 @@ KEPT = {
     "golden/stylegan": r".*",
     "golden/cyclegan": r".*",
     "golden/srgan": r"(?!.*(peer|in_low)).*",
+    "golden/singan": r"(?!.*(gradient_at_mix|per_image_norm|D_train_fake)).*",
     "golden/spade": r"(?!.*_v$|kld|.*_fake$|out/edges$).*|out/D._feature4_fake|kld/.*|out/edges|loss/.*",
     "golden/cagan": r".*",
     "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",

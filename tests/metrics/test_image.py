@@ -36,10 +36,13 @@ def test_luma_of_black_and_white():
     np.testing.assert_allclose(luma(jnp.ones((1, 1, 1, 3))), 235 / 255, rtol=1e-6)
 
 
-def test_sharpness_is_the_mean_step_between_neighbours():
+def test_sharpness_is_the_root_mean_square_step_between_neighbours():
     ramp = jnp.tile(jnp.arange(5.0)[None, None, :, None] / 10, (1, 4, 1, 2))
     # 4 rows of 4 steps of 0.1; 3 steps down in each of 5 columns, all 0.
-    np.testing.assert_allclose(sharpness(ramp), [16 * 0.1 / (16 + 15)], rtol=1e-6)
+    np.testing.assert_allclose(sharpness(ramp), [np.sqrt(16 * 0.1**2 / (16 + 15))], rtol=1e-5)
+    edge = jnp.zeros((1, 8, 8, 1)).at[:, :, 4:].set(1.0)
+    soft = (edge[:, :, :-1] + edge[:, :, 1:]) / 2  # two steps of a half: half the square
+    assert sharpness(soft)[0] < 0.8 * sharpness(edge)[0]
     blurred = (TARGETS[:, :-1] + TARGETS[:, 1:]) / 2
     assert np.all(sharpness(blurred) < sharpness(TARGETS))
 

@@ -98,6 +98,20 @@ def test_stackgans_rates_are_halved_in_each_stage_and_the_texts_fall_with_the_ep
     np.testing.assert_allclose(rate_at(coco, 120 * 646, 20 * 646 + 1, 119 * 646), [1e-4, 2e-4 / 2**5], rtol=1e-4)
 
 
+def test_pix2pixs_rate_is_constant_and_may_fall_as_in_the_authors_later_code():
+    for options, expected in ((), (2e-4, 2e-4)), (("--decay-from", "0.5"), (1e-4, 0.0)):
+        for optimizer in run_of("pix2pix", "facades", *options).optimizers.values():
+            np.testing.assert_allclose(rate_at(optimizer, 1000, 750, 1000), expected, rtol=1e-3, atol=1e-9)
+
+
+def test_singans_rates_fall_to_a_tenth_after_four_fifths_of_a_scales_moves():
+    run = run_of("singan", "paper")
+    assert [phase.steps for phase in run.phases] == [2000] * 8
+    for optimizer in run.optimizers.values():
+        found = rate_at(optimizer, 3 * 2000, 0, 3 * 1600 - 1, 3 * 1600, 3 * 2000 - 1)
+        np.testing.assert_allclose(found, [5e-4, 5e-4, 5e-5, 5e-5], rtol=1e-4)
+
+
 def test_spades_rates_are_two_and_fall_over_the_second_half():
     run, steps = run_of("spade", "ade20k"), steps_of("spade", "ade20k")
     assert steps == 200 * (20_210 // 32)
