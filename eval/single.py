@@ -64,7 +64,7 @@ class Options:
     mask: Path | None = None
     """Picture that is white where another one is to be drawn anew, of its size."""
     start: Annotated[int | None, at_least(0)] = None
-    """Scale that chance begins at, 0 for the coarsest; if not given 0 for random and animate, else the middle one."""
+    """Scale that chance begins at, 0 the coarsest; if not given 0, and the last but one where --input is given."""
     size: Annotated[tuple[int, int] | None, at_least(1)] = None
     """Height and width of random samples; the image's if not given."""
     count: Annotated[int | None, at_least(1)] = None
@@ -74,7 +74,7 @@ class Options:
     factor: Annotated[float | None, above(1)] = None
     """How many times as high and wide the image becomes; 4 if not given."""
     radius: Annotated[float | None, at_least(0)] = None
-    """Pixels by which a mask grows, of an image whose longer side is 250; 20 to edit and 7 to harmonise if not given."""
+    """Pixels by which a mask grows, of an image whose longer side is 250; if not given 20 to edit, 7 to harmonise."""
     blur: Annotated[float | None, at_least(0)] = None
     """Deviation of the Gaussian filter on a mask in such pixels; 5 if not given."""
     frames: Annotated[int | None, at_least(2)] = None
@@ -136,7 +136,7 @@ def picture(path: Path, channels: int, longest: int | None) -> np.ndarray:
 
 def chance_from(options: Options, finest: int) -> int:
     """Return the scale that chance begins at; ValueError for one that the run has not."""
-    start = START.get(options.action, max(1, finest // 2)) if options.start is None else options.start
+    start = START.get(options.action, max(1, finest - 1)) if options.start is None else options.start
     if start > finest:
         raise ValueError(f"--start {start}: the scales of this run are 0, the coarsest, to {finest}, the finest")
     if start < 1 and options.action not in START:

@@ -4,14 +4,15 @@
     python -m train.singan paper --data image:photo.jpg
 
 Presets
-    small  a photograph that comes with the library, its middle square at 48 pixels, 4 scales, 16 channels: minutes on two
-           CPU cores; our own
-    paper  the authors' code (tamarott/SinGAN, config.py): longest side 250, shortest side of the coarsest scale 25, a
-           factor of about 0.75 between scales, 32 channels, twice as many every 4 scales up to 128; 2,000 steps a scale
-           of 3 moves of each network, Adam (5e-4, 0.5, 0.999), a tenth of the rate after 80 %; gradient penalty 0.1,
-           reconstruction 10, noise 0.1 times the error. z* is drawn once, as the text has it (--redraw: as the code)
-One run serves `python -m eval.single`: samples of any size, paint to image, editing, harmonisation, super-resolution and
-animation. For two of them the paper trains on the same image with other options, which are
+    small  a photograph that comes with the library, its middle square at 48 pixels, 4 scales, 16 channels: minutes on
+           two CPU cores; our own
+    paper  the authors' code (tamarott/SinGAN, config.py): longest side 250, shortest side of the coarsest scale 25,
+           a factor of about 0.75 between scales, 32 channels, twice as many every 4 scales up to 128; 2,000 steps a
+           scale of 3 moves of each network, Adam (5e-4, 0.5, 0.999), a tenth of the rate after 80 %; gradient penalty
+           0.1, reconstruction 10, noise 0.1 times the error. z* is drawn once, as the text has it (--redraw: as the
+           code)
+One run serves `python -m eval.single`: samples of any size, paint to image, editing, harmonisation, super-resolution
+and animation. For two of them the paper trains on the same image with other options, which are
     super-resolution  --scale-factor 0.794 --min-size 18 --reconstruction 100 (the factor is the third root of 1/2)
     animation         --noise-border --min-size 20
 
@@ -86,15 +87,15 @@ class Hyper(Options):
 PRESETS = {
     "small": Hyper(
         data="photo:pagoda", image_size=48, batch_size=1, scale_steps=150, scale_factor=0.6, min_size=18, max_size=48,
-        generator_steps=3, discriminator_steps=3, width=16, limit=128, layers=5, generator_rate=2e-3, discriminator_rate=2e-3,
-        beta1=0.5, beta2=0.999, penalty=0.1, reconstruction=10.0, noise=0.1, redraw=False, noise_border=False,
-        evaluate_every=600,
+        generator_steps=3, discriminator_steps=3, width=16, limit=128, layers=5, generator_rate=2e-3,
+        discriminator_rate=2e-3, beta1=0.5, beta2=0.999, penalty=0.1, reconstruction=10.0, noise=0.1, redraw=False,
+        noise_border=False, evaluate_every=600,
     ),
     "paper": Hyper(
         data="photo:pagoda", batch_size=1, scale_steps=2000, scale_factor=0.75, min_size=25, max_size=250,
-        generator_steps=3, discriminator_steps=3, width=32, limit=128, layers=5, generator_rate=5e-4, discriminator_rate=5e-4,
-        beta1=0.5, beta2=0.999, penalty=0.1, reconstruction=10.0, noise=0.1, redraw=False, noise_border=False,
-        evaluate_every=2000, checkpoint_every=500,
+        generator_steps=3, discriminator_steps=3, width=32, limit=128, layers=5, generator_rate=5e-4,
+        discriminator_rate=5e-4, beta1=0.5, beta2=0.999, penalty=0.1, reconstruction=10.0, noise=0.1, redraw=False,
+        noise_border=False, evaluate_every=2000, checkpoint_every=500,
     ),
 }  # fmt: skip
 SCORE = ("layout_distance", "distance of 7 x 7 patches of samples, reduced to 20 pixels, to the image's nearest")
@@ -102,7 +103,7 @@ CONTROLS = {"one scale alone": ("--min-size", "48", "--scale-steps", "600")}
 
 
 def image_of(dataset: Dataset) -> np.ndarray:
-    """Return the one image of a data set, float32[1, height, width, channels] in [0, 1]; ValueError for more of them."""
+    """Return the one image of a data set, float32[1, height, width, channels] in [0, 1]; ValueError for more."""
     if len(dataset.train) != 1:
         raise ValueError(
             f"SinGAN learns from one image, and {dataset.name} has {len(dataset.train):,}; give one as --data "

@@ -2,9 +2,9 @@
 
 Rott Shaham, Dekel & Michaeli 2019, SinGAN: Learning a Generative Model from a Single Natural Image, arXiv 1905.01164.
 Scales are numbered here from the coarsest, 0 (the paper counts down from N). At scale n, with the scales below frozen,
-    x_n = u_n + tanh(psi_n(sigma_n z_n + u_n)),   u_n = grow(x_{n-1}), u_0 = 0                          (equations 1 to 3)
+    x_n = u_n + tanh(psi_n(sigma_n z_n + u_n)),   u_n = grow(x_{n-1}), u_0 = 0                    (equations 1 to 3)
     L_D = E D(x_n) - E D(y_n) + 0.1 E_pixels (|grad D| - 1)^2
-    L_G = -E D(x_n) + 10 |G_n(z*) - y_n|^2                                                             (equations 4 and 5)
+    L_G = -E D(x_n) + 10 |G_n(z*) - y_n|^2                                                       (equations 4 and 5)
 y_n: the image at this scale; D(x): the mean of a map, of which each place sees 11 x 11 pixels; z*: noise from which the
 coarsest scale is to draw the image itself, and 0 above it. sigma_n = 0.1 |grow(reconstruction) - y_n|, the root of the
 mean square, and sigma_0 = 1. Both networks start from those of the scale below where these are as wide.
@@ -181,7 +181,7 @@ def climb(
 ) -> jax.Array:
     """Return what the generators from scale `first` on draw, one after the other, evaluated.
 
-    variables, noises: of each of these generators.  images: what the first of them adds detail to, zeros at the coarsest.
+    variables, noises: of each of these generators.  images: what the first one adds detail to, zeros at the coarsest.
     sizes: of all scales; where there are more of them than generators, images end at the next one's size.
     """
     for level, (own, noise) in enumerate(zip(variables, noises, strict=True), first):
@@ -275,7 +275,10 @@ def game(
     moves = {
         "discriminator": (discriminator_tx, discriminator_steps), "generator": (generator_tx, generator_steps)
     }  # fmt: skip
-    first = {"generator": partial(_begin, own), "discriminator": lambda key: discriminator.init(key, images)}
+    first: dict[str, Any] = {
+        "generator": partial(_begin, own),
+        "discriminator": lambda key: discriminator.init(key, images),
+    }
     return Game(
         players=tuple(
             Player(name, with_networks(loss, modules, (name,)), moves[name][0], (name,), moves[name][1])
@@ -313,7 +316,7 @@ def compiled(generator: Generator) -> Callable[..., jax.Array]:
 
 
 def reconstructed(scales: Scales, state: State) -> jax.Array:
-    """Return the image as the newest scale of a state draws it from z*, evaluated: float[1, height, width, channels]."""
+    """Return the image as the newest scale of a state draws it from z*: float[1, height, width, channels]."""
     level = len(state.memory["lower"])
     drawn = compiled(scales.generators[level])
     return drawn(state.variables_of("generator"), *anchored(scales, state.memory, level))
@@ -322,8 +325,8 @@ def reconstructed(scales: Scales, state: State) -> jax.Array:
 def entered(old: State, fresh: State, *, scales: Scales, image: Any, amplitude: float) -> State:
     """Return the state from which a scale starts: the one below frozen, its networks handed on if they are as wide.
 
-    image: the right one at the new scale, float[1, height, width, channels].  amplitude: of noise, over the error of the
-    enlarged reconstruction; both are computed here once and for all.
+    image: the right one at the new scale, float[1, height, width, channels].  amplitude: of noise, over the error of
+    the enlarged reconstruction; both are computed here once and for all.
     """
     level = len(old.memory["lower"])
     same = scales.generators[level] == scales.generators[level + 1]

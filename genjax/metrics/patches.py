@@ -39,7 +39,7 @@ def patch_distance(samples: np.ndarray, image: np.ndarray, size: int = 5) -> flo
 def diversity(samples: np.ndarray, image: np.ndarray) -> float:
     """Return the deviation of a pixel over samples, averaged over pixels, over the deviation of the image's pixels.
 
-    samples: float[count, height, width, channels].  image: float[height, width, channels]; colours are averaged to grey.
+    samples: float[count, height, width, channels].  image: float[height, width, channels]; colours become grey.
     Source: Shaham et al. 2019, arXiv 1905.01164, section 3.1 (0.5 at the coarsest scale for their photographs).
     """
     return float(samples.mean(-1).std(0).mean() / image.mean(-1).std())

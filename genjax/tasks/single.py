@@ -17,7 +17,7 @@ from genjax.gans.singan import Scales, climb, compiled, noisy, reconstructed
 from genjax.losses import perceptual
 from genjax.metrics.frechet import frechet_distance
 from genjax.metrics.patches import diversity, patch_distance
-from genjax.nn.pyramid import Size, fitted, resized, scaled
+from genjax.nn.pyramid import Size, fitted, scaled
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 
@@ -63,7 +63,7 @@ class SingleImage:
         return len(state.memory["lower"])
 
     def sizes(self, state: State, size: Size | None = None) -> tuple[Size, ...]:
-        """Return the sizes of the scales up to a state's finest for an image of a size, the trained one if not given."""
+        """Return the sizes of the scales up to a state's finest for an image of a size, or the trained one."""
         level = self.level(state)
         if size is None:
             return self.scales.pyramid.sizes[: level + 1]
@@ -82,7 +82,7 @@ class SingleImage:
     ) -> np.ndarray:
         """Return `count` samples uint8[count, height, width, channels].
 
-        start: scale that chance begins at, 0 if not given. Raises ValueError for other conditions, or values out of range.
+        start: scale that chance begins at, 0 if not given. Raises ValueError for others, or values out of range.
         """
         check_conditions(others, self.conditions, "this model of one image")
         size = None
@@ -193,8 +193,8 @@ class SingleImage:
     ) -> np.ndarray:
         """Return frames uint8[frames, height, width, channels] of the image in motion.
 
-        z' = alpha z* + (1 - alpha) (z + beta (z - z_before) + (1 - beta) u) at every scale from `start` on, from z = 0.95
-        z* + 0.05 u, u fresh noise: alpha pulls back to the image, beta keeps a motion going. Below `start` it is still.
+        z' = alpha z* + (1 - alpha) (z + beta (z - z_before) + (1 - beta) u) at every scale from `start` on, u fresh
+        noise, from z = 0.95 z* + 0.05 u: alpha pulls back to the image, beta keeps a motion going. Below it is still.
         Source: the authors' code of arXiv 1905.01164, random_samples.py.
         """
         sizes = self.sizes(state)

@@ -18,6 +18,7 @@ from tests.breakages import (
     presets,
     sagan,
     saliency,
+    singan,
     stackgan,
 )
 
@@ -34,6 +35,7 @@ AREAS = {
     "infogan": infogan.BREAKAGES,
     "hologan": hologan.BREAKAGES,
     "growing": growing.BREAKAGES,
+    "singan": singan.BREAKAGES,
     "stackgan": stackgan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,

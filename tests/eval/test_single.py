@@ -15,7 +15,24 @@ from tests.engine.toy import same_bits
 
 pytestmark = pytest.mark.xdist_group("single")
 KEY = jax.random.key(0)
-TINY = "--width 2 --scale-steps 2 --generator-steps 1 --discriminator-steps 1 --min-size 11 --scale-factor 0.5 --layers 2 --image-size None".split()
+TINY = [
+    "--width",
+    "2",
+    "--scale-steps",
+    "2",
+    "--generator-steps",
+    "1",
+    "--discriminator-steps",
+    "1",
+    "--min-size",
+    "11",
+    "--scale-factor",
+    "0.5",
+    "--layers",
+    "2",
+    "--image-size",
+    "None",
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """SinGAN: sizes and counts, what a scale takes from the one below, noise, lengths, and what is refused."""
 
 import functools
+import itertools
 import math
 
 import jax
@@ -58,7 +59,7 @@ def test_an_image_of_another_size_gets_a_pyramid_whose_scales_reach_each_other()
     for size in ((31, 200), (64, 96), (150, 25)):
         sizes = own.of(*size)
         assert sizes[-1] == size and len(sizes) == len(own.sizes)
-        for coarse, fine in zip(sizes, sizes[1:], strict=False):
+        for coarse, fine in itertools.pairwise(sizes):
             assert all(math.ceil(a / own.factor) >= b > 0 for a, b in zip(coarse, fine, strict=True))
 
 
@@ -106,6 +107,10 @@ def test_amplitudes_are_a_tenth_of_the_error_of_the_reconstruction_from_below():
     image = np.random.default_rng(0).uniform(-1, 1, (1, *SIZES[-1], 3))[:, : SIZES[1][0], : SIZES[1][1]]
     drawn = np.asarray(singan.reconstructed(scales, first))
     np.testing.assert_array_equal(drawn, singan.reconstructed(scales, first))
+    latent = singan.framed(first.memory["latent"], 5)  # (in evaluation, by running statistics)
+    zeros = jnp.zeros((1, *SIZES[0], 3))
+    expected = scales.generators[0].apply(first.variables_of("generator"), jnp.repeat(latent, 3, -1), zeros)
+    np.testing.assert_allclose(drawn, expected, atol=1e-6)
     previous = np.asarray(scales.grown(drawn, SIZES[1]))
     np.testing.assert_allclose(start.memory["previous"], previous, atol=1e-6)
     error = np.sqrt(np.mean((previous - image) ** 2))

@@ -17,9 +17,11 @@ from genjax.gans import stackgan
 from genjax.losses.joint_embedding import others, ranking_loss
 from genjax.nn import stages, text
 from genjax.nn.coders import ConvEncoder
+from genjax.run.describe import batch_of
 from genjax.run.run import recipe
 from tests.catalogue import captioned
 from tests.engine.toy import same_bits, worst
+from tests.presets.built import run_of
 
 KEY = jax.random.key(3)
 TEXT, LATENT = jnp.zeros((1, 1024)), jnp.zeros((1, 100))
@@ -263,3 +265,13 @@ def test_a_run_resumed_in_any_phase_equals_one_that_was_never_stopped(tiny_run, 
     train(short, plan, seed=1, folder=tmp_path, settings=settings)
     resumed = train(tiny_run.phases, plan, seed=1, folder=tmp_path, settings=settings, resume=True)
     assert same_bits(whole, resumed.state)
+
+
+@pytest.mark.parametrize("preset", ["birds", "coco"])
+def test_every_phase_of_the_published_presets_takes_a_step(preset):
+    """By shapes alone: the networks fit together at 304 pixels, with letters, labels and all captions."""
+    for phase in run_of("stackgan", preset).phases:
+        state = jax.eval_shape(lambda key, phase=phase: init_state(phase.game, key), KEY)
+        after, metrics = jax.eval_shape(make_step(phase.game), state, batch_of(phase), KEY)
+        assert jax.tree.map(lambda x: x.shape, after.params) == jax.tree.map(lambda x: x.shape, state.params)
+        assert {f"{player.name}/loss" for player in phase.game.players} <= set(metrics)
