@@ -15,7 +15,7 @@ _TINY = {
     "gan": "",
     "hologan": "--image-size 16 --template 4 --volumes 4 --flat 8 --images 6 --width 4 --layers 2 --hidden 8 "
     "--latent 5",
-    "infogan": "--width 2 --latent 4",
+    "infogan": "--width 2 --latent 16",
     "m2": "--hidden 8 --latent 2",
     "pggan": _GROWING,
     "pix2pix": "--image-size 16 --width 2 --halvings 3 --discriminator-width 2 --discriminator-layers 1",
