@@ -20,6 +20,7 @@ import tyro
 
 from genjax.run import program
 from genjax.run.load import Trained, load
+from genjax.run.options import at_least
 from genjax.tasks.generation import Generation, nearest_labels, spread_rows
 from genjax.viz.grid import save_grid
 
@@ -35,15 +36,15 @@ class Options:
 
     run: Annotated[Path, tyro.conf.Positional] = Path()
     """Folder of a run of a GAN's recipe."""
-    labels: tuple[int, int, int] | None = None
+    labels: Annotated[tuple[int, int, int] | None, at_least(0)] = None
     """Classes of the three lines, first - second + third; 3 1 7 if no numbers are given either."""
-    indices: tuple[int, ...] = ()
+    indices: Annotated[tuple[int, ...], at_least(0)] = ()
     """Numbers of the samples of the first line."""
-    minus: tuple[int, ...] = ()
+    minus: Annotated[tuple[int, ...], at_least(0)] = ()
     """Numbers of the samples of the second line, which is taken away."""
-    plus: tuple[int, ...] = ()
+    plus: Annotated[tuple[int, ...], at_least(0)] = ()
     """Numbers of the samples of the third line, which is added."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the latents, as in eval.sample."""
     out: Path | None = None
     """Path of the picture; arithmetic.png in the run's folder if not given."""

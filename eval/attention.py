@@ -45,7 +45,7 @@ class Options:
     """Folder of a run of train.sagan with attention."""
     count: Annotated[int, at_least(1)] = 5
     """Samples and real images to draw."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the latents, as in eval.sample."""
     real: bool = True
     """Draw the discriminator's maps of real images too, for which the data set must be there."""

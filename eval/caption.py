@@ -39,7 +39,7 @@ class Options:
     """Sentence to draw, in quotation marks."""
     count: Annotated[int, at_least(1)] = 8
     """Samples."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the noise."""
     nearest: bool = True
     """Show the nearest training images, for which the data set is read."""

@@ -54,7 +54,7 @@ class Options:
     """Walk continuous codes there and back in a GIF each."""
     labels: bool = False
     """Read the data set, and measure how well its classes follow from c1."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the latents."""
     out: Path | None = None
     """Folder for what is written; the run's if not given."""

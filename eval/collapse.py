@@ -12,7 +12,7 @@ Writes curves, a table that says where the posterior collapsed onto the prior, a
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,7 @@ from genjax.metrics.latent import Collapse, collapse_alarm, mean_image_nll
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import TORCH
 from genjax.run import program
+from genjax.run.options import above, at_least
 
 from .comparison import probing, training
 from .comparison.report import Numbers, Section, Table, save_figure, save_numbers, show, spread
@@ -42,17 +43,17 @@ class Options:
     """digits, PATH.npz, idx:DIR or tfds:NAME, in memory."""
     out: Path | None = None
     """Where pictures and tables go; runs/collapse-<data> if not given."""
-    epochs: int = 200
+    epochs: Annotated[int, at_least(1)] = 200
     """Passes over the training images."""
-    seeds: int = 3
+    seeds: Annotated[int, at_least(1)] = 3
     """Models for each reduction."""
-    batch_size: int = 100
+    batch_size: Annotated[int, at_least(1)] = 100
     """Images in a batch."""
-    latent: int = 10
+    latent: Annotated[int, at_least(1)] = 10
     """Size of the latent."""
-    hidden: int = 20
+    hidden: Annotated[int, at_least(1)] = 20
     """Hidden units of encoder and decoder."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, above(0)] = 1e-3
     """Adam's."""
 
 

@@ -15,7 +15,7 @@ frame are the two images' own reconstructions.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import jax
 import numpy as np
@@ -23,6 +23,7 @@ import numpy as np
 from genjax.latent import linear, spherical
 from genjax.run import program
 from genjax.run.load import Trained, load
+from genjax.run.options import at_least
 from genjax.tasks.generation import Generation
 from genjax.tasks.reconstruction import Reconstruction
 from genjax.tasks.styles import Styles
@@ -44,11 +45,11 @@ class Options(training.Options):
 
     run: Path | None = None
     """Folder of a run of train.ae, train.vae, train.cvae or a GAN to take the model from, not the comparison's."""
-    first: int | None = None
+    first: Annotated[int | None, at_least(0)] = None
     """Test image to start from; the first of class 7 if not given. Of a GAN's run the seed of a latent, 0."""
-    second: int | None = None
+    second: Annotated[int | None, at_least(0)] = None
     """Test image to end at; the first of class 4 if not given. Of a GAN's run the seed of a latent, 1."""
-    steps: int = 10
+    steps: Annotated[int, at_least(2)] = 10
     """Frames of a strip, both ends among them."""
     walk: Literal["both", "linear", "spherical"] = "both"
     """Straight, along the arc between the two directions, or both; of a uniform prior and in w both is straight

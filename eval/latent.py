@@ -9,11 +9,12 @@ by class, the decoded plane, and `latent.json` with how far off the origin and h
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from genjax.run import program
+from genjax.run.options import at_least
 from genjax.viz.grid import save_grid
 from genjax.viz.table import image_table
 
@@ -32,7 +33,7 @@ class Options(training.Options):
 
     projection: Literal["tsne", "pca"] = "tsne"
     """How latents of more than two dimensions are drawn in two."""
-    columns: int = 15
+    columns: Annotated[int, at_least(2)] = 15
     """Images in a row and in a column of the decoded plane."""
 
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -31,6 +31,7 @@ from genjax.environment import environment
 from genjax.files import atomic, write_text
 from genjax.metrics.modes import coverage
 from genjax.run import program
+from genjax.run.options import at_least
 from genjax.run.run import recipe as find_recipe
 
 POINTS = 2500
@@ -40,13 +41,13 @@ POINTS = 2500
 class Options:
     """How long, how often looked at, and how far ahead."""
 
-    steps: int = 3000
+    steps: Annotated[int, at_least(1)] = 3000
     """Training steps of each run."""
-    columns: int = 6
+    columns: Annotated[int, at_least(2)] = 6
     """Moments of training in the picture, the start and the end among them."""
-    look_aheads: tuple[int, ...] = (0, 10)
+    look_aheads: Annotated[tuple[int, ...], at_least(0)] = (0, 10)
     """Steps of the discriminator that the generator foresees, a row each."""
-    seeds: int = 3
+    seeds: Annotated[int, at_least(1)] = 3
     """Runs of each row; the picture shows the first."""
     mixture: str = "ring"
     """ring or grid."""

@@ -51,7 +51,7 @@ class Options:
     """Share of a walk over which the change is measured."""
     endpoints: bool = False
     """Measure at the walks' beginnings alone instead of anywhere on them."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Of the latents."""
 
 

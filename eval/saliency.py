@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ from genjax.engine.loop import Settings as TrainSettings
 from genjax.engine.loop import train
 from genjax.environment import environment
 from genjax.run import program
+from genjax.run.options import PART, at_least
 from genjax.run.run import recipe as find_recipe
 from genjax.saliency import split
 
@@ -56,15 +57,15 @@ class Options:
         "auto"
     )
     """How the exact derivatives are computed; auto takes the cheapest exact way."""
-    guard: float = 1e-6
+    guard: Annotated[float, PART] = 1e-6
     """Denominators that cancel to less than this share of their terms count as zero."""
-    chunk: int | None = None
+    chunk: Annotated[int | None, at_least(1)] = None
     """Directions computed at a time; bounds memory. As many as suit the network if not given."""
-    images: int = 24
+    images: Annotated[int, at_least(1)] = 24
     """Test images explained."""
-    steps: int | None = None
+    steps: Annotated[int | None, at_least(1)] = None
     """Training steps of each network; as in its preset if not given."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Everything random follows from it."""
     image: Path | None = None
     """Explain this photo instead."""
@@ -76,7 +77,7 @@ class Options:
     """Text file with a class name in each line; 1000 numbered classes if not given."""
     layer: str | None = None
     """Where to explain it; its last spatial layer if not given."""
-    target: int | None = None
+    target: Annotated[int | None, at_least(0)] = None
     """Number of the class to explain; the most probable one if not given."""
 
 

@@ -51,7 +51,7 @@ class Options:
     ] = None
     count: Annotated[int, at_least(1)] = 100
     """Number of samples; of each class it is divided by the classes, rounded up."""
-    labels: tuple[int, ...] = field(default=())
+    labels: Annotated[tuple[int, ...], at_least(0)] = field(default=())
     """Classes to draw, a row for each; all, or ten of more than a hundred, if not given. Of conditional models only."""
     truncation: Annotated[float | None, at_least(0)] = None
     """Largest absolute value of a normal latent's components, or of a generator with styles psi."""
@@ -59,7 +59,7 @@ class Options:
     """Truncate by multiplying components within 2 by --truncation, from 0 to 1, instead of drawing some again."""
     standing: Annotated[int, at_least(0)] = 0
     """Batches, of as many samples as are drawn, from which batch norm's statistics are taken; 0: those of training."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the latents: other numbers give other samples."""
     out: Path | None = None
     """Path of the picture; samples.png in the run's folder, or beside the weights, if not given."""

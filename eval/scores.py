@@ -36,6 +36,7 @@ from genjax.run import extractors, program
 from genjax.run.extractors import Extractor
 from genjax.run.folder import named
 from genjax.run.load import Trained, load
+from genjax.run.options import at_least
 from genjax.tasks.plane import plane_scores
 from genjax.tasks.reconstruction import unit
 
@@ -57,9 +58,9 @@ class Options:
     """Folder of a run of train.classifier, or inception:FILE; a small classifier of the run's data if not given."""
     resizing: Literal["clean", "published"] | None = None
     """How images reach InceptionV3's size: clean (antialiased, the default) or published (as TensorFlow 1 did)."""
-    count: int = 10_000
+    count: Annotated[int, at_least(2)] = 10_000
     """Samples, at most half as many as there are real images."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Of the samples and of the halves of the real images."""
     split: str = "train"
     """train or test: the real images."""

@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import optax
 
@@ -27,6 +27,7 @@ from genjax.environment import environment
 from genjax.files import write_text
 from genjax.run import program
 from genjax.run.fit import fit
+from genjax.run.options import at_least
 from genjax.run.run import recipe as find_recipe
 from genjax.tasks.label_prediction import LabelPrediction
 
@@ -37,11 +38,11 @@ class Options:
 
     data: str = "digits"
     """digits, PATH.npz, idx:DIR or tfds:NAME, labelled."""
-    labels: tuple[int, ...] = (50, 100, 300)
+    labels: Annotated[tuple[int, ...], at_least(1)] = (50, 100, 300)
     """Label counts to try, multiples of the number of classes."""
-    seeds: int = 3
+    seeds: Annotated[int, at_least(1)] = 3
     """Training seeds for each count; a seed also decides which labels are kept."""
-    steps: int = 3000
+    steps: Annotated[int, at_least(1)] = 3000
     """Training steps of each model."""
     preset: str = "small"
     """Preset of train.m2 that decides the networks."""

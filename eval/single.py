@@ -83,7 +83,7 @@ class Options:
     """How strongly an animation is pulled back to the image; 0.1 if not given."""
     beta: Annotated[float | None, PART] = None
     """How far an animation's motion goes on, smoother when higher; 0.9 if not given."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the noise."""
     out: Path | None = None
     """File to write, .png or .gif; ACTION.png or .gif in the run's folder if not given."""

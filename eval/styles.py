@@ -53,7 +53,7 @@ class Options:
     """Images that give coarse, middle and fine styles, each its own rows."""
     count: Annotated[int, at_least(2)] = 500
     """Samples in each number."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Of the latents."""
 
 

@@ -55,7 +55,7 @@ class Options:
     """Translate from B to A, of a run that learned both ways."""
     style: Path | None = None
     """Picture whose style is drawn onto label maps, of a run of SPADE that was trained with --style."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of what the networks draw by chance."""
     batch: Annotated[int, at_least(1)] = 8
     """Pictures of one size that are translated together."""

@@ -59,7 +59,7 @@ class Options:
     """Batches for the standing statistics."""
     features: str | None = None
     """Folder of a run of train.classifier, or inception:FILE; a small classifier of the run's data if not given."""
-    seed: int = 0
+    seed: Annotated[int, at_least(0)] = 0
     """Seed of the latents and of the choice of real images."""
 
 

@@ -1,6 +1,7 @@
 """The options of every recipe: which numbers are refused, and what --help says of them in which order."""
 
 import dataclasses
+import importlib
 import math
 import typing
 
@@ -10,6 +11,7 @@ from genjax.run.cli import main
 from genjax.run.options import COMMON, Options, check, flag, limits
 from genjax.run.parsing import texts
 from genjax.run.run import names, recipe
+from tests.conftest import REPOSITORY
 
 TITLES = ("model", "optimizer", "data", "run", "machine")
 NUMBERS = (int, float)
@@ -109,3 +111,31 @@ def test_every_options_help_stands_alone(name):
         assert text[0].isupper(), (field, text)
         assert len(text.split()) > 1, (field, text)
     assert set().union(*(texts(group) for group in COMMON)) == {field.name for field in dataclasses.fields(Options)}
+
+
+def programs():
+    """Return the modules of `eval` that have options of their own, by name."""
+    found = {path.stem: importlib.import_module(f"eval.{path.stem}") for path in REPOSITORY.glob("eval/[a-z]*.py")}
+    return {name: module for name, module in found.items() if hasattr(module, "Options") and hasattr(module, "main")}
+
+
+def test_numbers_of_programs_are_refused_out_of_their_ranges_too(capsys):
+    assert len(programs()) >= 24
+    for name, module in programs().items():
+        declared = limits(module.Options)
+        for field, (kind, count) in numeric(module.Options).items():
+            for number in outside(declared[field], kind):
+                low = max(declared[field].least, declared[field].above + 1)
+                several = [str(int(low))] * (max(count, 2) - 1) if count else []
+                assert module.main([flag(field), *several, str(number)]) == 2, (name, field, number)
+                assert capsys.readouterr().err == f"error: {flag(field)} {number:g}: give a number {declared[field]}\n"
+
+
+def test_help_of_programs_shows_the_ranges(capsys):
+    for name, module in programs().items():
+        with pytest.raises(SystemExit) as stop:
+            module.main(["--help"])
+        said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert stop.value.code == 0
+        for field in numeric(module.Options):
+            assert f"({limits(module.Options)[field]})" in said, (name, field)

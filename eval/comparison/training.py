@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from genjax.engine import Game, State, init_state, make_run, make_step
 from genjax.files import atomic
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.run.autoencoder import labelled_share
+from genjax.run.options import SHARE, above, at_least
 
 from .padded import mask_gradients, pad, unpad
 
@@ -42,23 +43,23 @@ class Options:
     """digits, PATH.npz, idx:DIR or tfds:NAME, with labels."""
     out: Path | None = None
     """Where models, pictures and tables go; runs/article-<data> if not given, so that the programs share models."""
-    epochs: int = 200
+    epochs: Annotated[int, at_least(1)] = 200
     """Passes over the training images (the article made 1000)."""
-    seeds: int = 3
+    seeds: Annotated[int, at_least(1)] = 3
     """Models of each kind and size, from different first weights and noise."""
-    latents: tuple[int, ...] = (2, 4, 16, 64)
+    latents: Annotated[tuple[int, ...], at_least(1)] = (2, 4, 16, 64)
     """Sizes of the latent."""
-    hidden: int = 128
+    hidden: Annotated[int, at_least(1)] = 128
     """Hidden units of encoder and decoder."""
-    batch_size: int = 100
+    batch_size: Annotated[int, at_least(1)] = 100
     """Images in a batch."""
-    learning_rate: float = 1e-3
+    learning_rate: Annotated[float, above(0)] = 1e-3
     """Adam's."""
-    beta: float = 0.1
+    beta: Annotated[float, at_least(0)] = 0.1
     """Weight of the KL term per image, the article's C."""
-    samples: int = 5
+    samples: Annotated[int, at_least(1)] = 5
     """Draws of the latent for each image, averaged outside the logarithm: the article's k."""
-    labelled: float = 0.5
+    labelled: Annotated[float, SHARE] = 0.5
     """Share of the training images whose label the CVAE sees."""
     late: bool = False
     """Join the CVAE's label after the hidden layers, as the article prints it, where it can only add a template."""

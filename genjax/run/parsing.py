@@ -118,6 +118,26 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     return options
 
 
+def parse_plainly(default: T, arguments: Sequence[str] | None, *, program: str, description: str) -> T:
+    """Return the options that the command line gives, as `parse`, for programs: one group, in the order declared."""
+    import tyro
+
+    options: Any = type(default)
+    hints, ranges = typing.get_type_hints(options, include_extras=True), limits(options)
+    helps = {name: text for group in reversed(options.__mro__[:-1]) for name, text in texts(group).items()}
+    fields: list[tuple[str, Any, Any]] = []
+    for known in dataclasses.fields(options):
+        note = f" ({ranges[known.name]})" if known.name in ranges else ""
+        argument = tyro.conf.arg(help=f"{helps.get(known.name, '')}{note}")
+        value: Any = dataclasses.field(default=getattr(default, known.name))
+        fields.append((known.name, Annotated[hints[known.name], argument], value))
+    record: Any = dataclasses.make_dataclass("Options", fields, frozen=True, namespace={"__doc__": description})
+    parsed = tyro.cli(record, default=record(), args=arguments, prog=program, description=description)
+    given = options(**{name: getattr(parsed, name) for name, *_ in fields})
+    check(given)
+    return given
+
+
 def suggestion(word: str, known: Sequence[str]) -> str:
     """Return " (did you mean x?)" where a known word is close, else an empty text."""
     close = get_close_matches(word, known, 1)

@@ -8,7 +8,7 @@ import jax
 
 from genjax.files import sentence
 from genjax.run.devices import configure, exhausted
-from genjax.run.options import check
+from genjax.run.parsing import parse_plainly
 
 T = TypeVar("T")
 
@@ -20,14 +20,9 @@ def main(
 
     0; 2 where the input cannot be used, or the disk not written; 130 after an interrupt.
     """
-    import tyro
-
-    options = tyro.cli(
-        type(default), default=default, args=arguments, prog=f"python -m {name}", description=description
-    )
-    configure()
     try:
-        check(options)
+        options = parse_plainly(default, arguments, program=f"python -m {name}", description=description)
+        configure()
         run(options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
