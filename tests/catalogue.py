@@ -26,18 +26,22 @@ from genjax.gans import (
     pix2pix,
     presgan,
     sagan,
+    singan,
     sngan,
     spade,
     srgan,
+    stackgan,
     stylegan,
     unrolled,
     wgan,
     wgan_gp,
 )
 from genjax.hmc import Chains
+from genjax.nn import stages, text
 from genjax.nn.coders import DenseDecoder, DenseEncoder
 from genjax.nn.initializers import GLOROT
 from genjax.nn.patch import PatchDiscriminator, by_batch
+from genjax.nn.pyramid import Pyramid
 from genjax.views import Views
 
 SHAPE, LARGER, POINT = (8, 8, 1), (16, 16, 1), (1, 1, 2)
@@ -180,6 +184,30 @@ def _srgan(tx, dtype):
     return srgan.game(*networks, **_pair(tx, "discriminator"), image_shape=LARGER)
 
 
+def _stackgan(tx, dtype):
+    # Stage I, with a text encoder held; stage II is the same game with other networks, see tests/gans/test_stackgan.py.
+    layers = stages.Layers(residual=False, initializer=GLOROT, dtype=dtype)
+    modules = {
+        "text": text.Words(6, 5, 4, dtype),
+        "generator1": stages.Sketcher(8, 1, 1, 3, layers),
+        "discriminator1": stages.Discriminator(4, None, True, layers),
+    }
+    rules = stackgan.Rules(latent=4, judged="mean")
+    return stackgan.game(modules, **_pair(tx, "discriminator"), words=4, rules=rules)
+
+
+def _singan(tx, dtype):
+    shared: dict[str, Any] = {"layers": 2, "initializer": GLOROT, "dtype": dtype}
+    scales = singan.Scales(Pyramid(1.0, 0.9, ((9, 9), (10, 10))), (singan.Generator(4, 1, **shared),) * 2)
+    moves = {"generator_steps": 2, "discriminator_steps": 2}
+    game = singan.game(scales, 1, singan.Discriminator(4, **shared), **_pair(tx, "discriminator"), **moves)
+    # What the scale below would bring: batch norm of an image that is the same everywhere blows rounding up.
+    draw = np.random.default_rng(0)
+    brought = {name: jax.tree.map(lambda x: draw.uniform(0.1, 1, x.shape).astype(x.dtype), game.memory[name])
+               for name in ("lower", "previous")}  # fmt: skip
+    return game._replace(memory={**game.memory, **brought})
+
+
 def _spade(tx, dtype):
     options = {"initializer": GLOROT, "dtype": dtype}
     # One block with a learned shortcut, one without; a layer with spectral norm in every network.
@@ -243,6 +271,14 @@ def enlarged(count: int, seed: int) -> dict[str, jax.Array]:
     """Return random large images in [-1, 1] and small ones in [0, 1]."""
     large, small = (images(count, seed, shape)["images"] for shape in (LARGER, SHAPE))
     return {"images": 2 * large - 1, "lows": small}
+
+
+def captioned(count: int, seed: int, shape: tuple[int, ...] = SHAPE) -> dict[str, jax.Array]:
+    """Return random images in [-1, 1] with two captions of three or four words, some of which are like others'."""
+    words = np.random.default_rng(seed).integers(1, 6, (count, 2, 4))
+    words[:, :, 3] *= words[:, :, 0] % 2
+    words[1::4] = words[::4]
+    return {"images": 2 * images(count, seed, shape)["images"] - 1, "captions": jnp.asarray(words, jnp.int32)}
 
 
 def mapped(count: int, seed: int) -> dict[str, jax.Array]:
@@ -374,6 +410,25 @@ CATALOGUE = (
         },
         deterministic=True,
         bias_before_norm=True,
+    ),
+    Entry(
+        "gans", "stackgan", _stackgan, captioned,
+        {
+            preset: {
+                "text": 1_814_144, "generator1": 14_264_192, "generator2": 26_290_080, "discriminator2": 48_603_520,
+            }
+            for preset in ("paper", "birds", "flowers")
+        }
+        # By hand: of 192 and 96 channels, of which the first generator has 256 in its condition's layer too.
+        | {
+            "coco": {
+                "text": 4_045_184, "generator1": 20_020_832, "generator2": 37_130_480, "discriminator2": 159_889_538,
+            }
+        },
+    ),
+    Entry(
+        "gans", "singan", _singan, partial(labelled, shape=(10, 10, 1)),
+        {"paper": {"generator": 114_819, "discriminator": 113_665}}, bias_before_norm=True,
     ),
     Entry(
         "gans", "spade", _spade, mapped,

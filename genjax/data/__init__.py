@@ -12,7 +12,7 @@ from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Files, Mixtur
 from genjax.data.drawn import digits, domains, mixtures, photos, scenes, stacked, together
 from genjax.data.known import KNOWN, known, placeholder
 from genjax.data.options import Options
-from genjax.data.readers import aligned, captions, folder, idx, npz, tfds
+from genjax.data.readers import aligned, captions, folder, idx, npz, single, tfds
 
 __all__ = [
     "SOURCES", "SPECS", "Arrays", "DataError", "Dataset", "Facts", "Files", "Mixture", "Options", "Source", "Unpaired",
@@ -44,6 +44,8 @@ class Source(NamedTuple):
 SOURCES = (
     Source("digits", digits.load, "1,797 handwritten digits of 8 x 8 pixels, grey, 10 classes"),
     Source("photos", photos.load, "2,560 tiles of two photographs, 32 pixels, in colour, 2 classes"),
+    Source("photo:pagoda", photos.load_whole, "a photograph of a pagoda, 427 x 640 pixels, for models of one image"),
+    Source("photo:dahlia", photos.load_whole, "a photograph of a dahlia, 427 x 640 pixels"),
     Source("scenes", scenes.load, "10,240 drawn solids on a floor, 32 pixels or more, in colour, 5 classes"),
     Source("orbit:scenes", scenes.load_orbit, "10,240 drawn solids off the middle of a floor, seen from all around"),
     Source("stacked", stacked.load, "32,000 stacks of three digits as red, green and blue, 1,000 classes"),
@@ -56,6 +58,7 @@ SOURCES = (
     Source("maps:scenes", together.load_maps, "drawn solids with label maps of 6 classes"),
     Source("triplets:garments", together.load_triplets, "drawn persons, the garment they wear and another one"),
     Source("captions:scenes", together.load_captions, "two drawn solids and a sentence that tells which and where"),
+    Source("image:FILE", single.load, "one image of any size, such as image:photo.jpg, for models of one image"),
     Source("folder:DIR", folder.load, "a folder of images, with a sub-folder for each class if there are classes"),
     Source("pairs:DIR", aligned.load_pairs, "pairs in folders A and B with equal names, or side by side in one file"),
     Source("maps:DIR", aligned.load_maps, "images and label maps in folders images and maps with equal names"),

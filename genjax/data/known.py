@@ -37,6 +37,14 @@ def _images(
     return Facts(name, columns, train, test, class_names=names, second=second, map_names=map_names)
 
 
+def _captions(name: str, train: int, test: int, *, captions: int, words: int, classes: int = 0) -> Facts:
+    """Words and their number in a caption are what captions of the kind need; the files' own may differ."""
+    columns: Columns = {"images": ((256, 256, 3), "uint8"), "captions": ((captions, words), "int32")}
+    if classes:
+        columns["labels"] = ((), "int32")
+    return Facts(name, columns, train, test, tuple(map(str, range(classes))), words=("", "<unknown>"))
+
+
 def _triplets(name: str, shape: tuple[int, int, int], train: int, test: int) -> Facts:
     return Facts(name, dict.fromkeys(("images", "articles"), (shape, "uint8")), train, test)
 
@@ -74,6 +82,9 @@ _TABLE = (
     # CAGAN's persons, which were never published.
     _images("pairs:day2night", (256, 256, 3), 17_823, 1, pairs=True),
     _triplets("triplets:zalando", (148, 111, 3), 15_000, 1),
+    _captions("captions:birds", 8_855, 2_933, captions=10, words=40, classes=200),
+    _captions("captions:flowers", 7_034, 1_155, captions=10, words=40, classes=102),
+    _captions("captions:coco", 82_783, 40_504, captions=5, words=50),
     _images("maps:cityscapes", (256, 512, 3), 2_975, 500, map_classes=35),
     _images("maps:ade20k", (256, 256, 3), 20_210, 2_000, map_classes=150),
     _images("maps:coco_stuff", (256, 256, 3), 118_287, 5_000, map_classes=182),

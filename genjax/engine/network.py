@@ -56,6 +56,10 @@ class Network:
         """Return the output alone, a plain function of its inputs: for penalties, and where nothing is to be kept."""
         return self._apply(["batch_stats"], inputs, key, options)[0]
 
+    def evaluated(self, *inputs: Any, **options: Any) -> Any:
+        """Return `module(*inputs, train=False)`: running statistics, no dropout; for a network that is held."""
+        return self.module.apply({"params": self.params, **self.variables}, *inputs, train=False, **options)
+
     def at(self, dtype: Any) -> "Network":
         """Return the network computing in `dtype`; None: in the type of its parameters and inputs."""
         return replace(self, module=self.module.clone(dtype=dtype))

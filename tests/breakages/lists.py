@@ -18,6 +18,8 @@ from tests.breakages import (
     presets,
     sagan,
     saliency,
+    singan,
+    stackgan,
 )
 
 AREAS = {
@@ -33,6 +35,8 @@ AREAS = {
     "infogan": infogan.BREAKAGES,
     "hologan": hologan.BREAKAGES,
     "growing": growing.BREAKAGES,
+    "singan": singan.BREAKAGES,
+    "stackgan": stackgan.BREAKAGES,
     "layers": layers.BREAKAGES,
     "data": data.BREAKAGES,
     "metrics": metrics.BREAKAGES,

@@ -201,3 +201,13 @@ def test_triplets_differ_in_the_garment_alone():
         assert abs(shown - found.worn.cloth[i]).max() < 0.12
     assert 0.05 < worn.mean() < 0.3
     assert (found.articles[:, 0, 0] > 220).all()
+
+
+def test_captions_say_what_stands_left_and_right():
+    factors = scenes.draw_factors(range(50), objects=2)
+    asked = scenes.sides(scenes.tokens(factors))
+    order = scenes.seen(factors)[..., 0].argsort(1)
+    rows = np.arange(50)[:, None]
+    np.testing.assert_array_equal(asked[..., 1], factors.colour[rows, order])
+    np.testing.assert_array_equal(asked[..., 2], factors.shape[rows, order])
+    np.testing.assert_array_equal(asked[..., 0], factors.size[rows, order] > np.mean(scenes.SIZES[2]))

@@ -336,3 +336,34 @@ def test_idx_errors(idx_dir, name, content, message):
         (root / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         load(f"idx:{root}")
+
+
+def test_a_single_photograph_is_whole_unless_a_size_is_asked_for():
+    for name in ("pagoda", "dahlia"):
+        data = load(f"photo:{name}")
+        assert data.shape == (427, 640, 3) and len(data.train) == len(data.test) == 1 and not data.num_classes
+    assert load("photo:pagoda", image_size=32, channels=1).shape == (32, 32, 1)
+    with pytest.raises(DataError, match="unknown data 'photo:rose'"):
+        load("photo:rose")
+
+
+def test_one_image_of_any_size_is_a_data_set(tmp_path):
+    from PIL import Image
+
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 12, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    data = load(f"image:{path}")
+    np.testing.assert_array_equal(data.train.arrays["images"][0], pixels)
+    assert data.name == "image:photo" and data.fingerprint
+    assert load(f"image:{path}", image_size=5).shape == (5, 5, 3)
+    (tmp_path / "text.png").write_text("no picture")
+    for spec, sentence in (
+        ("nowhere.png", "does not exist"),
+        (tmp_path, "is no regular file"),
+        (tmp_path / "text.png", "is not a readable image"),
+    ):
+        with pytest.raises(DataError, match=sentence):
+            load(f"image:{spec}")
+    with pytest.raises(DataError, match="a single image has a test part of its own"):
+        load(f"image:{path}", hold_out=0.5)

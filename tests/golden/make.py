@@ -12,6 +12,7 @@ Source of the numbers
     biggan_deep  the generator of huggingface/pytorch-pretrained-BigGAN @1e18aed
     pggan     written from the facts of the authors' Theano code
     srgan     leftthomas/SRGAN @7ddfdf2, widths divided by 16
+    singan    layers, penalty and pyramid of tamarott/SinGAN @38fd0ad, transcribed
     spade     NVlabs/SPADE @fecacc9, 8 channels behind its label maps instead of 128
     cyclegan, pix2pix
               layers of junyanz/pytorch-CycleGAN-and-pix2pix models/networks.py @000f298, transcribed
@@ -21,6 +22,7 @@ Source of the numbers
               gradient and with the true one
     hologan   numpy from the facts of thunguyenphuoc/HoloGAN @76c35a8: resampling, styles, projection, style judge
     stylegan  written from the facts of NVlabs/stylegan @1e0d5c7 training/networks_stylegan.py
+    stackgan  hanzhanggit/StackGAN-Pytorch @e72ef88, its variant for COCO; of stage II every fourth pixel
     higher_order_golden  derivatives of two small heads by central differences in 70-digit arithmetic (mpmath)
 Those of networks were computed in float64 by PyTorch 2.14.1 on a CPU from random float32 weights.
 Left out: other variants with the peers' known departures, gradients to inputs and, of images of 24 pixels and more
@@ -50,12 +52,14 @@ KEPT = {
     "golden/stylegan": r".*",
     "golden/cyclegan": r".*",
     "golden/srgan": r"(?!.*(peer|in_low)).*",
+    "golden/singan": r"(?!.*(gradient_at_mix|per_image_norm|D_train_fake)).*",
     "golden/spade": r"(?!.*_v$|kld|.*_fake$|out/edges$).*|out/D._feature4_fake|kld/.*|out/edges|loss/.*",
     "golden/cagan": r".*",
     "golden/pix2pix": r"(?!.*(in_real_A|_eval_after_train)).*",
     "golden/presgan": r"(?!out/monte_carlo).*",
     "golden/infogan": r".*",
     "golden/hologan": r".*",
+    "golden/stackgan": r".*",
     "higher_order_golden": r"A|.*_param_.*|.*_(value|d1|d2|d3)",
 }
 

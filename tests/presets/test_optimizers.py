@@ -82,10 +82,34 @@ def test_srgans_second_phase_has_two_rates_and_its_first_one():
         np.testing.assert_allclose(found, [1e-4, 1e-4, 1e-5, 1e-5], rtol=1e-4)
 
 
+def test_stackgans_rates_are_halved_in_each_stage_and_the_texts_fall_with_the_epochs():
+    run, epoch = run_of("stackgan", "birds"), 8855 // 64
+    assert [phase.steps for phase in run.phases] == [44_200, 600 * epoch, 600 * epoch]
+    assert [phase.feed.batch_size for phase in run.phases] == [40, 64, 64]
+    for net in ("generator", "discriminator"):
+        first = rate_at(run.optimizers[f"{net}1"], 600 * epoch, 50 * epoch - 1, 50 * epoch + 1, 599 * epoch)
+        np.testing.assert_allclose(first, [2e-4, 1e-4, 2e-4 / 2**11], rtol=1e-4)
+        second = rate_at(run.optimizers[f"{net}2"], 600 * epoch, 100 * epoch - 1, 100 * epoch + 1, 599 * epoch)
+        np.testing.assert_allclose(second, [2e-4, 1e-4, 2e-4 / 2**5], rtol=1e-4)
+    text = 8855 // 40
+    found = rate_at(run.optimizers["embedding"], 44_200, text - 1, text + 1, 10 * text + 1)
+    np.testing.assert_allclose(found, [4e-4, 4e-4 * 0.98, 4e-4 * 0.98**10], rtol=1e-4)
+    coco = run_of("stackgan", "coco").optimizers["generator1"]
+    np.testing.assert_allclose(rate_at(coco, 120 * 646, 20 * 646 + 1, 119 * 646), [1e-4, 2e-4 / 2**5], rtol=1e-4)
+
+
 def test_pix2pixs_rate_is_constant_and_may_fall_as_in_the_authors_later_code():
     for options, expected in ((), (2e-4, 2e-4)), (("--decay-from", "0.5"), (1e-4, 0.0)):
         for optimizer in run_of("pix2pix", "facades", *options).optimizers.values():
             np.testing.assert_allclose(rate_at(optimizer, 1000, 750, 1000), expected, rtol=1e-3, atol=1e-9)
+
+
+def test_singans_rates_fall_to_a_tenth_after_four_fifths_of_a_scales_moves():
+    run = run_of("singan", "paper")
+    assert [phase.steps for phase in run.phases] == [2000] * 8
+    for optimizer in run.optimizers.values():
+        found = rate_at(optimizer, 3 * 2000, 0, 3 * 1600 - 1, 3 * 1600, 3 * 2000 - 1)
+        np.testing.assert_allclose(found, [5e-4, 5e-4, 5e-5, 5e-5], rtol=1e-4)
 
 
 def test_spades_rates_are_two_and_fall_over_the_second_half():

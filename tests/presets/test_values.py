@@ -43,9 +43,10 @@ def test_published_presets_are_written_out_and_derive_from_no_toy(name):
         if preset not in OWN:
             assert id(base) not in toys, f"{preset} derives from a toy"
             assert {"data", "batch_size"} <= stated, preset
-            assert stated & {"steps", "epochs"}, preset
             values = recipe(name).presets[preset]
-            assert (values.steps is None) != (values.epochs is None), preset
+            lengths = {"steps", "epochs", "scale_steps"}  # the last one: of each of as many scales as an image has
+            assert stated & lengths, preset
+            assert sum(getattr(values, length, None) is not None for length in lengths) == 1, preset
 
 
 @pytest.mark.parametrize("name", names())

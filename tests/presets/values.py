@@ -62,6 +62,12 @@ PIX2PIX = {"image_size": 286, "crop": 256, "epochs": 200, "batch_size": 1, "mirr
            "discriminator_layers": 3, "conditional": True, "l1": 100.0, "fooling": 1.0, "rate": 2e-4,
            "beta1": 0.5, "decay_from": None}  # fmt: skip
 FACADES = PIX2PIX | {"data": "pairs:facades", "backward": True}
+STACKGAN = {"data": "captions:birds", "image_size": 304, "crop": 256, "batch_size": 64, "refine_batch": 64, "factor": 4,
+            "mirror": True, "captions": 4, "encoder": "char-cnn-rnn", "against": "images", "text_size": 1024,
+            "text_batch": 40, "text_optimizer": "rmsprop", "text_rate": 4e-4, "text_decay": 0.98,
+            "text_decay_epochs": 1, "sketch_steps": 600 * (8855 // 64), "sketch_halvings": 11, "refine_halvings": 5,
+            "networks": "tensorflow", "latent": 100, "condition": 128, "width": 128, "discriminator_width": 64,
+            "blocks": 4, "augmentation": True, "kl": 2.0, "mismatched": True, **RATES, "beta1": 0.5}  # fmt: skip
 INFOGAN = {"batch_size": 128, "categorical_weight": 1.0, "continuous_weight": 1.0, "variance": "learned", "width": 64,
            "slope": 0.1, "pixels": "sigmoid", "generator_rate": 1e-3, "discriminator_rate": 2e-4, **ADAM,
            "ema": None}  # fmt: skip
@@ -87,6 +93,10 @@ SRGAN = {"data": "tfds:imagenet2012", "image_size": 256, "crop": 96, "batch_size
          "pretraining_decay_from": None, "rate": 1e-4, "beta1": 0.9, "beta2": 0.999, "content": "features",
          "perceptual": "vgg19:vgg19.npz", "layers": ("relu5_4",), "scale": 1 / 12.75**2, "adversarial": 1e-3,
          "mirror": False, "steps": 1_200_000}  # fmt: skip
+SINGAN = {"data": "photo:pagoda", "batch_size": 1, "scale_steps": 2000, "scale_factor": 0.75, "min_size": 25,
+          "max_size": 250, "generator_steps": 3, "discriminator_steps": 3, "width": 32, "limit": 128, "layers": 5,
+          "generator_rate": 5e-4, "discriminator_rate": 5e-4, "beta1": 0.5, "beta2": 0.999, "penalty": 0.1,
+          "reconstruction": 10.0, "noise": 0.1, "redraw": False, "noise_border": False}  # fmt: skip
 SPADE = {"image_size": 286, "crop": 256, "mirror": True, "batch_size": 32, "epochs": 200, "style": False,
          "concatenate": False, "width": 64, "doublings": 5, "hidden": 128, "gain": 0.02, "encoder_size": 256,
          "discriminator_width": 64, "discriminator_layers": 4, "generator_rate": 1e-4, "discriminator_rate": 4e-4,
@@ -226,6 +236,16 @@ VALUES = {
     ("srgan", "mse"): SRGAN | {"content": "square-error"},
     ("srgan", "2x"): SRGAN | {"factor": 2},
     ("srgan", "8x"): SRGAN | {"factor": 8},
+    ("stackgan", "paper"): STACKGAN,
+    ("stackgan", "birds"): STACKGAN,
+    ("stackgan", "flowers"): STACKGAN | {"data": "captions:flowers", "sketch_steps": 600 * (7034 // 64)},
+    ("stackgan", "coco"): STACKGAN | {"data": "captions:coco", "batch_size": 128, "refine_batch": 40, "captions": 1,
+                                      "encoder": "char-cnn-gru", "against": "captions", "text_batch": 64,
+                                      "text_optimizer": "adam", "text_rate": 2e-4, "text_decay": 0.5,
+                                      "text_decay_epochs": 50, "sketch_steps": 120 * (82_783 // 128),
+                                      "sketch_halvings": 5, "refine_halvings": 4, "networks": "pytorch", "width": 192,
+                                      "discriminator_width": 96, "blocks": 2},
+    ("singan", "paper"): SINGAN,
     ("spade", "paper"): SPADE | COCO,
     ("spade", "coco"): SPADE | COCO,
     ("spade", "ade20k"): SPADE | {"data": "maps:ade20k", "dont_care": True},

@@ -1,4 +1,4 @@
-"""Tiles of the two sample photographs shipped in scikit-learn (a pagoda, a dahlia; 640x427)."""
+"""Tiles of the two sample photographs shipped in scikit-learn (a pagoda, a dahlia; 640x427), and each as a whole."""
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from genjax.data.readers.image import fit_all
 
 TILES = {"train": 2048, "test": 512}
 # Columns of each photograph. Both subjects are nearly symmetric: one half trains, the other tests, no pixel is in both.
+NAMES = ("pagoda", "dahlia")
 COLUMNS = {"train": ((205, 640), (0, 320)), "test": ((0, 205), (320, 640))}
 LARGEST = 205
 FLATTEST = 16.0  # standard deviation of the liveliest channel: plain sky and dark background teach a generator nothing
@@ -34,7 +35,7 @@ def load(options: Options = DEFAULTS) -> Dataset:
             images[label::2] = _tiles(photographs[label][:, first:last], count // 2, size, seed=label)
         labels = np.arange(count, dtype=np.int32) % 2
         splits[split] = Arrays({"images": fit_all(images, None, options.channels), "labels": labels})
-    return Dataset("photos", splits["train"], splits["test"], ("pagoda", "dahlia"))
+    return Dataset("photos", splits["train"], splits["test"], NAMES)
 
 
 def _tiles(region: np.ndarray, count: int, size: int, seed: int) -> list[np.ndarray]:
@@ -50,3 +51,17 @@ def _tiles(region: np.ndarray, count: int, size: int, seed: int) -> list[np.ndar
         if tile.std(axis=(0, 1)).max() >= FLATTEST:
             tiles.append(np.asarray(Image.fromarray(tile).resize((size, size), Image.Resampling.BICUBIC)))
     return tiles
+
+
+def load_whole(name: str, options: Options = DEFAULTS) -> Dataset:
+    """Return one photograph, "pagoda" or "dahlia", uint8[1, 427, 640, 3], as training and as test data.
+
+    With image_size its middle square, resized.
+    """
+    from sklearn.datasets import load_sample_images
+
+    options.refuse_hold_out("a single photograph")
+    options.refuse_channels("a single photograph")
+    image = load_sample_images().images[NAMES.index(name)]
+    split = Arrays({"images": fit_all(image[None], options.image_size, options.channels)})
+    return Dataset(f"photo:{name}", split, split)

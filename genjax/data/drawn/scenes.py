@@ -124,6 +124,17 @@ def tokens(factors: Factors) -> np.ndarray:
     return np.concatenate([parts[:, 0], relation, parts[:, 1]], -1)
 
 
+def sides(tokens: np.ndarray) -> np.ndarray:
+    """Return what captions of two objects say of the left and of the right one: int32[scenes, 2, 3].
+
+    tokens: int[scenes, 10], numbers in WORDS.  size: 1 for large.  Then the numbers in COLOURS and SHAPES.
+    """
+    first = np.array([2, WORDS.index("red"), WORDS.index(SHAPES[0])])
+    both = np.stack([tokens[:, 1:4], tokens[:, 7:10]], 1) - first
+    swapped = tokens[:, 4] == WORDS.index("right")
+    return np.where(swapped[:, None, None], both[:, ::-1], both).astype(np.int32)
+
+
 def seen(factors: Factors) -> np.ndarray:
     """Return the positions as the camera sees them, (to the right, towards it): float[scenes, objects, 2]."""
     x, z = factors.position[..., 0], factors.position[..., 1]
