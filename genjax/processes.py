@@ -22,14 +22,19 @@ from typing import Any
 import jax
 import numpy as np
 
+from genjax.files import sentence
+
 HEARTBEAT = 20
 """Seconds without a sign of life after which the others give up on a process of another machine."""
 
 GRACE = 20.0
 """Seconds within which all processes end once one has, when a run is over or refused."""
 
-ORDERLY = (0, 2, 3, 130)
-"""Exit statuses of a run that ended by itself, was refused, diverged or was interrupted."""
+ORDERLY = (0, 2, 3, 129, 130)
+"""Exit statuses of a run that ended by itself, was refused, diverged, lost its terminal or was interrupted."""
+
+WISHES = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a run to stop; Windows has no SIGHUP."""
 
 # What `jax.distributed.initialize` cannot find out by itself is told to the processes started here by these names.
 ADDRESS, COUNT, INDEX, LEADER = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID", "GENJAX_LEADER"
@@ -69,8 +74,8 @@ def scheduler(environment: Mapping[str, str]) -> str | None:
 def member(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     """Join the processes that `scheduler` recognises, for the block; call before jax is first used.
 
-    An exception in the block ends this process at once, with status 2 for a ValueError and 1 for any other: jax's
-    farewell would wait for the others, which wait for this one.
+    An exception in the block ends this process at once, with status 2 for a ValueError or an OSError and 1 for any
+    other: jax's farewell would wait for the others, which wait for this one.
     """
     # jax's handler would keep SIGTERM from the loop, which agrees on a step to stop at by itself.
     jax.config.update("jax_enable_preemption_service", False)
@@ -86,13 +91,14 @@ def member(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if isinstance(error, ValueError):
-            print(f"error: {error}", file=sys.stderr)
+        refused = isinstance(error, (ValueError, OSError))
+        if refused:
+            print(f"error: {sentence(error) if isinstance(error, OSError) else error}", file=sys.stderr)
         else:
             traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(2 if isinstance(error, ValueError) else 1)
+        os._exit(2 if refused else 1)
 
 
 def _follow() -> None:
@@ -143,7 +149,8 @@ def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[None]:
             if each.poll() is None:
                 each.send_signal(number)
 
-    previous = {number: signal.signal(number, send) for number in (signal.SIGTERM, signal.SIGINT)}
+    heard = [number for number in WISHES if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, send) for number in heard}
     try:
         yield
     finally:
@@ -184,7 +191,7 @@ def _kill(members: Sequence[subprocess.Popen]) -> None:
 
 
 def from_first(make: Callable[[], Any]) -> Any:
-    """Return what `make` returns on the first process, anything JSON can hold; where it raises ValueError, all do."""
+    """Return what `make` returns on the first process, anything JSON can hold; where it is refused, all are."""
     if jax.process_count() == 1:
         return make()
     from jax.experimental import multihost_utils
@@ -193,8 +200,8 @@ def from_first(make: Callable[[], Any]) -> Any:
     if is_first():
         try:
             answer = {"value": make()}
-        except ValueError as error:
-            answer = {"error": str(error)}
+        except (ValueError, OSError) as error:
+            answer = {"error": sentence(error) if isinstance(error, OSError) else str(error)}
     text = np.frombuffer(json.dumps(answer).encode(), np.uint8)
     length = int(multihost_utils.broadcast_one_to_all(np.int32(len(text))))
     padded = np.zeros(length, np.uint8)

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from genjax import torch_files
+from genjax.data.errors import reason
+from genjax.data.readers import bounds
 
 ORIGIN = "sha256 of the source"
 """Entry of a converted .npz that is no tensor: the hash of the file it was made from."""
@@ -36,11 +38,12 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
             f"{path.name!r} needs the package {error.name}: install it, or convert the file to .npz"
         ) from error
     except Exception as error:
-        raise ValueError(f"{path.name!r} cannot be read as {path.suffix}: {error}") from error
+        raise ValueError(f"{path.name!r} cannot be read as {path.suffix}: {reason(error)}") from error
 
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:  # np.load leaves open what is damaged
+        bounds.check(sum(member.file_size for member in archive.zip.infolist()), path)
         return {name: archive[name] for name in archive.files if name != ORIGIN}
 
 

@@ -6,6 +6,7 @@ tensors are rebuilt; a pickle that asks for anything else is refused, as with `t
 """
 
 import io
+import math
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
+
+from genjax.data.readers import bounds
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """First object of a file from before PyTorch 1.6."""
@@ -40,7 +43,7 @@ class Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-class _Pickle(pickle.Unpickler):
+class _Pickle(pickle._Unpickler):  # not the one in C, which takes memory for as many objects as a file says it has
     """An unpickler that builds tensors and plain containers, and nothing else. storages: those that it met."""
 
     def __init__(self, file: Any):
@@ -89,6 +92,7 @@ def _of_archive(path: Path) -> Any:
         order = f"{folder}byteorder"
         if order in archive.namelist() and archive.read(order) != b"little":
             raise ValueError("its numbers are in the order of a big-endian machine")
+        bounds.check(sum(member.file_size for member in archive.infolist()), path)
         content = _Pickle(io.BytesIO(archive.read(found[0]))).load()
         return _filled(content, lambda storage: archive.read(f"{folder}data/{storage.key}"))
 
@@ -108,13 +112,26 @@ def _of_stream(file: BinaryIO) -> Any:
 
 def _filled(content: Any, stored: Callable[[Storage], bytes]) -> Any:
     """Return the content with arrays for tensors; stored: a storage's bytes."""
-    if isinstance(content, Tensor):
-        return _array(content, stored(content.storage))
-    if isinstance(content, Mapping):
-        return {key: _filled(value, stored) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_filled(value, stored) for value in content]
-    return content
+    known: dict[int, Any] = {}  # a pickle may hold an object in many places, a few lists a world of lists
+    taken = 0
+
+    def fill(value: Any) -> Any:
+        nonlocal taken
+        if id(value) in known:
+            return known[id(value)]
+        if isinstance(value, Tensor):
+            taken += 8 * math.prod(value.shape)
+            bounds.check(taken, "its tensors")
+            known[id(value)] = _array(value, stored(value.storage))
+        elif isinstance(value, Mapping):
+            known[id(value)] = {key: fill(one) for key, one in value.items()}
+        elif isinstance(value, (list, tuple)):
+            known[id(value)] = [fill(one) for one in value]
+        else:
+            return value
+        return known[id(value)]
+
+    return fill(content)
 
 
 def _array(tensor: Tensor, stored: bytes) -> np.ndarray:
@@ -123,6 +140,8 @@ def _array(tensor: Tensor, stored: bytes) -> np.ndarray:
     last = tensor.offset + sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride, strict=True))
     if tensor.offset < 0 or min(tensor.stride, default=0) < 0 or last >= max(len(numbers), 1):
         raise ValueError("a tensor looks for numbers beyond its storage, so the file is damaged")
+    if math.prod(tensor.shape) > len(numbers):
+        raise ValueError(f"a tensor of shape {tensor.shape} has {len(numbers)} numbers, so the file is damaged")
     if kind == "BFloat16Storage":
         numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
     elif kind == "HalfStorage":

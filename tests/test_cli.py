@@ -3,6 +3,7 @@
 import json
 import re
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -120,6 +121,9 @@ def test_without_a_terminal_lines_tell_device_compilation_speed_and_scores(tmp_p
         (["--train-images", "2000"], ["--train-images 2000", "1438"]),
         (["--train-images", "0"], ["--train-images 0", "at least 1"]),
         (["--devices", "0"], ["--devices 0", "at least 1"]),
+        (["--devices", "99999999"], ["--devices 99999999", "offers"]),
+        (["--processes", "100000"], ["--processes 100000", "at most 64"]),
+        (["--hidden", "99999999999"], ["would take", "GiB of a device's"]),
         (["--epochs", "2"], ["--steps and --epochs", "one of them"]),
     ],
 )
@@ -131,6 +135,32 @@ def test_input_that_cannot_be_used_is_one_sentence_and_leaves_no_folder(argument
     for word in words:
         assert word in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (MemoryError(), 2, "not enough memory (MemoryError); give a smaller --batch-size"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory\n of it"), 2, "Out of memory of it); give a"),
+    ],
+)
+def test_what_ends_a_run_before_it_has_begun_is_one_sentence(error, status, words, monkeypatch, capsys):
+    def prepare(*_):
+        raise error
+
+    monkeypatch.setattr("genjax.run.cli.prepare", prepare)
+    assert run() == status
+    assert words in capsys.readouterr().err
+
+
+def test_other_errors_are_not_hidden(monkeypatch):
+    def prepare(*_):
+        raise jax.errors.JaxRuntimeError("INTERNAL: a mistake")
+
+    monkeypatch.setattr("genjax.run.cli.prepare", prepare)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="a mistake"):
+        run()
 
 
 def test_an_unknown_preset_names_the_known_ones(capsys):

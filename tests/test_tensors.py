@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from genjax import tensors
+from tests.campaign import files
 from tests.conftest import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "torch_files"
@@ -75,3 +76,26 @@ def test_damaged_files_and_other_files_are_refused(tmp_path):
     (tmp_path / "number.pth").write_bytes(pickle.dumps(3))
     with pytest.raises(ValueError, match="PyTorch did not write it"):
         tensors.read(tmp_path / "number.pth")
+
+
+def test_small_files_that_ask_for_much_memory_are_refused(tmp_path):
+    """Before it is taken: an object's number, a tensor of one number, a packed member, and lists in lists."""
+    world: list = []
+    for _ in range(100):
+        world = [world, world]
+    for number, (content, told) in enumerate(
+        (
+            (b"\x80\x02}r\xff\xff\xff\xff.", "PyTorch did not write it"),
+            (files.of_torch(files.rebuilt((2**40,), (0,))), "would take 8192.0 GiB"),
+            (files.of_torch(files.rebuilt((2, 2, 2), (1, 1, 1))), "has 4 numbers, so the file is damaged"),
+            (files.packed("a/data.pkl", b"", 2**36), "would take 64.0 GiB"),
+            (files.of_torch(pickle.dumps({"a": world})), "something else than a state_dict"),
+        )
+    ):
+        (tmp_path / f"{number}.pth").write_bytes(content)
+        assert files.outcome(tensors.read, tmp_path / f"{number}.pth") == ("refused", None)
+        with pytest.raises(ValueError, match=told):
+            tensors.read(tmp_path / f"{number}.pth")
+    (tmp_path / "a.npz").write_bytes(files.packed("a.npy", files.header_of((2**36,)), 2**36))
+    with pytest.raises(ValueError, match="would take 64.0 GiB"):
+        tensors.read(tmp_path / "a.npz")

@@ -3,7 +3,7 @@
     python -m train.ae [preset] [options]
 
 Presets
-    small    embedded digits, 64-512-6, tanh: seconds on two CPU cores, and no longer, since the likelihood of test digits
+    small    embedded digits, 64-512-6, tanh: seconds on two CPU cores. No longer, since the likelihood of test digits
              falls from then on (17.6 nats after 2000 steps, 17.9 after 4000, 20.2 after 20,000)
     article  an article's comparison of AE, VAE and CVAE: 784-128-16 tanh, Glorot, batch 100, 1000 epochs; it does not
              state Adam 1e-3, the default of its framework

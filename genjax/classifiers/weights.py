@@ -109,7 +109,7 @@ def digest(path: Path | str) -> str:
     """Return the SHA-256 of the file at `path`; of the file it was made from where `main` converted it."""
     path = Path(path)
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if ORIGIN in archive.files:
                 return str(archive[ORIGIN])
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -14,6 +14,7 @@ import json
 import logging
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,11 @@ from genjax.engine.state import State
 NAMED = 4
 """Arrays that an error names before it counts the rest."""
 
+PATIENCE = 10.0
+"""Seconds for which a writer that has been given up is waited for."""
+POOLS = ("ThreadPoolExecutor", "asyncio")
+"""How the names of threads begin that stay, and wait for work."""
+
 
 class DamagedError(ValueError):
     """A checkpoint is not what was saved."""
@@ -36,7 +42,7 @@ class DamagedError(ValueError):
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep orbax's threads from printing tracebacks of errors that reach the caller too, as exceptions."""
-    log, hook = logging.getLogger("absl"), sys.unraisablehook
+    log, hook, before = logging.getLogger("absl"), sys.unraisablehook, set(threading.enumerate())
     level = log.level
 
     def left(unraisable: Any) -> None:
@@ -49,6 +55,10 @@ def _quiet() -> Iterator[None]:
     try:
         yield
     finally:
+        # A writer that has been given up would complain when the process ends.
+        for thread in set(threading.enumerate()) - before:
+            if not thread.daemon and not thread.name.startswith(POOLS):
+                thread.join(PATIENCE)
         gc.collect()  # so that given up tasks end here
         sys.unraisablehook = hook
         log.setLevel(level)
@@ -139,6 +149,17 @@ def save(manager, state: State, meta: dict[str, Any]) -> None:
     )
     with _writing(Path(manager.directory)):
         manager.save(step, args=items)
+
+
+def remove_surplus(manager, keep: int) -> None:
+    """Remove all but the newest `keep` checkpoints, which a process that was killed may have left."""
+    if manager is None:
+        return
+    surplus = sorted(manager.all_steps())[:-keep]
+    for step in surplus:
+        shutil.rmtree(Path(manager.directory) / str(step), ignore_errors=True)
+    if surplus:
+        manager.reload()
 
 
 def latest_step(manager) -> int | None:

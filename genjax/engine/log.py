@@ -1,8 +1,13 @@
-"""What a run writes while it trains: metrics as JSON lines, and TensorBoard events if asked."""
+"""What a run writes while it trains: metrics as JSON lines, and TensorBoard events if asked.
+
+A line is a row, {"step", "seconds", "<player>/loss", ..., "check"}. The last entry is the CRC-32 of the others as they
+are written, by which a row that has changed is noticed.
+"""
 
 import json
 import math
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +15,9 @@ from typing import Any
 
 from genjax import processes
 from genjax.files import write_text
+
+CHECK = "check"
+"""Name of the entry of a line that is no metric."""
 
 
 def _strict(value: Any) -> Any:
@@ -23,7 +31,8 @@ def _strict(value: Any) -> Any:
 def read_rows(path: Path | str) -> list[dict[str, Any]]:
     """Return the rows of a JSON-lines file.
 
-    A last line that a kill cut short is left out; other lines that are no rows are left out too, and named on stderr.
+    A last line that a kill cut short is left out; other lines that are no rows, or not those that were written, are
+    left out too, and named on stderr.
     """
     path = Path(path)
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.exists() else []
@@ -36,7 +45,7 @@ def read_rows(path: Path | str) -> list[dict[str, Any]]:
             damaged.append(number)
     if damaged:
         named = ", ".join(map(str, damaged[:5])) + (" and others" if len(damaged) > 5 else "")
-        print(f"{path} is damaged in line {named}, which is left out", file=sys.stderr)
+        print(f"{path} is damaged, or was edited, in line {named}, which is left out", file=sys.stderr)
     return rows
 
 
@@ -44,9 +53,11 @@ def _parsed(line: str) -> dict[str, Any] | None:
     """Return the row that a line holds, or None: a step and numbers, of which those that were not finite are null."""
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     if not isinstance(row, dict) or type(row.get("step")) is not int:
+        return None
+    if row.pop(CHECK, _check(row)) != _check(row):
         return None
     numbers = all(value is None or isinstance(value, (int, float)) for value in row.values())
     return row if numbers else None
@@ -54,6 +65,14 @@ def _parsed(line: str) -> dict[str, Any] | None:
 
 def _row(step: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {"step": step, **{name: _strict(value) for name, value in metrics.items()}}
+
+
+def _check(row: Mapping[str, Any]) -> str:
+    return f"{zlib.crc32(json.dumps(row).encode()):08x}"
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps({**row, CHECK: _check(row)}) + "\n"
 
 
 Writer = Callable[[int, Mapping[str, Any]], None]
@@ -78,7 +97,7 @@ def metrics_writer(
         return
     path = folder / "metrics.jsonl"
     known = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
-    write_text(path, "".join(json.dumps(row) + "\n" for row in known))
+    write_text(path, "".join(map(_line, known)))
     events = None
     if tensorboard:
         try:
@@ -92,7 +111,7 @@ def metrics_writer(
             if not path.exists():  # what is written to a removed file is lost without an error
                 raise OSError(f"{path} has been removed while the run wrote to it; start the run again")
             row = _row(step, metrics)
-            file.write(json.dumps(row) + "\n")
+            file.write(_line(row))
             if events is not None:
                 for name, value in row.items():
                     if name != "step" and value is not None:

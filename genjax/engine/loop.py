@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -23,44 +23,13 @@ from genjax.data import pipeline
 from genjax.engine import checkpoint, log
 from genjax.engine.phases import Phase, phase_at, shapes_of
 from genjax.engine.progress import Progress, telling
+from genjax.engine.records import Result, Settings
 from genjax.engine.signals import caught
 from genjax.engine.state import State, init_state
 from genjax.engine.step import make_run, make_step, steps_in_a_call
 from genjax.parallel import Plan, check_batch
 
 RETRIES = 3
-
-
-class Settings(NamedTuple):
-    """How to run, none of which changes what is computed but `accumulate` (to rounding).
-
-    fuse: steps in one compiled call; None: as many as `genjax.engine.step.steps_in_a_call` says.
-    accumulate: slices of a batch, one after the other.
-    checkpoint_every, evaluate_every: steps.  keep: checkpoints kept.
-    rollback: on a loss that is not finite, go back to the last checkpoint and continue with other random numbers.
-    """
-
-    fuse: int | None = None
-    accumulate: int = 1
-    checkpoint_every: int = 1000
-    evaluate_every: int = 1000
-    keep: int = 3
-    rollback: bool = False
-    tensorboard: bool = False
-
-
-class Result(NamedTuple):
-    """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compiling included.
-
-    rows: the metrics over steps, {"step", "seconds", "<player>/loss", ...}, of a run without a folder.
-    """
-
-    state: State
-    signal: int | None
-    seconds: float
-    compile_seconds: float
-    scores: dict[str, float]
-    rows: tuple[dict[str, Any], ...] = ()
 
 
 class DivergedError(RuntimeError):
@@ -278,6 +247,7 @@ def train(
             return found and (found[0], found[1]["phase"], found[1]["retry"])
 
         state, index, retry = (resume and load()) or (first(), 0, 0)
+        checkpoint.remove_surplus(manager, settings.keep)
         start, total = int(state.step), sum(phase.steps for phase in phases)
         with (
             log.metrics_writer(folder, start, settings.tensorboard, rows) as (write, known),

@@ -107,14 +107,18 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
             parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
         for game in {id(phase.game): phase.game for phase in run.phases}.values():
-            jax.eval_shape(partial(init_state, game), jax.random.key(0))  # networks refuse sizes that do not fit
+            state = jax.eval_shape(
+                partial(init_state, game), jax.random.key(0)
+            )  # networks refuse sizes that do not fit
+            places.check_memory(state, devices, hyper.shard)
     return Prepared(run, config, devices, dataset.notes)
 
 
 def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: str = "") -> int:
     """Run a recipe from the command line and return the exit status.
 
-    0; 2 where the input cannot be used, or the disk not written; 3 where a loss was not finite; 130 after an interrupt.
+    0, after SIGTERM too; 2 where the input cannot be used, or the disk not written; 3 where a loss was not finite; 130
+    after an interrupt, 129 after a hang-up.
     program: how the recipe was called, for messages.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
@@ -137,6 +141,12 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
     except OSError as error:
         print(f"error: {sentence(error)}", file=sys.stderr)
         return 2
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        print(f"error: {places.exhausted(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:  # before the run has begun, or a second one
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:

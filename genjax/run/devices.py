@@ -1,13 +1,20 @@
 """Which devices a run uses, and what must be told to jax before it is first used."""
 
 import contextlib
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 
 from genjax import parallel
+from genjax.environment import memory
 from genjax.run.options import MachineOptions
+
+MOST = 512
+"""Virtual devices that are made of a CPU at most."""
 
 
 def configure(devices: int | None = None, cache: bool = True) -> None:
@@ -15,7 +22,7 @@ def configure(devices: int | None = None, cache: bool = True) -> None:
     if devices is not None:
         # Too late where jax has been used already; then the devices that there are have to do.
         with contextlib.suppress(RuntimeError):
-            jax.config.update("jax_num_cpu_devices", max(devices, 1))
+            jax.config.update("jax_num_cpu_devices", min(max(devices, 1), MOST))
     if cache and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(base / "genjax" / "xla"))
@@ -30,6 +37,25 @@ def chosen(count: int | None) -> list[jax.Device]:
         of_each = f" to each of {team} processes; give a multiple of {team}" if team > 1 else ""
         raise ValueError(f"--devices {count}: this machine offers {offered}{of_each}")
     return [device for index in range(team) for device in jax.local_devices(index)[:each]]
+
+
+def check_memory(state: Any, devices: Sequence[jax.Device], shard: bool) -> None:
+    """Raise ValueError where the arrays of a state, or their part of it, are more than a device's memory."""
+    limit, parts = memory(devices[0]), len(devices) if shard else 1
+    needed = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state)) // parts
+    if limit is not None and needed > limit:
+        raise ValueError(
+            f"networks and optimizers would take {needed / 2**30:,.1f} GiB of a device's {limit / 2**30:,.1f} GiB; "
+            "give smaller networks, or --shard on more devices"
+        )
+
+
+def exhausted(error: Exception) -> str:
+    """Return one sentence for an error that says that memory is used up; raise it again where it says another thing."""
+    if not isinstance(error, MemoryError) and "RESOURCE_EXHAUSTED" not in str(error):
+        raise error
+    told = " ".join(str(error).split())[:200] or "MemoryError"
+    return f"there is not enough memory ({told}); give a smaller --batch-size, more --accumulate or smaller networks"
 
 
 def check_places(options: MachineOptions, team: int) -> None:

@@ -36,7 +36,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         known = {name: config[name] for name in ("recipe", "preset", "hyper", "data", "environment", "starts")}
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged or not of a run ({type(error).__name__}: {error})") from None
     for name, kind in {"recipe": str, "preset": str, "hyper": dict, "data": dict, "starts": list}.items():
         if not isinstance(known[name], kind):

@@ -149,7 +149,7 @@ class MachineOptions:
     """Devices to use, over all processes (on a CPU: virtual ones are made); all if not given."""
     parallel: Literal["jit", "pmap"] = "jit"
     """How the step is compiled for several devices."""
-    processes: Annotated[int, at_least(1)] = 1
+    processes: Annotated[int, Limits(least=1, most=64)] = 1
     """Processes to start on this machine's CPU. Under a scheduler (SLURM, Open MPI, Kubernetes, TPU pods) leave it out:
     the scheduler's processes are joined."""
     accumulate: Annotated[int, at_least(1)] = 1

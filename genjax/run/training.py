@@ -78,7 +78,7 @@ def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepa
         return 3
     if result.signal is not None:
         tell(f"stopped at step {int(result.state.step)}; continue with --resume --out {folder}")
-        return 0 if result.signal == signal.SIGTERM else 130
+        return 0 if result.signal == signal.SIGTERM else 128 + result.signal
     if not processes.is_first():
         return 0
     write_summary(run, result, folder)  # once more, with the time of the last step

@@ -206,4 +206,25 @@ BREAKAGES = (
         "labels[rows] @ [1, classes, classes**2]",
         ("tests/data/test_stacked.py::test_each_colour_is_a_digit_of_the_label",),
     ),
+    Breakage(
+        "an archive may unpack beyond the memory",
+        "genjax/data/readers/npz.py",
+        "            bounds.check(sum(sizes[name] for name in used), path)\n",
+        "",
+        ("tests/data/test_bad_data.py::test_archives_and_idx_files_that_would_fill_the_memory",),
+    ),
+    Breakage(
+        "a tensor may have more numbers than are stored of it",
+        "genjax/torch_files.py",
+        "    if math.prod(tensor.shape) > len(numbers):",
+        "    if False:",
+        ("tests/test_tensors.py::test_small_files_that_ask_for_much_memory_are_refused",),
+    ),
+    Breakage(
+        "weights may be code",
+        "genjax/torch_files.py",
+        "        if (module, name) not in known:",
+        '        if (module, name) not in known and module == "torch":',
+        ("tests/test_tensors.py::test_code_in_a_file_is_not_run",),
+    ),
 )

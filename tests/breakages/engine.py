@@ -4,6 +4,9 @@ from tests.breakages.breakage import Breakage
 
 STEP, LOOP, NETWORK = "genjax/engine/step.py", "genjax/engine/loop.py", "genjax/engine/network.py"
 OF_STEP, OF_LOOP, OF_NETWORK = "tests/engine/test_step.py", "tests/engine/test_loop.py", "tests/engine/test_network.py"
+CHECKPOINT, OF_CHECKPOINT = "genjax/engine/checkpoint.py", "tests/engine/test_checkpoint.py"
+FOLDER, OF_FOLDER = "genjax/run/folder.py", "tests/run/test_folder.py"
+DAMAGED = f"{OF_CHECKPOINT}::test_a_damaged_checkpoint_is_never_restored_as_something_else"
 CONTRACT = "tests/test_contracts.py::test_devices_that_split_the_batch_equal_one_device_with_sgd"
 NOISE = (f"{OF_STEP}::test_noise_is_an_examples_own_however_devices_split_the_batch",)
 PARTS = (f"{OF_STEP}::test_one_device_eight_by_jit_and_eight_by_pmap_agree_with_batch_norm",)
@@ -304,5 +307,71 @@ BREAKAGES = (
         "    return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)",
         "    return x",
         (f"{CONTRACT}[four by pmap-cyclegan]",),
+    ),
+    # Checkpoints, folders and metrics
+    Breakage(
+        "a checkpoint whose arrays have changed is restored",
+        CHECKPOINT,
+        '    if contents(state) != meta["contents"]:',
+        "    if False:",
+        (f"{OF_CHECKPOINT}::test_whole_arrays_that_are_not_those_that_were_saved_are_noticed",),
+    ),
+    Breakage(
+        "there is no way back from a damaged checkpoint",
+        CHECKPOINT,
+        "                if step == steps[-1]:",
+        "                if True:",
+        (DAMAGED,),
+    ),
+    Breakage(
+        "checkpoints that a kill has left stay for ever",
+        CHECKPOINT,
+        "    surplus = sorted(manager.all_steps())[:-keep]",
+        "    surplus = []",
+        (f"{OF_CHECKPOINT}::test_what_a_killed_run_had_no_time_to_remove_is_removed_when_it_is_resumed",),
+    ),
+    Breakage(
+        "a writer that has been given up outlives the run",
+        CHECKPOINT,
+        "                thread.join(PATIENCE)",
+        "                pass",
+        (f"{OF_CHECKPOINT}::test_writers_that_are_given_up_have_ended_when_checkpoints_are_closed",),
+    ),
+    Breakage(
+        "what a killed run did not report is never reported",
+        LOOP,
+        "            if start and run.due(start, settings.evaluate_every):",
+        "            if False:",
+        (f"{OF_CHECKPOINT}::test_what_a_killed_run_saved_and_did_not_report_is_reported_when_it_is_resumed",),
+    ),
+    Breakage(
+        "a row of metrics that has changed is read",
+        "genjax/engine/log.py",
+        "    if row.pop(CHECK, _check(row)) != _check(row):",
+        '    if row.pop(CHECK, None) == "":',
+        (f"{OF_CHECKPOINT}::test_damaged_lines_of_metrics_are_left_out_and_named",),
+    ),
+    Breakage(
+        "two runs write to one folder",
+        FOLDER,
+        "        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+        "        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+        (f"{OF_FOLDER}::test_a_folder_has_one_writer_whose_lock_ends_with_it",),
+    ),
+    Breakage(
+        "a run is continued with other values without a word",
+        FOLDER,
+        "for k in sorted(old | new) if old.get(k) != new.get(k)]",
+        "for k in sorted(old | new) if False]",
+        (
+            "tests/test_cli.py::test_resuming_takes_what_is_not_given_from_the_run_and_refuses_other_values_unless_forced",
+        ),
+    ),
+    Breakage(
+        "a signal that is ignored is heard all the same",
+        "genjax/engine/signals.py",
+        "        if signal.getsignal(number) is signal.SIG_IGN:",
+        "        if False:",
+        (f"{OF_LOOP}::test_a_hang_up_is_a_wish_to_stop_unless_it_is_ignored",),
     ),
 )

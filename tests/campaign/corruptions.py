@@ -13,22 +13,9 @@ from genjax.engine.log import read_rows
 from genjax.run import cli
 from genjax.run.load import load
 from tests.campaign.tally import Tally
+from tests.damage import damage
 
 TINY = ["--hidden", "8", "--importance-samples", "0", "--no-cache", "--devices", "1", "--checkpoint-every", "2"]
-
-
-def damage(path: Path, draw: random.Random) -> None:
-    """Change a file in one of the ways in which disks do: a bit, 64 bytes of zeros, an end that is missing."""
-    content = bytearray(path.read_bytes())
-    at = draw.randrange(max(len(content), 1))
-    match draw.randrange(3):
-        case 0 if content:
-            content[at] ^= 1 << draw.randrange(8)
-        case 1 if content:
-            content[at : at + 64] = bytes(len(content[at : at + 64]))
-        case _:
-            del content[at:]
-    path.write_bytes(bytes(content))
 
 
 def same(a: object, b: object) -> bool:

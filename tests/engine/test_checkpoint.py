@@ -2,15 +2,18 @@
 
 import json
 import random
+import shutil
 import subprocess
+import threading
 
 import jax
 import numpy as np
 import pytest
 
 from genjax.engine import checkpoint, init_state
-from genjax.engine.log import read_rows
+from genjax.engine.log import metrics_writer, read_rows
 from genjax.engine.loop import Settings
+from tests.damage import damage
 from tests.engine import toy
 from tests.engine.test_loop import run
 
@@ -34,32 +37,12 @@ def saved(tmp_path_factory):
     return folder
 
 
-def damage(path, draw):
-    """Change a file in one of the ways in which disks do."""
-    content = bytearray(path.read_bytes())
-    kind = draw.choice(("flip", "zero", "cut"))
-    at = draw.randrange(max(len(content), 1))
-    if kind == "flip" and content:
-        content[at] ^= 1 << draw.randrange(8)
-    elif kind == "zero" and content:
-        content[at : at + 64] = bytes(len(content[at : at + 64]))
-    else:
-        del content[at:]
-    path.write_bytes(bytes(content))
-    return kind
-
-
 def corrupted(saved, tmp_path, seed):
     """Damage a random file of the newest checkpoint; return the step that is restored, or the error, and the state."""
     draw, folder = random.Random(seed), tmp_path / str(seed)
     subprocess.run(["cp", "-r", saved, folder], check=True)
     files = sorted(path for path in (folder / "checkpoints" / "20").rglob("*") if path.is_file())
-    path = draw.choice(files)
-    before = path.read_bytes()
-    damage(path, draw)
-    if path.read_bytes() == before:
-        return None
-    return restored(folder)[0]
+    return restored(folder)[0] if damage(draw.choice(files), draw) else None
 
 
 @pytest.mark.parametrize("count", [25, pytest.param(300, marks=pytest.mark.slow)])
@@ -92,6 +75,15 @@ def test_what_a_checkpoint_says_of_itself_is_checked_too(saved, tmp_path):
     assert int(restored(tmp_path / "run")[0].step) == 10
 
 
+def test_whole_arrays_that_are_not_those_that_were_saved_are_noticed(saved, tmp_path, capfd):
+    subprocess.run(["cp", "-r", saved, tmp_path / "run"], check=True)
+    checkpoints = tmp_path / "run" / "checkpoints"
+    shutil.rmtree(checkpoints / "20" / "state")
+    shutil.copytree(checkpoints / "10" / "state", checkpoints / "20" / "state")
+    assert int(restored(tmp_path / "run")[0].step) == 10
+    assert "checkpoint 20 is damaged: its arrays have changed since they were saved" in capfd.readouterr().err
+
+
 def test_where_all_checkpoints_are_damaged_there_is_one_sentence(saved, tmp_path):
     subprocess.run(["cp", "-r", saved, tmp_path / "run"], check=True)
     for step in ("10", "20"):
@@ -106,6 +98,12 @@ def test_a_resumed_run_saves_again_what_was_damaged(saved, tmp_path):
     resumed = run(tmp_path / "run", 20, resume=True)
     assert toy.same_bits(resumed.state, restored(saved)[0])
     assert toy.same_bits(restored(tmp_path / "run")[0], resumed.state)
+
+
+def test_what_a_killed_run_had_no_time_to_remove_is_removed_when_it_is_resumed(saved, tmp_path):
+    subprocess.run(["cp", "-r", saved, tmp_path / "run"], check=True)
+    run(tmp_path / "run", 20, resume=True, settings=SETTINGS._replace(keep=1))
+    assert [path.name for path in (tmp_path / "run" / "checkpoints").iterdir()] == ["20"]
 
 
 def test_a_state_that_does_not_fit_is_told_by_the_names_of_its_arrays(saved):
@@ -153,6 +151,23 @@ def test_damaged_lines_of_metrics_are_left_out_and_named(tmp_path, capsys):
     lines = ['{"step": 1, "loss": 1.0}', "[1]", '{"step": 2, "loss": {}}', '{"loss": 1}', '{"step": 3, "loss": null}']
     path.write_text("\n".join(lines) + "\n" + json.dumps({"step": 4})[:-2])
     assert [row["step"] for row in read_rows(path)] == [1, 3]
-    assert "damaged in line 2, 3, 4, which" in capsys.readouterr().err
+    assert "damaged, or was edited, in line 2, 3, 4, which" in capsys.readouterr().err
+    with metrics_writer(tmp_path) as (write, _):
+        for step in (1, 2, 3):
+            write(step, {"loss": 0.25})
+    path.write_text(path.read_text().replace("0.25", "0.75", 1))
+    assert [row["step"] for row in read_rows(path)] == [2, 3]
+    assert "in line 1, which" in capsys.readouterr().err
     path.write_bytes(b'{"step": 1}\n\xff\xfe\n{"step": 2}\n')
     assert [row["step"] for row in read_rows(path)] == [1, 2]
+
+
+def test_writers_that_are_given_up_have_ended_when_checkpoints_are_closed(tmp_path):
+    """Else they complain, or keep the process waiting, when it ends."""
+    go = threading.Event()
+    writer = threading.Thread(target=go.wait)
+    with pytest.raises(OSError, match="full"), checkpoint.open_checkpoints(tmp_path):
+        writer.start()
+        threading.Timer(0.2, go.set).start()
+        raise OSError("full")
+    assert not writer.is_alive()

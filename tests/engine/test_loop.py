@@ -22,6 +22,7 @@ from genjax.engine import Aux, Game, Player, checkpoint, init_state
 from genjax.engine.log import metrics_writer, read_rows
 from genjax.engine.loop import DivergedError, Settings, train
 from genjax.engine.phases import Feed, Phase, carry_over, phase_at
+from genjax.engine.signals import caught
 from tests.conftest import REPOSITORY
 from tests.engine import toy
 
@@ -218,7 +219,7 @@ def test_metrics_are_strict_json_and_a_cut_line_is_dropped(tmp_path):
         for step in (1, 2, 3):
             write(step, {"loss": float("nan") if step == 2 else np.float32(step)})
     path = tmp_path / "metrics.jsonl"
-    assert json.loads(path.read_text().splitlines()[1]) == {"step": 2, "loss": None}
+    assert json.loads(path.read_text().splitlines()[1]) == {"step": 2, "loss": None, "check": "8c0015c8"}
     path.write_text(path.read_text() + '{"step": 4, "lo')
     with metrics_writer(tmp_path, resume_at=2) as (write, known):
         assert [row["step"] for row in known] == [1, 2]
@@ -276,6 +277,19 @@ def test_sigterm_saves_and_ends_the_run_in_good_order(tmp_path):
     step, number = out.split()
     assert int(number) == signal.SIGTERM
     assert int(step) in saved(tmp_path)
+
+
+def test_a_hang_up_is_a_wish_to_stop_unless_it_is_ignored():
+    before = signal.getsignal(signal.SIGHUP)
+    try:
+        for handler, heard in ((signal.SIG_IGN, []), (signal.SIG_DFL, [signal.SIGHUP])):
+            signal.signal(signal.SIGHUP, handler)
+            with caught() as received:
+                os.kill(os.getpid(), signal.SIGHUP)
+            assert received == heard
+            assert signal.getsignal(signal.SIGHUP) == handler
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def killed_run(folder, steps, kills, seed=0):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from genjax.engine.log import metrics_writer
+from genjax.engine.log import metrics_writer, read_rows
 from genjax.run import folder
 from genjax.run.cli import main
 from genjax.run.run import recipe
@@ -141,7 +141,7 @@ def test_a_disk_that_fills_ends_the_run_in_a_sentence_and_it_goes_on_when_there_
         assert main("vae", [*often, "--out", str(small / "run"), "--resume"]) == 0
         assert main("vae", [*often, "--out", str(whole)]) == 0
         rows = [
-            [{k: v for k, v in json.loads(line).items() if k != "seconds"} for line in path.read_text().splitlines()]
+            [{k: v for k, v in row.items() if k != "seconds"} for row in read_rows(path)]
             for path in (small / "run" / "metrics.jsonl", whole / "metrics.jsonl")
         ]
         assert rows[0] == rows[1]

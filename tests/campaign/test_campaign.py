@@ -1,0 +1,66 @@
+"""A few attempts of every part of the campaign, and the table of the whole one."""
+
+import json
+from unittest import mock
+
+import numpy as np
+import pytest
+
+from genjax.run.run import names
+from tests.campaign import command_lines, corruptions, disks, files, kills
+from tests.campaign.__main__ import PARTS, README, RESULTS, table
+from tests.campaign.tiny import OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("part", "count"),
+    [
+        (command_lines.campaign, 40),
+        (corruptions.campaign, 8),
+        (files.pictures_campaign, 300),
+        (files.archives_campaign, 300),
+        (files.idx_campaign, 300),
+        (files.weights_campaign, 300),
+        (files.hostile_campaign, 2000),
+    ],
+)
+def test_nothing_is_wrong(part, count, tmp_path):
+    tally = part(count, tmp_path, seed=1)
+    assert not tally.wrong
+    assert tally.tried >= min(count, 1000)
+    if part is not files.hostile_campaign:
+        assert len(tally.right) > 1, "all attempts end in the same way"
+
+
+@pytest.mark.parametrize("part", [kills.campaign, kills.signals, disks.campaign])
+def test_runs_survive(part, tmp_path):
+    tally = part(2, tmp_path, seed=1, recipes=["gan"])
+    assert not tally.wrong
+    assert tally.tried >= 2
+
+
+def test_every_recipe_is_tried_and_is_tiny():
+    assert list(OPTIONS) == names()
+
+
+def test_a_wrong_end_is_seen():
+    """The campaign itself can fail."""
+    for words, made, wrong in (
+        (["train"], ValueError(), None),
+        (["train"], KeyError("x"), "KeyError: 'x'"),
+        (["train"], SystemExit(1), "status 1"),
+        (["train"], SystemExit(2), "without a word"),
+    ):
+        with mock.patch.object(command_lines, "command", side_effect=made):
+            how, said = command_lines.outcome(words)
+        assert said is not None if wrong is None else wrong in said, (how, said)
+    assert files.outcome(lambda: np.zeros(3)[5])[1].startswith("IndexError")
+    assert files.outcome(lambda: 1) == ("read", None)
+
+
+def test_the_table_is_that_of_the_results():
+    found = json.loads(RESULTS.read_text())
+    assert table(found) in README.read_text()
+    assert not [piece["wrong"] for piece in found if piece["wrong"]]
+    tried = {part: sum(piece["tried"] for piece in found if piece["part"] == part) for part in PARTS}
+    assert sum(tried[part] for part in ("pictures", "archives", "idx", "weights", "hostile")) >= 10_000
