@@ -16,6 +16,11 @@ and animation. For two of them the paper trains on the same image with other opt
     super-resolution  --scale-factor 0.794 --min-size 18 --reconstruction 100 (the factor is the third root of 1/2)
     animation         --noise-border --min-size 20
 
+On the small preset (seed 0, 1 x cpu, 2026-11-26) four scales against one alone, of as many steps: distance of 7 x 7
+patches of reduced samples to the image's 0.16 against 0.39, of 5 x 5 patches 0.12 against 0.24 (0.59 with its pixels
+shuffled), single-image Frechet distance on the library's own features 0.12 against 1.9, reconstruction error 0.10
+against 0.13, diversity 0.24 against 0.53; one scale alone draws texture without order.
+
 A scale is a phase. Each takes --scale-steps; with --steps or --epochs, which count all scales, the last one takes what
 the others leave of them. The optimizers start afresh in every scale.
 """
