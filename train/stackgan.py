@@ -19,6 +19,12 @@ the same author's code for COCO (char-CNN-GRU on two captions of an image, Adam 
 Images are brought to 304 pixels, of which 256 are cut out at random and mirrored; sketches are a quarter of that (the
 authors: 76 and 64). For CUB the authors cut the birds out first, squares of 1.5 times the longer side of the box.
 `--data captions:DIR` is a folder of images with a text file each, or with captions.json.
+
+The small preset learns words of size and colour, and no more, before its discriminator knows the scenes by heart: of
+seed 0 a classifier of solids sees the asked colour in 0.31 of the samples (0.15 where captions are exchanged, 1.00 of
+real images) and the asked size in 0.61 (0.48), while shape (0.22) and place (0.48) are as with exchanged captions (0.22
+and 0.51). Stage II brings colour from 0.27 to 0.31 (2026-11-26, 1 x cpu). With a quarter of the scenes colour ended at
+0.23; sketches after 2500 steps of stage I instead of 1600 had 0.30.
 """
 
 from dataclasses import dataclass, replace
@@ -127,12 +133,12 @@ BIRDS = Hyper(
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        data="captions:scenes", image_size=32, steps=1600, batch_size=32, crop=None, mirror=False, factor=2, captions=1,
-        encoder="lstm", against="images", text_size=64, word_size=24, text_steps=400, text_batch=32,
-        text_optimizer="adam", text_rate=2e-3, text_decay=1.0, text_decay_epochs=1, sketch_steps=900, sketch_halvings=0,
-        refine_batch=32, refine_halvings=0, networks="tensorflow", latent=16, condition=32, width=12,
+        data="captions:scenes", image_size=32, steps=2100, batch_size=32, crop=None, mirror=False, factor=2, captions=1,
+        encoder="lstm", against="images", text_size=64, word_size=24, text_steps=500, text_batch=32,
+        text_optimizer="adam", text_rate=2e-3, text_decay=1.0, text_decay_epochs=1, sketch_steps=1600,
+        sketch_halvings=0, refine_batch=32, refine_halvings=0, networks="tensorflow", latent=16, condition=32, width=12,
         discriminator_width=16, blocks=1, augmentation=True, kl=2.0, mismatched=True, generator_rate=6e-4,
-        discriminator_rate=3e-4, beta1=0.5, evaluate_every=400,
+        discriminator_rate=3e-4, beta1=0.5, evaluate_every=700,
     ),
     "birds": BIRDS,
     # 7,034 training images: 109 batches of 64, 175 of 40.

@@ -10,6 +10,8 @@ from genjax.data.drawn import garments, scenes
 from genjax.data.options import DEFAULTS, Options
 
 COUNTS = {"train": 1024, "test": 256}
+CAPTIONED = {"train": 4096, "test": 256}
+"""Of captions more, since a discriminator soon knows a thousand of them by heart."""
 LARGEST = 128
 
 
@@ -47,7 +49,7 @@ def load_captions(_name: str, options: Options = DEFAULTS) -> Dataset:
     32 pixels by default. DataError outside 16 .. 128 pixels, or for channels.
     """
     splits = []
-    for seed, count in enumerate(COUNTS.values()):
+    for seed, count in enumerate(CAPTIONED.values()):
         factors = scenes.draw_factors(range(count), objects=2, seed=seed)
         images = scenes.render(factors, _size(options, "captions:scenes")).images
         splits.append(Arrays({"images": images, "captions": scenes.tokens(factors)[:, None]}))
