@@ -164,8 +164,6 @@ def find(options: Options, folder: Path) -> Section:
     dataset = data.load(options.data)
     if not all(isinstance(split, data.Arrays) for split in (dataset.train, dataset.test)):
         raise ValueError(f"--data {options.data}: this program needs images that fit in memory")
-    if options.epochs < 1 or options.seeds < 1 or options.latent < 1:
-        raise ValueError("--epochs, --seeds and --latent must be at least 1")
     rows = reductions(int(np.prod(dataset.shape)), options.latent, options.batch_size)
     model, states, curves = train(options, dataset, np.array([row.beta for row in rows]))
     images = jnp.asarray(probing.test_images(dataset)[0])

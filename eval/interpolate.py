@@ -234,8 +234,6 @@ def main(arguments=None) -> int:
     """Run from the command line."""
 
     def run(options: Options) -> None:
-        if options.steps < 2:
-            raise ValueError(f"--steps {options.steps}: a walk has at least its two ends")
         if options.run is not None:
             model = load(options.run)
             if isinstance(model.task, Reconstruction):  # a walk between test images, which need the data set

@@ -116,10 +116,10 @@ def save_picture(path: Path, rows: dict[int, list[tuple[int, np.ndarray]]], mixt
 
 def run(options: Options) -> None:
     """Train, count, draw and write."""
-    if options.columns < 2 or options.steps < options.columns - 1:
-        raise ValueError(f"--columns {options.columns}: at least 2, and at most one more than --steps {options.steps}")
-    if options.seeds < 1 or not options.look_aheads:
-        raise ValueError("nothing is asked for: give --seeds of at least 1 and some --look-aheads")
+    if options.steps < options.columns - 1:
+        raise ValueError(f"--columns {options.columns}: give at most one more than --steps {options.steps}")
+    if not options.look_aheads:
+        raise ValueError("nothing is asked for: give some --look-aheads")
     if options.mixture not in MIXTURES:
         raise ValueError(f"--mixture {options.mixture}: choose one of {', '.join(MIXTURES)}")
     mixture = MIXTURES[options.mixture]

@@ -122,8 +122,6 @@ def _digits_of(options: Options, dataset: Dataset) -> tuple[np.ndarray, np.ndarr
 def _settings(options: Options) -> Settings:
     if not options.score:
         raise ValueError("--score names no score; give one or more of exp, softmax, logit")
-    if (options.chunk is not None and options.chunk < 1) or not 0 <= options.guard < 1:
-        raise ValueError(f"--chunk {options.chunk} must be at least 1, and --guard {options.guard:g} in [0, 1)")
     return Settings(METHODS[options.method], options.guard, options.chunk, _saliency.ALPHAS[options.alpha])
 
 

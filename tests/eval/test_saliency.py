@@ -75,7 +75,7 @@ def test_the_comparison_of_the_two_networks(tmp_path, capsys):
         (["--classes", "nowhere.txt"], "no class names at nowhere.txt"),
         (["--image", "nowhere.png"], "no image at nowhere.png"),
         (["--layer", "fire9", "--method", "pooled"], "do not enter this head through their spatial mean alone"),
-        (["--chunk", "0"], "--chunk 0 must be at least 1"),
+        (["--chunk", "0"], "--chunk 0: give a number"),
     ],
 )
 def test_bad_input_is_one_sentence(options, message, photo, reference_data, tmp_path, capsys):

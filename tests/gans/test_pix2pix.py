@@ -202,7 +202,7 @@ def test_colours_are_guessed_from_the_lightness_alone():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--image-size", "24"), "multiples of 32"),
+        (("--image-size", "24"), "multiples of 16"),
         (("--data", "digits"), "learns from pairs"),
         (("--data", "domains:digits"), "learns from pairs"),
         (("--crop", "64"), "--crop 64"),
