@@ -173,9 +173,9 @@ def climb(
     variables: Sequence[Any],
     amplitudes: jax.Array,
     images: jax.Array,
+    *,
     noises: Sequence[jax.Array],
     sizes: Sequence[Size],
-    *,
     first: int = 0,
     applied: Callable[[Generator], Callable] = attrgetter("apply"),
 ) -> jax.Array:
@@ -197,7 +197,8 @@ def sampled(scales: Scales, memory: Mapping[str, Any], level: int, count: int, k
     *noises, own = scales.noise(key, count, sizes)
     start = jnp.zeros((count, *sizes[0], scales.generators[0].channels), own.dtype)
     frozen = [memory["lower"][str(scale)] for scale in range(level)]
-    return noisy(climb(scales, frozen, amplitudes, start, noises, sizes), own, amplitudes[level])
+    images = climb(scales, frozen, amplitudes, start, noises=noises, sizes=sizes)
+    return noisy(images, own, amplitudes[level])
 
 
 def discriminator_loss(nets, state, batch, key, *, scales, level, penalty) -> tuple[jax.Array, Aux]:

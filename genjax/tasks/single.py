@@ -124,7 +124,7 @@ class SingleImage:
         start = jnp.zeros((1, *sizes[0], self.scales.generators[0].channels))
         noises = [self._anchor(state, scale, sizes[scale]) for scale in range(level)]
         return climb(
-            self.scales, self._variables(state)[:level], state.memory["amplitudes"], start, noises, sizes,
+            self.scales, self._variables(state)[:level], state.memory["amplitudes"], start, noises=noises, sizes=sizes,
             applied=compiled,
         )  # fmt: skip
 
@@ -150,8 +150,8 @@ class SingleImage:
 
     def _drawn(self, state: State, images: Any, noises: Any, sizes: Sequence[Size], start: int) -> np.ndarray:
         out = climb(
-            self.scales, self._variables(state)[start:], state.memory["amplitudes"], images, noises, sizes,
-            first=start, applied=compiled,
+            self.scales, self._variables(state)[start:], state.memory["amplitudes"], images, noises=noises,
+            sizes=sizes, first=start, applied=compiled,
         )  # fmt: skip
         return np.asarray(out)
 
