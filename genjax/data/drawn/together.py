@@ -11,7 +11,7 @@ from genjax.data.options import DEFAULTS, Options
 
 COUNTS = {"train": 1024, "test": 256}
 CAPTIONED = {"train": 4096, "test": 256}
-"""Of captions more, since a discriminator soon knows a thousand of them by heart."""
+"""Of captions more: there are more of them to learn than of the others."""
 LARGEST = 128
 
 
