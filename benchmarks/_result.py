@@ -1,6 +1,7 @@
 """What benchmarks share: timing in turns, tables, and result files with device, date and versions."""
 
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,8 @@ import jax
 from genjax.environment import environment
 from genjax.files import write_text
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("GENJAX_BENCHMARK_RESULTS", Path(__file__).parent / "results"))
+"""Where result files go; the variable names another folder."""
 
 
 def in_turns(tasks: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:

@@ -4,11 +4,14 @@
 
 DCGAN-64, SNGAN-32 and WGAN-GP-32 (residual, five critic steps) with their published widths, and CycleGAN-64: the same
 networks (parameter counts are compared), losses, moves and batches of images that live on the device. PyTorch runs
-eagerly and, where a compiler is found, with its networks under `torch.compile`. On an accelerator in fp32 and bf16, on
-a CPU in fp32 with smaller batches. Needs torch: pip install '.[bench]'.
+eagerly; on an accelerator also with channels last in memory; and, where a compiler is found, with its networks under
+`torch.compile`. On an accelerator in bf16, in TF32 (float32 whose products round to 11 bits) and in fp32, on a CPU
+in fp32 with smaller batches. The table is written anew after each model, so that a run that is cut short leaves what it
+measured. PyTorch takes part where it is installed: pip install '.[bench]'.
 """
 
 import argparse
+import importlib.util
 import math
 import shutil
 import time
@@ -92,7 +95,21 @@ CASES = {
     "wgan_gp": Case("WGAN-GP-32", _wgan_gp, 32, 128, (8, 64)),
     "cyclegan": Case("CycleGAN-64", _cyclegan, 64, 64, (1, 8), ("images", "targets")),
 }
-DTYPES = {"fp32": jnp.float32, "bf16": jnp.bfloat16}
+
+
+class Precision(NamedTuple):
+    """dtype: of networks.  products: of float32 operands, as `jax.default_matmul_precision` calls them."""
+
+    dtype: Any
+    products: str
+
+
+PRECISIONS = {
+    "bf16": Precision(jnp.bfloat16, "tensorfloat32"),
+    "tf32": Precision(jnp.float32, "tensorfloat32"),
+    "fp32": Precision(jnp.float32, "float32"),
+}
+MODES = ("eager", "channels-last", "compiled")
 IMAGES = 256
 
 
@@ -106,8 +123,14 @@ class Ours(NamedTuple):
 
 
 def flops_of(game: Game, state: Any, batch: Any, key: jax.Array) -> float:
-    """Return the FLOPs of one step, player by player: XLA counts the turns of a loop once."""
-    costs = (jax.jit(partial(move, player)).lower(state, batch, key).cost_analysis() for player in game.players)
+    """Return the FLOPs of one step, player by player: XLA counts the turns of a loop once.
+
+    They are counted in the program for CPUs, since XLA's GPU backend does not count its library calls.
+    """
+    key_shape = jax.eval_shape(lambda: key)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        lowered = [jax.jit(partial(move, player)).lower(state, batch, key_shape) for player in game.players]
+    costs = [program.cost_analysis() for program in lowered]
     return sum(p.repeats * (cost or {}).get("flops", 0.0) for p, cost in zip(game.players, costs, strict=True))
 
 
@@ -137,8 +160,8 @@ def ours(game: Game, images: dict[str, np.ndarray], batch: int, steps: int) -> O
 
 
 def theirs(
-    build: Callable, width: int, images: dict[str, np.ndarray], batch: int, repeats: int, steps: int, bf16: bool,
-    compiled: bool,
+    build: Callable, width: int, images: dict[str, np.ndarray], batch: int, repeats: int, steps: int, precision: str,
+    mode: str,
 ) -> tuple[Callable[[], None], dict[str, int], float]:  # fmt: skip
     """Return the PyTorch counterpart of `Ours`, after a first call: what trains, parameters, seconds to compile."""
     import torch
@@ -147,11 +170,20 @@ def theirs(
 
     device = "cpu" if jax.devices()[0].platform == "cpu" else "cuda"
     torch.manual_seed(0)
-    if compiled:  # every network is a variant of one wrapper, and beyond eight variants torch would run eagerly
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
+    if mode == "compiled":  # every network is a variant of one wrapper; beyond eight variants torch would run eagerly
         torch._dynamo.reset()
         torch._dynamo.config.recompile_limit = 64
-    model = build(torch.compile if compiled else (lambda network: network), Place(device, bf16), width=width)
-    source = {n: torch.from_numpy(x).permute(0, 3, 1, 2).contiguous().to(device) for n, x in images.items()}
+    wrap = torch.compile if mode == "compiled" else (lambda network: network)
+    model = build(wrap, Place(device, precision == "bf16"), width=width)
+    layout = torch.contiguous_format if mode == "eager" or device == "cpu" else torch.channels_last
+    for network in model.networks.values():
+        network.to(memory_format=layout)
+    source = {
+        n: torch.from_numpy(x).permute(0, 3, 1, 2).to(device).contiguous(memory_format=layout)
+        for n, x in images.items()
+    }
     parameters = {net: sum(p.numel() for p in module.parameters()) for net, module in model.networks.items()}
 
     def train():
@@ -175,7 +207,7 @@ def measure(
 
     case, cpu = CASES[name], jax.devices()[0].platform == "cpu"
     width, batch = width or case.width, batch or case.batches[0 if cpu else 1]
-    game = case.game(width, DTYPES[precision])
+    game = case.game(width, PRECISIONS[precision].dtype)
     shape = (IMAGES, case.size, case.size, 3)
     draw = np.random.default_rng(0)
     images = {each: draw.uniform(-1, 1, shape).astype(np.float32) for each in case.sets}
@@ -184,9 +216,9 @@ def measure(
     for mode in modes:
         label = f"PyTorch {mode}"
         build = getattr(_torch_gans, name)
-        arguments = (build, width, images, batch, game.batches_per_step, steps, precision == "bf16")
+        arguments = (build, width, images, batch, game.batches_per_step, steps, precision)
         try:
-            train, parameters, first = theirs(*arguments, compiled=mode == "compiled")
+            train, parameters, first = theirs(*arguments, mode)
         except Exception as error:
             if mode == "eager":
                 raise
@@ -217,37 +249,48 @@ def measure(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure every model in every precision, and write the table."""
+    """Measure every model in every precision, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     cpu = jax.devices()[0].platform == "cpu"
+    compiler = not cpu or shutil.which("g++") or shutil.which("clang++")
     parser.add_argument("--models", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--precisions", nargs="+", choices=DTYPES, default=["fp32"] if cpu else ["fp32", "bf16"])
+    parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["fp32"] if cpu else list(PRECISIONS))
+    usual = ["eager", *([] if cpu else ["channels-last"]), *(["compiled"] if compiler else [])]
+    if importlib.util.find_spec("torch") is None:
+        print("torch is not installed: genjax alone")
+        usual = []
+    parser.add_argument("--modes", nargs="*", choices=MODES, default=usual, help="of PyTorch")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1 if cpu else 20, help="steps of each library in a round")
     parser.add_argument("--batch", type=int, help="for every model; each has its own by default")
     parser.add_argument("--width", type=int, help="of every model; the published ones by default")
-    parser.add_argument("--eager-only", action="store_true", help="leave torch.compile out")
     options = parser.parse_args(arguments)
-    compiler = jax.devices()[0].platform != "cpu" or shutil.which("g++") or shutil.which("clang++")
-    modes = ["eager", *(["compiled"] if compiler and not options.eager_only else [])]
-    rows, size, notes = [], 1024 if cpu else 8192, []
+    size = 1024 if cpu else 8192
+    rows: list[dict[str, str]] = []
+    rates: dict[str, float] = {}
     for precision in options.precisions:
-        rate = _result.product_rate(size, DTYPES[precision])
-        notes.append(f"{precision} product rate {rate / 1e9:,.0f} GFLOP/s ({size} x {size}, before)")
+        jax.config.update("jax_default_matmul_precision", PRECISIONS[precision].products)
+        rates[precision] = _result.product_rate(size, PRECISIONS[precision].dtype)
         for name in options.models:
             rows += measure(
-                name, precision, options.width, options.batch, options.rounds, options.steps, modes, rate
+                name, precision, options.width, options.batch, options.rounds, options.steps, options.modes,
+                rates[precision],
             )  # fmt: skip
             jax.clear_caches()
-    wanted = [float(row["times genjax's"].split()[0]) for row in rows if row["library"] == "PyTorch eager"]
-    protocol = (
-        f"one device; rounds in turns: {options.rounds} of {options.steps} step(s) each after a first call; medians "
-        "(ranges) of speeds, and of times over genjax's in the same round (above 1: genjax is faster); FLOPs by XLA, "
-        f"player by player; {'; '.join(notes)}; both libraries at their default fp32 settings; geometric mean of "
-        f"eager's time over genjax's: {math.exp(sum(map(math.log, wanted)) / len(wanted)):.2f}"
-        + ("" if compiler else "; no C++ compiler, so no torch.compile")
-    )
-    _result.report("gan_step", "One training step of four GANs", protocol, rows)
+            notes = "; ".join(
+                f"{kind} product rate {rate / 1e9:,.0f} GFLOP/s ({size} x {size}, before)"
+                for kind, rate in rates.items()
+            )
+            eager = [float(row["times genjax's"].split()[0]) for row in rows if row["library"] == "PyTorch eager"]
+            mean = f"{math.exp(sum(map(math.log, eager)) / len(eager)):.2f}" if eager else "not measured"
+            protocol = (
+                f"one device; rounds in turns: {options.rounds} of {options.steps} step(s) each after a first call; "
+                "medians (ranges) of speeds, and of times over genjax's in the same round (above 1: genjax is faster); "
+                f"FLOPs by XLA, player by player; {notes}; geometric mean of eager's time over genjax's: {mean}"
+                + ("" if compiler else "; no C++ compiler, so no torch.compile")
+                + ("" if cpu else "; PyTorch with cudnn.benchmark, compiled with channels last")
+            )
+            _result.report("gan_step", "One training step of four GANs", protocol, rows)
 
 
 if __name__ == "__main__":

@@ -39,9 +39,9 @@ def section(name: str) -> str:
 
 
 def names() -> list[str]:
-    """Return the names of the benchmark programs."""
-    own = Path(__file__)
-    return sorted(path.stem for path in own.parent.glob("*.py") if path != own and not path.stem.startswith("_"))
+    """Return the names of the benchmarks: of the programs that measure something of their own."""
+    programs = {path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_")}
+    return sorted(programs - {"report", "accelerator"})
 
 
 def written(text: str) -> str:

@@ -11,7 +11,7 @@ round. Writes a table, a plot and JSON to benchmarks/results.
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -272,14 +272,30 @@ def plot(path: Path, rows: list[dict[str, str]], lines: dict[str, list[tuple[int
         FigureCanvasAgg(figure).print_png(temporary)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Measure all cases, and write table, plot and JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, help="trained SqueezeNet 1.1 weights; random ones if not given")
     parser.add_argument("--repeats", type=int, default=5)
-    arguments = parser.parse_args()
+    every = range(len(CASES))
+    parser.add_argument("--cases", type=int, nargs="+", choices=every, default=every, help="which of the heads, from 0")
+    arguments = parser.parse_args(given)
     start = time.perf_counter()
-    rows = [row for case in CASES for row in measure(case, arguments.weights, arguments.repeats)]
+    rows: list[dict[str, str]] = []
+    trained = "trained" if arguments.weights else "random"
+
+    def write() -> None:
+        protocol = (
+            f"Grad-CAM++, float32; programs in turns, {arguments.repeats} rounds after one to warm up, medians, and "
+            f"medians (ranges) of ratios round by round; chunks of 64 directions; SqueezeNet with {trained} weights, "
+            "others random; errors: largest absolute difference to float64 over the largest value, first image; "
+            f"memory: compiled temporaries; {time.perf_counter() - start:.0f} s in all"
+        )
+        _result.report("saliency", "Exact Grad-CAM++ against the exp-trick", protocol, rows)
+
+    for index in arguments.cases:
+        rows += measure(CASES[index], arguments.weights, arguments.repeats)
+        write()  # what a time limit cuts short leaves what it measured
     lines = growth(arguments.repeats)
     for name, points in lines.items():
         print(name, ", ".join(f"{size}: {value:.3g} ms" for size, value in points))
@@ -289,14 +305,7 @@ def main() -> None:
                          "activations x batch": str(size), "derivatives, ms": f"{value:.3g}"})  # fmt: skip
     suffix = "" if jax.devices()[0].platform == "cpu" else f"-{jax.devices()[0].platform}"
     plot(_result.RESULTS / f"saliency{suffix}.png", [row for row in rows if row["route"]], lines)
-    trained = "trained" if arguments.weights else "random"
-    protocol = (
-        f"Grad-CAM++, float32; programs in turns, {arguments.repeats} rounds after one to warm up, medians, and "
-        f"medians (ranges) of ratios round by round; chunks of 64 directions; SqueezeNet with {trained} weights, "
-        "others random; errors: largest absolute difference to float64 over the largest value, first image; "
-        f"memory: compiled temporaries; {time.perf_counter() - start:.0f} s in all"
-    )
-    _result.report("saliency", "Exact Grad-CAM++ against the exp-trick", protocol, rows)
+    write()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -162,8 +162,8 @@ def torch_epoch(images: Mapping[str, np.ndarray]) -> Task:
     return epoch
 
 
-def measure(images: Mapping[str, np.ndarray], repeats: int) -> list[dict[str, str]]:
-    """Return the table's rows, one a trick."""
+def measure(images: Mapping[str, np.ndarray], repeats: int) -> Iterator[list[dict[str, str]]]:
+    """Yield the table's rows, one a trick, after each trick."""
     plain = Trainer(images, make_game())
     undonated = Trainer(images, make_game(), donate=False)
     bias, half = Trainer(images, make_game(bias=True)), Trainer(images, make_game(dtype=jnp.bfloat16))
@@ -216,7 +216,7 @@ def measure(images: Mapping[str, np.ndarray], repeats: int) -> list[dict[str, st
             pairs["genjax instead of a plain PyTorch loop"] = (torch_epoch(images), epoch, "same network and batch")
         except ImportError:
             print("torch is not installed: no PyTorch loop")
-        rows = []
+        rows: list[dict[str, str]] = []
         for name, (off, on, note) in pairs.items():
             off(), on()
             seconds = _result.in_turns({"off": off, "on": on}, repeats)
@@ -231,7 +231,7 @@ def measure(images: Mapping[str, np.ndarray], repeats: int) -> list[dict[str, st
                 }
             )
             print(rows[-1], flush=True)
-    return rows
+            yield rows
 
 
 def chart(rows: list[dict[str, str]], path: Path) -> None:
@@ -264,24 +264,25 @@ def chart(rows: list[dict[str, str]], path: Path) -> None:
         FigureCanvasAgg(figure).print_png(temporary)
 
 
-def main() -> None:
+def main(given: Sequence[str] | None = None) -> None:
     """Measure every trick, and write the table and the chart."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="digits", help="digits (default), or a copy of MNIST as PATH.npz or idx:DIR")
     parser.add_argument("--images", type=int, default=6144, help=f"in an epoch, a multiple of {LARGE}")
     parser.add_argument("--repeats", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     if arguments.images % LARGE or arguments.images < LARGE:
         parser.error(f"--images {arguments.images}: give a multiple of {LARGE}, such as {6 * LARGE}")
     images, _, data = digits(arguments.data, 28, arguments.images)
-    rows = measure(images, arguments.repeats)
     protocol = (
         f"An epoch of {data}; two 5x5 convolutions (16, 32) with batch norm and a dense layer, batch {BATCH}, SGD with "
         f"momentum 0.9, float32; each trick's two programs in turns, {arguments.repeats} rounds after one to warm up; "
         f"ratios round by round; compiling is not in the times but in those of the compilation cache. Kernels are "
         f"autotuned by XLA on GPUs without being asked (--xla_gpu_autotune_level); CPUs have no such step"
     )
-    _result.report("tricks", "Tricks of fast training, off and on", protocol, rows)
+    rows: list[dict[str, str]] = []
+    for rows in measure(images, arguments.repeats):
+        _result.report("tricks", "Tricks of fast training, off and on", protocol, rows)
     suffix = "" if jax.devices()[0].platform == "cpu" else f"-{jax.devices()[0].platform}"
     chart(rows, _result.RESULTS / f"tricks{suffix}.png")
 

@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from benchmarks import _result, report, tricks
+from benchmarks import _result, accelerator, gan_step, report, tricks
 from genjax.data import pipeline
+from genjax.engine import init_state
 from tests.conftest import REPOSITORY
 
 KEYS = {"name", "title", "protocol", "environment", "rows"}
@@ -99,10 +100,36 @@ def test_input_pipeline_measures_every_source(measure):
 def test_gan_step_compares_equal_networks(measure, model):
     pytest.importorskip("torch")
     rows = measure(
-        "gan_step", "--models", model, "--width", "4", "--batch", "2", "--rounds", "1", "--eager-only"
+        "gan_step", "--models", model, "--width", "4", "--batch", "2", "--rounds", "1", "--modes", "eager"
     )["rows"]  # fmt: skip
     assert [row["library"] for row in rows] == ["genjax", "PyTorch eager"]
     assert rows[0]["times genjax's"] == "1 (1 - 1)"
+
+
+def test_the_accelerators_command_measures_what_is_missing(tmp_path, capfd):
+    assert accelerator.main(["--rehearse", "--parts", "layouts", "--results", str(tmp_path)]) == 0
+    result = json.loads((tmp_path / "layouts.json").read_text(encoding="utf-8"))
+    check_schema(result)
+    assert {row["channels"] for row in result["rows"]} == {"last", "first"}
+    capfd.readouterr()
+    assert accelerator.main(["--rehearse", "--parts", "layouts", "--results", str(tmp_path)]) == 0
+    assert "layouts: measured before" in capfd.readouterr().out
+    assert accelerator.main(["--parts", "gan_step", "--results", str(tmp_path), "--minutes", "0.1"]) == 1
+    assert "gan_step: no time left; give the command again" in capfd.readouterr().out
+
+
+@pytest.mark.slow
+def test_every_part_for_an_accelerator_runs_at_a_tiny_size(tmp_path):
+    accelerator.main(["--rehearse", "--results", str(tmp_path), "--minutes", "30"])
+    for part in accelerator.PARTS:
+        check_schema(json.loads((tmp_path / f"{part.name}.json").read_text(encoding="utf-8")))
+
+
+def test_flops_are_counted_on_any_platform():
+    game = gan_step.CASES["dcgan"].game(4, jnp.float32)
+    batch, key = {"images": jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32)}, jax.random.key(0)
+    state = jax.eval_shape(lambda key: init_state(game, key), key)
+    assert gan_step.flops_of(game, state, batch, key) > 1e6
 
 
 def test_conv3d_times_outputs_and_gradients(measure):
