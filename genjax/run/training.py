@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,12 @@ def write_pictures(task: Task, state: State, folder: Path, caption: str = "") ->
         save_page(folder / f"{name}-{int(state.step):06d}.png", page)
 
 
-def caption_of(recipe: Recipe, preset: str, data: str, result: Result) -> str:
+def caption_for(recipe: Recipe, preset: str, data: str, step: int, scores: Mapping[str, float]) -> str:
     """Return what stands below pictures: model, preset, data, step, and the recipe's score where it is known."""
-    parts = [f"{recipe.name} ({preset})", data, f"step {int(result.state.step):,}"]
+    parts = [f"{recipe.name} ({preset})", data, f"step {step:,}"]
     name = recipe.score[0] if recipe.score else ""
-    if name in result.scores:
-        parts.append(f"{word(name).words}: {result.scores[name]:.3g}")
+    if name in scores:
+        parts.append(f"{word(name).words}: {scores[name]:.3g}")
     return ", ".join(parts)
 
 
@@ -75,7 +75,8 @@ def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Pr
 
     def report(result: Result) -> None:
         """Draw what is to be seen, the curves so far and the card; keep the state if it is the best."""
-        write_pictures(run.task, result.state, folder, caption_of(recipe, preset, hyper.data, result))
+        caption = caption_for(recipe, preset, hyper.data, int(result.state.step), result.scores)
+        write_pictures(run.task, result.state, folder, caption)
         write_summary(run, result, folder)
         if hyper.keep_best:
             keep_best(folder, run, result, recipe.score)
