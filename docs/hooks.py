@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import griffe
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from eval._models import MODELS  # noqa: E402 (found through the line above)
+from eval._models import MODELS
 
 ENTRIES = (
     "genjax.run.fit.fit", "genjax.run.load", "genjax.run.export", "genjax.engine.game", "genjax.engine.step",
@@ -34,25 +35,48 @@ def docstring(path: Path) -> str:
     return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
 
 
-def as_markdown(text: str) -> str:
-    """Return a docstring as Markdown: indented lines, equations and tables, as they are, and sentences as sentences."""
+def as_markdown(text: str, *, lists: bool = False) -> str:
+    """Return a docstring as Markdown: indented lines, equations and examples as they are, sentences as sentences.
+
+    lists: show lists of names and what they mean, such as presets, as tables.
+    """
     parts: list[str] = []
     block: list[str] = []
+    language = "text"
     for line in [*text.splitlines(), ""]:
-        if line.startswith("    "):
-            block.append(line[4:])
+        example = line.startswith(">>>") or (language == "pycon" and block and line.strip())
+        if line.startswith("    ") or example:
+            language = "pycon" if example else language
+            block.append(line.removeprefix("    "))
             continue
         if block:
-            parts.append("\n```text\n" + "\n".join(block) + "\n```\n")
-            block = []
+            table = as_table(block) if lists else ""
+            parts += ["", table or "\n".join([f"```{language}", *block, "```"]), ""]
+            block, language = [], "text"
         parts.append(escaped(line))
     return "\n".join(parts)
+
+
+def as_table(block: list[str]) -> str:
+    """Return lines "name   what it means", whose continuations are indented, as a table; "" for anything else."""
+    rows: list[list[str]] = []
+    for line in block:
+        found = re.fullmatch(r"(\S+(?:, \S+)*)\s{2,}(\S.*)", line)
+        if found:
+            rows.append([found[1], found[2]])
+        elif rows and line.startswith(" "):
+            rows[-1][1] += f" {line.strip()}"
+        else:
+            return ""
+    lines = [f"| `{name}` | {escaped(text)} |" for name, text in rows]
+    return "\n".join(["| preset | what it is |", "|---|---|", *lines])
 
 
 def escaped(line: str) -> str:
     """Return a line of plain text so that Markdown shows it as it is, but for what stands in backticks."""
     pieces = re.split(r"(`[^`]*`)", line)
-    return "".join(piece if piece.startswith("`") else re.sub(r"([*_<>\[\]|#])", r"\\\1", piece) for piece in pieces)
+    signs = {"<": "&lt;", ">": "&gt;", **{sign: f"\\{sign}" for sign in "*_[]|#"}}
+    return "".join(p if p.startswith("`") else "".join(signs.get(sign, sign) for sign in p) for p in pieces)
 
 
 def home(name: str) -> Path:
@@ -63,27 +87,24 @@ def home(name: str) -> Path:
 def model_page(name: str) -> str:
     """Return the page of a model."""
     model, path = MODELS[name], home(name)
-    lines = [
-        f"# {model.title}",
-        "",
-        f"Take it when {model.use}: `python -m train.{name}`, or `genjax train {name}`.",
-        "",
-    ]
+    lines = [f"# {model.title}", "", f"Take it when {model.use}: `genjax train {name}`.", ""]
     for suffix, text in (("", "samples above real images"), ("-curves", "scores beside their floor, and losses")):
         picture = f"gallery/{name}{suffix}.png"
         if (ROOT / "docs" / picture).exists():
             lines += [f"![{model.title}: {text}](../{picture})", "", f"*{text}*", ""]
     lines += ["## The model", "", as_markdown(docstring(path)), ""]
-    lines += ["## Presets", "", as_markdown(docstring(ROOT / "train" / f"{name}.py")), ""]
+    lines += ["## Presets", "", as_markdown(docstring(ROOT / "train" / f"{name}.py"), lists=True), ""]
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    lines += ["## Networks and losses", "", f"::: {module}", "    options:", "      show_root_heading: false"]
-    lines += [
-        "      show_root_toc_entry: false",
-        "      heading_level: 3",
-        "      show_docstring_description: true",
-        "",
-    ]
+    lines += ["## Networks and losses", ""]
+    for found in public(path):
+        lines += [f"::: {module}.{found}", "    options:", "      heading_level: 3", ""]
     return "\n".join(lines)
+
+
+def public(path: Path) -> list[str]:
+    """Return the names of a file's public classes and functions, in their order."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return [x.name for x in body if isinstance(x, (ast.ClassDef, ast.FunctionDef)) and not x.name.startswith("_")]
 
 
 def models_index() -> str:
@@ -105,7 +126,7 @@ def api_page() -> str:
     lines = [
         "# API",
         "",
-        "Also `genjax.fit`, `genjax.load`, `genjax.save_weights`, `genjax.save_sampler`: the same.",
+        "`genjax.fit`, `genjax.load`, `genjax.save_weights` and `genjax.save_sampler` are among these.",
         "",
     ]
     return "\n".join([*lines, *(f"::: {entry}\n" for entry in ENTRIES)])
@@ -116,6 +137,15 @@ def start_page() -> str:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     text = re.sub(r"\]\(docs/", "](", text)
     return re.sub(r"\]\(genjax/\w+/(\w+)\.py\)", r"](models/\1.md)", text)
+
+
+class Docstrings(griffe.Extension):
+    """Shows the docstrings of the reference as those of the models' pages."""
+
+    def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
+        """Change the docstring of one function, class or module."""
+        if obj.docstring is not None:
+            obj.docstring.value = as_markdown(obj.docstring.value)
 
 
 def on_files(files: Files, config: Any) -> Files:

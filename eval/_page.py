@@ -41,7 +41,8 @@ figcaption{font-size:.85rem;opacity:.8}details{margin-top:.5rem}summary{cursor:p
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);white-space:nowrap}
 th button{font:inherit;font-weight:600;background:none;border:0;padding:0;cursor:pointer;color:inherit}
-svg{width:100%;height:auto;background:var(--soft);border-radius:8px}svg text{fill:currentColor;font-size:11px}
+svg{width:100%;min-width:700px;height:auto;background:var(--soft);border-radius:8px}
+svg text{fill:currentColor;font-size:11px}
 """
 
 SCRIPT = """
@@ -49,7 +50,9 @@ const json = name => JSON.parse(document.getElementById(name).textContent);
 const runs = json('runs'), colours = json('colours');
 const choice = document.getElementById('score'), chart = document.getElementById('chart');
 const boxes = [...document.querySelectorAll('input[data-run]')], body = document.querySelector('tbody');
-for (const name of new Set(runs.flatMap(run => Object.keys(run.curves)))) choice.add(new Option(name));
+const names = [...new Set(runs.flatMap(run => Object.keys(run.curves)))];
+const losses = names.filter(name => name.endsWith('/loss'));
+for (const name of [...names.filter(name => !losses.includes(name)), ...losses]) choice.add(new Option(name));
 const text = (x, y, what, more = '') => `<text x="${x}" y="${y}" ${more}>${String(what).replace(/[<&]/g, '')}</text>`;
 
 function draw() {
@@ -127,7 +130,8 @@ def table(entries: Sequence[Entry]) -> str:
         for number, entry in enumerate(entries)
     )
     return (
-        f'<p><label>Score <select id="score"></select></label></p><svg id="chart" viewBox="0 0 1000 295"></svg>'
+        f'<p><label>Score <select id="score"></select></label></p>'
+        '<div class="wide"><svg id="chart" viewBox="0 0 1000 295"></svg></div>'
         f'<div class="wide"><table><thead><tr><th></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 

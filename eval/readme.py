@@ -6,8 +6,8 @@
 A recipe names its score as `SCORE = (metric, text)`, and as `CONTROLS = {text: options}` what the score is compared
 with: the same preset and seeds with a mechanism taken out by command-line options.
 
-Between `<!-- begin NAME -->` and `<!-- end NAME -->` README.md, docs/results.md and docs/data.md belong to this
-program. Parameters come from `--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from
+Between `<!-- begin NAME -->` and `<!-- end NAME -->` README.md and the pages of docs/ belong to this program.
+Parameters come from `--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from
 benchmarks/results/*.json, and what a model is for from eval/_models.py.
 """
 
@@ -189,6 +189,14 @@ def sources_table() -> str:
     return "\n".join([*lines, *(f"| `{source.form}` | {source.about} |" for source in SOURCES)])
 
 
+def claims_section() -> str:
+    """Return the claims of the comparison article with their verdicts, as `eval.article` judged them."""
+    found = json.loads((SCORES.parent / "article.json").read_text(encoding="utf-8"))
+    lines = ["| experiment | claim | verdict |", "|---|---|---|"]
+    lines += [f"| {row['experiment']} | {row['claim']} | **{row['verdict']}** |" for row in found["claims"]]
+    return "\n".join([*lines, "", f"Measured by `python -m eval.article`: {found['told']} In all {found['where']}"])
+
+
 FILES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"models": models_table},
     "docs/results.md": {
@@ -197,6 +205,7 @@ FILES: dict[str, dict[str, Callable[[], str]]] = {
         "benchmarks": benchmarks_section,
     },
     "docs/data.md": {"sources": sources_table},
+    "docs/articles.md": {"claims": claims_section},
 }
 """{file: {name of a section: what writes it}}."""
 
