@@ -42,12 +42,15 @@ def panels_of(rows: Sequence[Mapping[str, Any]]) -> list[Panel]:
     panels = []
     for name in sorted((name for name in tests if name not in taken and _changes(tests[name])), key=_place):
         beside = [other for other in word(name).beside if other in tests]
-        lines = {"samples" if beside else "this run": tests[name], **{word(n).words: tests[n] for n in beside}}
+        lines = {"this run": tests[name], **{word(n).words: tests[n] for n in beside}}
+        seen = [points for kind, points in series.items() if kind.endswith(f"/{name}") and not kind.startswith(TEST)]
+        if len(seen) == 1:  # the same of training images: where the two part, the model learns them by heart
+            lines |= {"while training": seen[0]}
         panels.append(Panel(word(name).words, lines, [word(n).words for n in beside], word(name).better))
     training: dict[str, dict[str, Points]] = {}
     for name, points in series.items():
-        if not name.startswith(TEST) and _changes(points):
-            player, _, kind = name.rpartition("/")
+        player, _, kind = name.rpartition("/")
+        if not name.startswith(TEST) and kind not in tests and _changes(points):
             player = player.replace("_", " ")
             if kind in ANSWERS:
                 training.setdefault(f"answer of the {player}", {})[ANSWERS[kind]] = points
