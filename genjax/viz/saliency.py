@@ -34,11 +34,19 @@ def enlarged(saliency: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.clip(np.asarray(picture), 0, 1)
 
 
-def glow(photo: np.ndarray, saliency: Any, crop: Crop, strength: float = STRENGTH) -> np.ndarray:
+def glow(
+    photo: np.ndarray,
+    saliency: Any,
+    crop: Crop,
+    strength: float = STRENGTH,
+    *,
+    colour_map: str = COLOURS,
+    faint: float = FAINT,
+) -> np.ndarray:
     """Return a photo uint8[height, width, 3] on which a map glows: its opacity is strength times the map.
 
     Where the map is 0, and outside the crop, the photo is untouched; a thin white frame shows the crop.
-    saliency: float[h, w] in [0, 1]; ValueError for others, and for NaN.
+    saliency: float[h, w] in [0, 1]; ValueError for others, and for NaN.  faint: where in the colour map colours begin.
     """
     from matplotlib import colormaps
 
@@ -48,7 +56,7 @@ def glow(photo: np.ndarray, saliency: Any, crop: Crop, strength: float = STRENGT
     shown = photo.astype(np.float32)
     rows, columns = slice(crop.top, crop.top + crop.height), slice(crop.left, crop.left + crop.width)
     large = enlarged(saliency, crop.height, crop.width)[..., None]
-    colours = 255 * colormaps[COLOURS](FAINT + (1 - FAINT) * large[..., 0])[..., :3].astype(np.float32)
+    colours = 255 * colormaps[colour_map](faint + (1 - faint) * large[..., 0])[..., :3].astype(np.float32)
     opacity = strength * large
     shown[rows, columns] = (1 - opacity) * shown[rows, columns] + opacity * colours
     if crop != Crop(0, 0, *photo.shape[:2]):
