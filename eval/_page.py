@@ -34,7 +34,7 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:1400px}
 h1{margin:.2em 0}h2{margin:2rem 0 .6rem;border-bottom:1px solid var(--line)}h3{margin:0;font-size:1.1rem}
 p{margin:.4rem 0}code{background:var(--soft);padding:.1em .35em;border-radius:4px;overflow-wrap:anywhere}
-.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:1rem}
+.cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,420px),1fr));gap:1rem;align-items:start}
 .card{border:1px solid var(--line);border-radius:8px;padding:.9rem;min-width:0}
 .card figure{margin:.6rem 0}.card img{max-width:100%;height:auto;border-radius:4px;background:#fff}
 figcaption{font-size:.85rem;opacity:.8}details{margin-top:.5rem}summary{cursor:pointer}

@@ -28,14 +28,14 @@ from genjax.run.folder import CONFIG, read_config
 from genjax.run.load import load
 from genjax.run.options import LENGTH, OPERATIONAL
 from genjax.run.run import Recipe, names, recipe
-from genjax.viz.curves import save_curves
+from genjax.viz.curves import LOSSES, panels_of, save_curves, save_panels
 
 from ._models import MODELS
 from ._page import Entry, Picture, page
 
-WIDTH, THUMB = 760, 112
+WIDTH, THUMB = 540, 96
 """Pixels of copied pictures and of thumbnails."""
-COLOURS = 128
+COLOURS = 192
 """Of copied pictures: a palette keeps files small."""
 SHOWN = {
     "samples": "samples",
@@ -204,6 +204,19 @@ def copied(source: Path, target: Path, width: int = WIDTH) -> None:
         small.quantize(COLOURS).save(temporary, format="PNG", optimize=True)
 
 
+def short_curves(run: Found, target: Path) -> bool:
+    """Draw the recipe's score beside its floor, and the losses, for the width of a card; return whether there are."""
+    name = word(run.recipe.score[0]).words if run.recipe.score else ""
+    panels = [p for p in panels_of(run.rows) if p.title in (name, LOSSES)]
+    if not panels:
+        return False
+    full = target.with_name(f".{target.name}")
+    save_panels(panels, full)
+    copied(full, target)
+    full.unlink()
+    return True
+
+
 def thumbnail(run: Found, target: Path) -> bool:
     """Write four samples of a run as one small square; return whether it has any."""
     from PIL import Image
@@ -239,12 +252,12 @@ def of_models(runs: Sequence[Found], out: Path) -> str:
         if not mine:
             continue
         first, pictures = mine[0], []
-        sources = {**newest(first.folder), "curves": first.folder / "curves.png"}
-        for kind, source in sources.items():
-            if source.exists():
-                file = f"{name}.png" if kind == "samples" else f"{name}-{kind}.png"
-                copied(source, out / file)
-                pictures.append(Picture(file, SHOWN.get(kind, kind)))
+        for kind, source in newest(first.folder).items():
+            file = f"{name}.png" if kind == "samples" else f"{name}-{kind}.png"
+            copied(source, out / file)
+            pictures.append(Picture(file, SHOWN.get(kind, kind)))
+        if short_curves(first, out / f"{name}-curves.png"):
+            pictures.append(Picture(f"{name}-curves.png", "score and losses"))
         told = {tuple(sorted(map(str, first.changed.items())))}
         for run in mine[1:]:
             changed = tuple(sorted(map(str, run.changed.items())))

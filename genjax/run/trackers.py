@@ -76,9 +76,12 @@ def mlflow(folder: Path, resume_at: int, hyper: Mapping[str, Any]) -> Iterator[W
     except ImportError:
         raise _missing("mlflow", "mlflow") from None
     note = folder / "mlflow-run"
-    service.set_experiment(PROJECT)
     known = note.read_text(encoding="utf-8").strip() if resume_at and note.exists() else None
-    started = service.start_run(run_id=known, run_name=folder.name)
+    try:
+        service.set_experiment(PROJECT)
+        started = service.start_run(run_id=known, run_name=folder.name)
+    except service.exceptions.MlflowException as error:
+        raise ValueError(f"--log mlflow: {error}") from error
     note.write_text(started.info.run_id, encoding="utf-8")
     try:
         if known is None:

@@ -14,6 +14,7 @@ Points = list[tuple[int, float]]
 TEST = "test/"
 FIXED = {"generator": 0, "forward": 0, "discriminator": 1, "critic": 1, "backward": 2, "discriminator_a": 1}
 """Lines that have the same colour in every figure, as numbers of `LINES`."""
+LOSSES = "training: loss of each player"
 ANSWERS = {"real": "real images", "fake": "generated images"}
 """Metrics of a discriminator or critic that belong into one panel."""
 
@@ -57,7 +58,7 @@ def panels_of(rows: Sequence[Mapping[str, Any]]) -> list[Panel]:
             else:
                 training.setdefault(kind.replace("_", " "), {})[player or kind] = points
     for kind in sorted(training, key=lambda kind: (kind != "loss", kind)):
-        panels.append(Panel(f"training: {'loss of each player' if kind == 'loss' else kind}", training[kind]))
+        panels.append(Panel(LOSSES if kind == "loss" else f"training: {kind}", training[kind]))
     return panels
 
 
@@ -105,9 +106,13 @@ def save_curves(metrics: Path | str, path: Path | str) -> None:
     rows = read_rows(metrics)
     if not rows:
         raise ValueError(f"{metrics} holds no metrics; train for at least one step before drawing curves")
+    save_panels(panels_of(rows) or [Panel("nothing changes", {})], path)
+
+
+def save_panels(panels: Sequence[Panel], path: Path | str) -> None:
+    """Draw panels, at most three beside each other, and save them as PNG."""
     from matplotlib.figure import Figure
 
-    panels = panels_of(rows) or [Panel("nothing changes", {})]
     columns = min(3, len(panels))
     lines = -(-len(panels) // columns)
     figure = Figure(figsize=(4.2 * columns, 2.9 * lines), layout="constrained")

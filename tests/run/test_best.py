@@ -82,6 +82,7 @@ def test_services_are_told_every_row(tmp_path, monkeypatch):
     mlflow.log_params = told.append
     mlflow.log_metrics = lambda row, step: told.append((step, row))
     mlflow.end_run = lambda: told.append("end")
+    mlflow.exceptions = types.SimpleNamespace(MlflowException=KeyError)
     monkeypatch.setitem(sys.modules, "wandb", wandb)
     monkeypatch.setitem(sys.modules, "mlflow", mlflow)
     with metrics_writer(tmp_path, trackers=trackers.chosen(("wandb", "mlflow"), {"seed": 3})) as (write, _):
