@@ -33,9 +33,9 @@ from genjax.viz.curves import LOSSES, panels_of, save_curves, save_panels
 from ._models import MODELS
 from ._page import Entry, Picture, page
 
-WIDTH, THUMB = 540, 96
+WIDTH, THUMB = 500, 96
 """Pixels of copied pictures and of thumbnails."""
-COLOURS = 192
+COLOURS, GREYS = 160, 20
 """Of copied pictures: a palette keeps files small."""
 SHOWN = {
     "samples": "samples",
@@ -200,8 +200,14 @@ def copied(source: Path, target: Path, width: int = WIDTH) -> None:
         small = picture.convert("RGB")
     if small.width > width:
         small = small.resize((width, round(small.height * width / small.width)), Image.Resampling.LANCZOS)
+    save_small(target, small)
+
+
+def save_small(target: Path, picture: Any) -> None:
+    """Write a picture with a palette, of few colours where it has greys alone."""
+    grey = int(np.ptp(np.asarray(picture), axis=-1).max()) < 16
     with atomic(target) as temporary:
-        small.quantize(COLOURS).save(temporary, format="PNG", optimize=True)
+        picture.quantize(GREYS if grey else COLOURS).save(temporary, format="PNG", optimize=True)
 
 
 def short_curves(run: Found, target: Path) -> bool:
@@ -239,8 +245,7 @@ def thumbnail(run: Found, target: Path) -> bool:
             page_ = picture.convert("RGB").crop((0, 0, side, side)).resize((THUMB, THUMB), Image.Resampling.LANCZOS)
     else:
         return False
-    with atomic(target) as temporary:
-        page_.quantize(COLOURS).save(temporary, format="PNG", optimize=True)
+    save_small(target, page_)
     return True
 
 
