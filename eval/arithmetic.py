@@ -22,7 +22,8 @@ from genjax.run import program
 from genjax.run.load import Trained, load
 from genjax.run.options import at_least
 from genjax.tasks.generation import Generation, nearest_labels, spread_rows
-from genjax.viz.grid import save_grid
+from genjax.viz.grid import save_page
+from genjax.viz.table import image_table
 
 POOL, EACH, NOISE = 1000, 3, 0.25
 LABELS = (3, 1, 7)
@@ -70,6 +71,14 @@ def by_label(model: Trained, images: np.ndarray, labels: Sequence[int]) -> list[
     return lines
 
 
+def named(model: Trained, line: np.ndarray, options: Options, number: int) -> str:
+    """Return what a group of samples is called: its class, or how many samples."""
+    if options.indices:
+        return f"{len(line)} samples"
+    label = (options.labels or LABELS)[number]
+    return f'"{model.dataset.class_names[label]}"'
+
+
 def run(options: Options) -> None:
     """Compute, draw and write."""
     picked = [options.indices, options.minus, options.plus]
@@ -96,17 +105,18 @@ def run(options: Options) -> None:
     result = means[0] - means[1] + means[2]
     noise = np.random.Generator(np.random.Philox(options.seed)).uniform(-NOISE, NOISE, (9, len(result)))
     noise[4] = 0.0  # the result itself, in the middle
-    columns = max(len(line) for line in lines) + 2
+    wide = max(3, *(len(line) for line in lines))
     blank = np.full((1, *model.dataset.shape), 255, np.uint8)
+    names = [f"mean of {named(model, line, options, number)}" for number, line in enumerate(lines)]
     page = []
     for line, mean in zip(lines, means, strict=True):
-        gap = [blank] * (columns - 1 - len(line))
-        page += [draw(pool[line]), *gap, draw(mean[None])]
+        page.append(np.concatenate([draw(mean[None]), blank, draw(pool[line]), *[blank] * (wide - len(line))]))
     near = draw(result + noise)
-    for row in range(3):
-        page += [near[3 * row : 3 * row + 3], *[blank] * (columns - 3)]
+    page.append(np.concatenate([near[4:5], blank, near[:3], *[blank] * (wide - 3)]))
+    heads = ["the term", "", "mean of", *[""] * (wide - 1)]
+    rows = [names[0], f"- {names[1]}", f"+ {names[2]}", "= result, and latents near it"]
     path = options.out or options.run / "arithmetic.png"
-    save_grid(path, np.concatenate(page), columns, row_labels=["", "minus", "plus", "gives", "", ""])
+    save_page(path, image_table(np.stack(page), rows, heads))
     print(path)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from genjax.run import program
 from genjax.run.options import at_least
-from genjax.viz.grid import save_grid
+from genjax.viz.grid import enlarged, save_grid, to_uint8
 from genjax.viz.table import image_table
 
 from .comparison import probing, training
@@ -75,12 +75,13 @@ def scatter(family: Family, how: str, path: Path) -> None:
     """Draw the first seed's latents of test images: a row for each variant, a column for each size."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     images, labels = probing.test_images(family.dataset, IMAGES)
     classes, latents = family.dataset.num_classes, family.options.latents
     figure = Figure(figsize=(3.2 * len(latents) + 0.9, 3.1 * len(SHOWN)), layout="constrained")
     axes = figure.subplots(len(SHOWN), len(latents), squeeze=False)
-    colours = colormaps["tab10" if classes <= 10 else "turbo"]
+    colours = colormaps["turbo"]
     for variant, latent, members in probing.variants(family, *SHOWN):
         panel: Any = axes[SHOWN.index(variant), latents.index(latent)]
         given = probing.given_labels(variant, labels, classes)
@@ -88,9 +89,13 @@ def scatter(family: Family, how: str, path: Path) -> None:
         size = float(np.clip(6000 / len(points), 3, 14))
         for label in range(classes):
             rows = labels == label
-            colour = colours(label if classes <= 10 else label / (classes - 1))
+            colour = colours(label / max(classes - 1, 1))
             name = family.dataset.class_names[label]
             panel.scatter(*points[rows].T, s=size, color=colour, alpha=0.7, linewidths=0, label=name)
+            if classes <= 20 and rows.any():  # not by colour alone: the class stands at the middle of its dots
+                place = np.median(points[rows], 0)
+                outline = [withStroke(linewidth=2.5, foreground="white")]
+                panel.text(*place, name, ha="center", va="center", fontsize=9, weight="bold", path_effects=outline)
         if latent == 2:
             panel.plot(0, 0, "+", color="black", markersize=12, markeredgewidth=1.6)
             panel.set(title=f"{variant}\nlatent 2", aspect="equal", adjustable="datalim")
@@ -116,6 +121,31 @@ def plane(member: Member, columns: int, centre: np.ndarray, width: np.ndarray) -
     return probing.decode(member, latent, np.full((columns, columns), -1, np.int32))
 
 
+def save_plane(path: Path, decoded: np.ndarray, centre: np.ndarray, width: np.ndarray, title: str) -> None:
+    """Write the decoded plane as one picture whose axes tell the two latents of every image."""
+    from matplotlib.figure import Figure
+
+    columns = len(decoded)
+    quantile = NormalDist().inv_cdf
+    steps = np.array([quantile((i + 0.5) / columns) for i in range(columns)])
+    rows = [np.concatenate(list(enlarged(to_rgb(row), cell=32)), 1) for row in decoded]
+    figure = Figure(figsize=(7.4, 7.4), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(np.concatenate(rows), extent=(0, columns, 0, columns), interpolation="nearest")
+    shown = np.unique(np.linspace(0, columns - 1, 7).astype(int))
+    for axis, number in ((axes.xaxis, 0), (axes.yaxis, 1)):
+        labels = [f"{centre[number] + width[number] * steps[i]:.1f}" for i in shown]
+        axis.set_ticks(shown + 0.5, labels)
+        axis.set_label_text(f"latent {number + 1}")
+    axes.set_title(title)
+    save_figure(path, figure)
+
+
+def to_rgb(images: np.ndarray) -> np.ndarray:
+    """Return images float[count, height, width, 1 or 3] in [0, 1] as bytes with three channels."""
+    return np.broadcast_to(to_uint8(images), (*images.shape[:3], 3))
+
+
 def draw_planes(family: Family, columns: int, folder: Path) -> list[tuple[Path, str]]:
     """Write the decoded plane of the first AE, VAE and CVAE with two latents, and the CVAE's with each label."""
     if 2 not in family.options.latents:
@@ -129,8 +159,7 @@ def draw_planes(family: Family, columns: int, folder: Path) -> list[tuple[Path, 
             found = probing.encode(member, images, np.full_like(labels, -1))
             centre, width, where = found.mean(0), found.std(0), "a normal fitted to its latents"
         path = folder / f"plane-{member.kind}.png"
-        decoded = plane(member, columns, centre, width)
-        save_grid(path, decoded.reshape(-1, *decoded.shape[2:]), columns, zoom=None if images.shape[1] > 16 else 4)
+        save_plane(path, plane(member, columns, centre, width), centre, width, f"{variant}: what its latents decode to")
         written.append((path, f"{variant}, latent 2: the plane decoded at quantiles of {where}."))
     classes = family.dataset.num_classes
     member = family.of("cvae", 2)[0]

@@ -1,18 +1,18 @@
-"""Write the README's tables and pictures: models, parameters, measured scores, benchmarks.
+"""Write the tables of the README and of docs/: models, parameters, measured scores, data sources, benchmarks.
 
-    python -m eval.readme             render what has been measured into README.md
+    python -m eval.readme             render what has been measured
     python -m eval.readme --measure   train every recipe's `small` preset first (three seeds each) and keep the scores
 
 A recipe names its score as `SCORE = (metric, text)`, and as `CONTROLS = {text: options}` what the score is compared
 with: the same preset and seeds with a mechanism taken out by command-line options.
 
-Between `<!-- begin NAME -->` and `<!-- end NAME -->` the README belongs to this program. Parameters come from
-`--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from benchmarks/results/*.json.
+Between `<!-- begin NAME -->` and `<!-- end NAME -->` README.md and the pages of docs/ belong to this program.
+Parameters come from `--describe` of the `paper` presets, scores from eval/results/scores.json, benchmarks from
+benchmarks/results/*.json, and what a model is for from eval/_models.py.
 """
 
 import dataclasses
 import json
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,6 +28,8 @@ from genjax.run import program
 from genjax.run.cli import prepare
 from genjax.run.describe import parameters
 from genjax.run.run import Recipe, names, recipe
+
+from ._models import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = ROOT / "eval" / "results" / "scores.json"
@@ -45,7 +47,7 @@ class Options:
     only: tuple[str, ...] = ()
     """Measure only these recipes."""
     check: bool = False
-    """Change nothing; end with status 1 if the README is not what would be written."""
+    """Change nothing; end with status 2 if a file is not what would be written."""
 
 
 def recipes() -> dict[str, Recipe]:
@@ -75,10 +77,6 @@ def _measure(name: str, score: str, seeds: int, options: Sequence[str] = ()) -> 
             last = next((row[f"test/{score}"] for row in reversed(rows) if f"test/{score}" in row), None)
             values.append(None if status == DIVERGED else last)
             seconds.append(max(row.get("seconds", 0.0) for row in rows))
-        if name == "vae" and not options:
-            picture = sorted((Path(folder) / "0").glob("samples-*.png"))[-1]
-            (ROOT / "docs").mkdir(exist_ok=True)
-            shutil.copy(picture, ROOT / "docs" / "vae-digits.png")
     return {"values": values, "seconds": seconds}
 
 
@@ -116,7 +114,21 @@ def _spread(values: Sequence[float | None]) -> str:
 
 
 def models_table() -> str:
-    """Return the table of models."""
+    """Return what each model is for, with a picture where the gallery has one, in groups."""
+    parts = []
+    for kind in dict.fromkeys(model.kind for model in MODELS.values()):
+        lines = [f"**{kind}**", "", "| | model | use it when | start |", "|---|---|---|---|"]
+        for name, model in MODELS.items():
+            picture = f"docs/gallery/{name}-thumb.png"
+            shown = f"![]({picture})" if (ROOT / picture).exists() else ""
+            link = f"[{model.title}](genjax/{package_of(name)}/{name}.py)"
+            lines += [f"| {shown} | {link} | {model.use} | `python -m train.{name}` |"] if model.kind == kind else []
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def scores_table() -> str:
+    """Return the table of what was measured of each model."""
     scores = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
     lines = [
         "| model and paper | file | recipe | parameters (`paper`) | score of `small`, 3 seeds |",
@@ -137,7 +149,7 @@ def models_table() -> str:
             controls = scores[name].get("controls", {})
             score += "".join(f"; {text}: {_spread(control['values'])}" for text, control in controls.items())
         lines.append(
-            f"| {title} | [{name}.py](genjax/{package}/{name}.py) | `python -m train.{name}` "
+            f"| {title} | [{name}.py](../genjax/{package}/{name}.py) | `python -m train.{name}` "
             f"| {_parameters(found)} | {score} |"
         )
     return "\n".join(lines)
@@ -148,7 +160,7 @@ def benchmarks_section() -> str:
     from benchmarks.report import results
 
     lines = [
-        f"- [{result['title']}](benchmarks/README.md#{result['name']}) (`python -m benchmarks.{result['name']}`, "
+        f"- [{result['title']}](../benchmarks/README.md#{result['name']}) (`python -m benchmarks.{result['name']}`, "
         f"{result['environment']['device']}, {result['environment']['date']})"
         for result in results()
     ]
@@ -177,28 +189,41 @@ def sources_table() -> str:
     return "\n".join([*lines, *(f"| `{source.form}` | {source.about} |" for source in SOURCES)])
 
 
-SECTIONS: dict[str, Callable[[], str]] = {
-    "models": models_table,
-    "sources": sources_table,
-    "semi-supervised": semi_supervised_section,
-    "benchmarks": benchmarks_section,
+def claims_section() -> str:
+    """Return the claims of the comparison article with their verdicts, as `eval.article` judged them."""
+    found = json.loads((SCORES.parent / "article.json").read_text(encoding="utf-8"))
+    lines = ["| experiment | claim | verdict |", "|---|---|---|"]
+    lines += [f"| {row['experiment']} | {row['claim']} | **{row['verdict']}** |" for row in found["claims"]]
+    return "\n".join([*lines, "", f"Measured by `python -m eval.article`: {found['told']} In all {found['where']}"])
+
+
+FILES: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"models": models_table},
+    "docs/results.md": {
+        "scores": scores_table,
+        "semi-supervised": semi_supervised_section,
+        "benchmarks": benchmarks_section,
+    },
+    "docs/data.md": {"sources": sources_table},
+    "docs/articles.md": {"claims": claims_section},
 }
+"""{file: {name of a section: what writes it}}."""
 
 
 def run(options: Options) -> None:
-    """Measure if asked, then write the README."""
-    path = ROOT / "README.md"
-    if not path.exists():
+    """Measure if asked, then write the files."""
+    if not (ROOT / "README.md").exists():
         raise ValueError(f"there is no README.md in {ROOT}: run this program in a checkout")
     if options.measure:
         measure(options.only)
-    old = path.read_text(encoding="utf-8")
-    new = render(old, SECTIONS, "README.md")
-    if options.check and new != old:
-        raise ValueError("README.md is not what the programs measured; run: python -m eval.readme")
-    if new != old:
-        write_text(path, new)
-    print("README.md is up to date" if new == old else "README.md written")
+    for name, sections in FILES.items():
+        old = (ROOT / name).read_text(encoding="utf-8")
+        new = render(old, sections, name)
+        if options.check and new != old:
+            raise ValueError(f"{name} is not what the programs measured; run: python -m eval.readme")
+        if new != old:
+            write_text(ROOT / name, new)
+        print(f"{name} is up to date" if new == old else f"{name} written")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

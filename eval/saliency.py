@@ -261,7 +261,8 @@ def explain_photo(options: Options) -> Section:
     found = _saliency.compare(layer, inputs, classes, scores, settings, brighter)
     compared = [(options.network, score, comparison) for score, comparison in zip(options.score, found, strict=True)]
     path = options.out / f"{_name(options, layer_name, target)}.png"
-    labels = [f"score {score}" for _, score, _ in compared]
+    seen = f"{names[target]}, probability {probabilities[target]:.2g}"
+    labels = [f"{seen}\nscore {score}" for _, score, _ in compared]
     _saliency.sheet(path, [pixels] * len(compared), labels, [(c, 0) for *_, c in compared])
     tables = (
         Table(

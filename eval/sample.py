@@ -30,9 +30,10 @@ from genjax.gans import published
 from genjax.run import program
 from genjax.run.load import load
 from genjax.run.options import at_least
+from genjax.run.parsing import suggestion
 from genjax.tasks.generation import AT_ONCE
 from genjax.tasks.styles import Styles
-from genjax.viz.grid import save_grid
+from genjax.viz.grid import save_grid, save_page
 
 MANY, FEW = 100, 10
 """Classes of which not all are drawn unasked, and how many then."""
@@ -51,8 +52,9 @@ class Options:
     ] = None
     count: Annotated[int, at_least(1)] = 100
     """Number of samples; of each class it is divided by the classes, rounded up."""
-    labels: Annotated[tuple[int, ...], at_least(0)] = field(default=())
-    """Classes to draw, a row for each; all, or ten of more than a hundred, if not given. Of conditional models only."""
+    labels: tuple[str, ...] = field(default=())
+    """Classes to draw, by number or name, a row for each; all, or ten of more than a hundred, if not given. Of
+    conditional models only."""
     truncation: Annotated[float | None, at_least(0)] = None
     """Largest absolute value of a normal latent's components, or of a generator with styles psi."""
     scaled: bool = False
@@ -65,6 +67,9 @@ class Options:
     """Path of the picture; samples.png in the run's folder, or beside the weights, if not given."""
     npz: Path | None = None
     """File to which images (uint8), latents and labels are written too."""
+    folder: Path | None = None
+    """Folder to which every sample is written too, as a PNG of its own; in a sub-folder for each class if there are
+    classes."""
 
 
 class Drawn(NamedTuple):
@@ -76,14 +81,25 @@ class Drawn(NamedTuple):
     names: list[str]
 
 
-def choose_labels(asked: Sequence[int], classes: int, what: str) -> list[int]:
-    """Return the classes to draw: those asked for, else all, or ten of more than a hundred; none without classes."""
-    if asked and not classes:
+def choose_labels(asked: Sequence[str], names: Sequence[str], what: str) -> list[int]:
+    """Return the classes to draw: those asked for, else all, or ten of more than a hundred; none without classes.
+
+    asked: names or numbers; a name that looks like a number is a name. Raises ValueError for what is neither.
+    """
+    if asked and not names:
         raise ValueError(f"--labels: {what} draws without labels; leave them out")
-    wrong = [label for label in asked if not 0 <= label < classes]
+    numbers = {str(number): number for number in range(len(names))}
+    known = {**{name.lower(): number for number, name in enumerate(names)}, **numbers}
+    known |= {name: number for number, name in enumerate(names)}
+    wrong = [label for label in asked if label not in known and label.lower() not in known]
     if wrong:
-        raise ValueError(f"--labels {wrong[0]}: the classes of {what} are 0 to {classes - 1}")
-    return list(asked) or list(range(classes) if classes <= MANY else range(0, classes, -(-classes // FEW)))
+        first = ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
+        spoken = f"0 to {len(names) - 1}" + ("" if list(names) == list(numbers) else f", or {first}")
+        raise ValueError(
+            f"--labels {wrong[0]}{suggestion(wrong[0].lower(), sorted(known))}: the classes of {what} are {spoken}"
+        )
+    every = range(len(names)) if len(names) <= MANY else range(0, len(names), -(-len(names) // FEW))
+    return [known.get(label, known.get(label.lower(), 0)) for label in asked] or list(every)
 
 
 def rows_of(rows: Sequence[int], count: int) -> np.ndarray | None:
@@ -99,7 +115,8 @@ def of_run(options: Options) -> Drawn:
     if not hasattr(model.task, "from_latents"):
         raise ValueError(f"{options.run} is a run of {model.recipe.name}, which draws nothing from a latent")
     classes = getattr(model.task, "classes", 0)
-    rows = choose_labels(options.labels, classes, f"this run of {model.recipe.name}")
+    names = model.dataset.class_names[:classes] or tuple(map(str, range(classes)))
+    rows = choose_labels(options.labels, names, f"this run of {model.recipe.name}")
     labels = rows_of(rows, options.count)
     count = options.count if labels is None else len(labels)
     task, key = model.task, jax.random.key(options.seed)
@@ -110,7 +127,6 @@ def of_run(options: Options) -> Drawn:
         told: dict[str, Any] = {"truncation": options.truncation, "scaled": options.scaled}
         count, key = min(count, AT_ONCE), rng.named(key, "standing")
         model = model._replace(state=task.settled(model.state, key, count, passes=options.standing, **told))
-    names = model.dataset.class_names
     if isinstance(task, Styles):  # which psi acts on, and not latents
         images = model.sample(count, seed=options.seed, truncation=options.truncation)
     else:
@@ -122,7 +138,8 @@ def of_weights(weights: Path, options: Options) -> Drawn:
     """Draw samples of a published generator."""
     found = published.load(weights, options.network or "", options.truncation)
     found = found._replace(scaled=found.scaled or options.scaled)
-    rows = choose_labels(options.labels, found.classes, f"{options.network} in {weights}")
+    names = [str(number) for number in range(found.classes)]
+    rows = choose_labels(options.labels, names, f"{options.network} in {weights}")
     labels = rows_of(rows, options.count)
     count = options.count if labels is None else len(labels)
     key = jax.random.key(options.seed)
@@ -153,10 +170,28 @@ def run(options: Options) -> None:
         with atomic(options.npz) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
         print(options.npz)
+    if options.folder is not None:
+        write_folder(options.folder, drawn)
+        print(options.folder)
+
+
+def write_folder(folder: Path, drawn: Drawn) -> None:
+    """Write every sample as a PNG; where there are classes into a folder for each, as `--data folder:DIR` reads them.
+
+    Raises ValueError where the folder holds images already: their counts would mix.
+    """
+    if folder.exists() and any(folder.rglob("*.png")):
+        raise ValueError(f"--folder {folder} holds images already; name another one, or empty it")
+    rows = [""] * len(drawn.images)
+    if drawn.labels is not None:
+        first = list(dict.fromkeys(drawn.labels.tolist()))
+        rows = [drawn.names[first.index(label)].replace("/", "-") for label in drawn.labels.tolist()]
+    for number, (image, name) in enumerate(zip(drawn.images, rows, strict=True)):
+        save_page(folder / name / f"{number:06d}.png", np.broadcast_to(image, (*image.shape[:2], 3)))
 
 
 def with_commas(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with the numbers of `--labels 207,250` apart."""
+    """Return the arguments with the classes of `--labels 207,250` apart."""
     found: list[str] = []
     option = ""
     for argument in arguments:

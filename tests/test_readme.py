@@ -1,4 +1,4 @@
-"""The README's tables are what the programs write, and its commands exist."""
+"""The tables of the README and of docs/ are what the programs write, and the commands exist."""
 
 import importlib
 import re
@@ -12,8 +12,15 @@ from tests.conftest import REPOSITORY
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
-def test_tables_are_what_the_program_writes():
-    assert render(TEXT, readme.SECTIONS, "README.md") == TEXT, "run: python -m eval.readme"
+@pytest.mark.parametrize("name", list(readme.FILES))
+def test_tables_are_what_the_program_writes(name):
+    text = (REPOSITORY / name).read_text(encoding="utf-8")
+    assert render(text, readme.FILES[name], name) == text, "run: python -m eval.readme"
+
+
+def test_the_readme_is_a_screen_for_people():
+    assert len(TEXT.splitlines()) < 180
+    assert max(TEXT.index(f"## {head}") for head in ("Two commands", "Five lines of Python")) < 2500
 
 
 # The survey that the library covers: 21 adversarial networks, and four autoencoders.
@@ -24,16 +31,19 @@ SURVEYED = [
 ]  # fmt: skip
 
 
-def test_the_table_of_models_has_all_21_gans_and_4_autoencoders_of_the_survey():
-    (table,) = re.findall(r"<!-- begin models -->(.*?)<!-- end models -->", TEXT, re.DOTALL)
-    names = [re.match(r"[\w-]+", row.removeprefix("| "))[0] for row in table.strip().splitlines()[2:]]
+def test_the_tables_of_models_have_all_21_gans_and_4_autoencoders_of_the_survey():
+    results = (REPOSITORY / "docs" / "results.md").read_text(encoding="utf-8")
+    (scores,) = re.findall(r"<!-- begin scores -->(.*?)<!-- end scores -->", results, re.DOTALL)
+    (models,) = re.findall(r"<!-- begin models -->(.*?)<!-- end models -->", TEXT, re.DOTALL)
     assert len(SURVEYED) == 25
-    assert sorted(names) == sorted(SURVEYED)
+    measured = [re.match(r"[\w-]+", row.removeprefix("| "))[0] for row in scores.strip().splitlines()[2:]]
+    shown = [name.removesuffix(" GAN") for name in re.findall(r"\| \[([\w -]+)\]\(genjax", models)]
+    assert sorted(measured) == sorted(shown) == sorted(SURVEYED)
 
 
 def test_every_command_names_a_module_that_exists():
     commands = set(re.findall(r"python -m ((?:train|eval|benchmarks)\.\w+)", TEXT)) - {"train.X", "train.mine"}
-    assert commands >= {"train.vae", "eval.article", "eval.saliency"}
+    assert commands >= {"train.vae", "eval.sample", "eval.article", "eval.saliency"}
     for command in commands:
         assert hasattr(importlib.import_module(command), "main"), command
 
@@ -47,4 +57,4 @@ def test_every_file_and_picture_that_it_links_exists():
 
 def test_a_mark_that_is_missing_is_named():
     with pytest.raises(ValueError, match="needs the marks '<!-- begin models -->' and '<!-- end models -->' once each"):
-        render(TEXT.replace("<!-- begin models -->", ""), readme.SECTIONS, "README.md")
+        render(TEXT.replace("<!-- begin models -->", ""), readme.FILES["README.md"], "README.md")

@@ -62,16 +62,16 @@ def test_row_labels_widen_the_picture(tmp_path):
 
 
 def test_a_page_is_written_as_it_is(tmp_path):
-    images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 50, 50, 1))
+    images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 64, 64, 1))
     strip = grid(images, 5)
-    assert strip.shape == (54, 5 * 52 + 2, 3)
+    assert strip.shape == (68, 5 * 66 + 2, 3)
     save_page(tmp_path / "deep" / "strip.png", strip)
     np.testing.assert_array_equal(read(tmp_path / "deep" / "strip.png"), strip)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["strip.png"]
 
 
 def test_gif(tmp_path):
-    images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 50, 50, 1))
+    images = np.linspace(0, 1, 5).reshape(5, 1, 1, 1) * np.ones((5, 64, 64, 1))
     save_gif(tmp_path / "walk.gif", images, fps=20)
     with Image.open(tmp_path / "walk.gif") as picture:
         assert (picture.n_frames, picture.info["duration"], picture.info["loop"]) == (5, 50, 0)

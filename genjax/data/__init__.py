@@ -100,10 +100,32 @@ def load(
     raise DataError(f"unknown data {spec!r}{_hint(spec)}; choose one of {SPECS}")
 
 
+CALLED = {
+    "celeba": "celeb_a",
+    "celeba_hq": "celeb_a_hq/1024",
+    "fashionmnist": "fashion_mnist",
+    "imagenet": "imagenet2012",
+    "imagenet1k": "imagenet2012",
+    "lsun": "lsun/bedroom",
+    "svhn": "svhn_cropped",
+    "cub": "caltech_birds2011",
+    "flowers102": "oxford_flowers102",
+}
+"""What people call sets of tensorflow-datasets."""
+
+
 def _hint(spec: str) -> str:
-    if os.path.isdir(os.path.expanduser(spec)):
+    path = os.path.expanduser(spec)
+    if os.path.isdir(path):
         return f" (a directory: did you mean folder:{spec}?)"
-    if f"tfds:{spec}" in KNOWN:
-        return f" (did you mean tfds:{spec}?)"
+    if os.path.isfile(path):
+        return f" (one file: did you mean image:{spec}, or folder:{os.path.dirname(spec) or '.'}?)"
+    name = spec.lower().replace("-", "_")
+    name = CALLED.get(name, name)
+    for found in (name, name.replace("_", "")):
+        if f"tfds:{found}" in KNOWN:
+            files = ", or idx:DIR with its four files" if found.endswith("mnist") else ""
+            small = "; embedded, and smaller: digits" if found.endswith("mnist") else ""
+            return f" (did you mean tfds:{found}, which is prepared once{files}{small}?)"
     close = difflib.get_close_matches(spec, [source.form for source in SOURCES], 1, 0.75)
     return f" (did you mean {close[0]}?)" if close else ""

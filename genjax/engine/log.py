@@ -1,4 +1,4 @@
-"""What a run writes while it trains: metrics as JSON lines, and TensorBoard events if asked.
+"""What a run writes while it trains: metrics as JSON lines, and whatever else is told of them.
 
 A line is a row, {"step", "seconds", "<player>/loss", ..., "check"}. The last entry is the CRC-32 of the others as they
 are written, by which a row that has changed is noticed.
@@ -8,14 +8,16 @@ import json
 import math
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from genjax import processes
 from genjax.files import write_text
 
+METRICS = "metrics.jsonl"
+"""Name of the file in a run's folder."""
 CHECK = "check"
 """Name of the entry of a line that is no metric."""
 
@@ -75,18 +77,23 @@ def _line(row: Mapping[str, Any]) -> str:
     return json.dumps({**row, CHECK: _check(row)}) + "\n"
 
 
-Writer = Callable[[int, Mapping[str, Any]], None]
+Writer = Callable[[int, Mapping[str, Any]], Any]
+Tracker = Callable[[Path, int], AbstractContextManager[Writer]]
+"""(folder, the step that a run is continued from or 0) -> what takes every row, until the block ends."""
 
 
 @contextmanager
 def metrics_writer(
-    folder: Path | None, resume_at: int = 0, tensorboard: bool = False, rows: list[dict[str, Any]] | None = None
+    folder: Path | None,
+    resume_at: int = 0,
+    trackers: Sequence[Tracker] = (),
+    rows: list[dict[str, Any]] | None = None,
 ) -> Iterator[tuple[Writer, list[dict[str, Any]]]]:
     """Yield `write(step, metrics)`, which appends rows to `metrics.jsonl`, and the rows that are there already.
 
-    tensorboard: write TensorBoard events too.  folder: None writes no file; `rows` is a list that gets them instead.
-    resume_at: rows of later steps, which a killed run wrote after its last checkpoint, are dropped first.
-    Writing raises OSError where the folder has been removed.
+    trackers: what is told of every row too, but for values that are not finite.  folder: None writes no file; `rows` is
+    a list that gets them instead.  resume_at: rows of later steps, which a killed run wrote after its last checkpoint,
+    are dropped first. Writing raises OSError where the folder has been removed.
     """
     if not processes.is_first():
         yield (lambda step, metrics: None), []
@@ -95,30 +102,19 @@ def metrics_writer(
         kept = [] if rows is None else rows
         yield (lambda step, metrics: kept.append(_row(step, metrics))), []
         return
-    path = folder / "metrics.jsonl"
+    path = folder / METRICS
     known = [row for row in read_rows(path) if row["step"] <= resume_at] if resume_at else []
     write_text(path, "".join(map(_line, known)))
-    events = None
-    if tensorboard:
-        try:
-            from tensorboardX import SummaryWriter
-        except ImportError:
-            raise ValueError("event files need tensorboardX: pip install 'genjax-models[tensorboard]'") from None
-        events = SummaryWriter(str(folder / "tensorboard"), purge_step=resume_at + 1 if resume_at else None)
-    with path.open("a", encoding="utf-8", buffering=1) as file:
+    with ExitStack() as stack:
+        others = [stack.enter_context(tracker(folder, resume_at)) for tracker in trackers]
+        file = stack.enter_context(path.open("a", encoding="utf-8", buffering=1))
 
         def write(step: int, metrics: Mapping[str, Any]) -> None:
             if not path.exists():  # what is written to a removed file is lost without an error
                 raise OSError(f"{path} has been removed while the run wrote to it; start the run again")
             row = _row(step, metrics)
             file.write(_line(row))
-            if events is not None:
-                for name, value in row.items():
-                    if name != "step" and value is not None:
-                        events.add_scalar(name, value, step)
+            for other in others:
+                other(step, {name: value for name, value in row.items() if name != "step" and value is not None})
 
-        try:
-            yield write, known
-        finally:
-            if events is not None:
-                events.close()
+        yield write, known

@@ -250,7 +250,7 @@ def train(
         checkpoint.remove_surplus(manager, settings.keep)
         start, total = int(state.step), sum(phase.steps for phase in phases)
         with (
-            log.metrics_writer(folder, start, settings.tensorboard, rows) as (write, known),
+            log.metrics_writer(folder, start, settings.trackers, rows) as (write, known),
             telling(total, start, progress) as told,
         ):
             run = _Run(

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+from genjax.engine.log import Tracker
 from genjax.engine.state import State
 
 
@@ -12,6 +13,7 @@ class Settings(NamedTuple):
     accumulate: slices of a batch, one after the other.
     checkpoint_every, evaluate_every: steps.  keep: checkpoints kept.
     rollback: on a loss that is not finite, go back to the last checkpoint and continue with other random numbers.
+    trackers: what is told of metrics beside `metrics.jsonl`.
     """
 
     fuse: int | None = None
@@ -20,7 +22,7 @@ class Settings(NamedTuple):
     evaluate_every: int = 1000
     keep: int = 3
     rollback: bool = False
-    tensorboard: bool = False
+    trackers: tuple[Tracker, ...] = ()
 
 
 class Result(NamedTuple):

@@ -161,6 +161,6 @@ def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:
     steps = sum(phase.steps for phase in prepared.run.phases)
     with opened(recipe.name, hyper, prepared.config, steps=steps, command=command) as folder:
         try:
-            return train_in(folder, recipe.name, preset, hyper, prepared)
+            return train_in(folder, recipe, preset, hyper, prepared)
         except OSError as error:
             raise OSError(f"{sentence(error)}; when that is mended, continue with --resume --out {folder}") from error

@@ -1,14 +1,15 @@
-"""The console command: genjax train RECIPE, genjax eval PROGRAM, and with nothing the list of both.
+"""The console command: genjax train RECIPE, genjax PROGRAM, and with nothing the list of both.
 
     genjax train vae --steps 1000
-    genjax eval sample runs/vae-digits
+    genjax sample runs/vae-digits        # or: genjax eval sample runs/vae-digits
 
-`python -m train.vae` and `python -m eval.sample` in a checkout are the same programs.
+`python -m train.vae` and `python -m eval.sample` in a checkout are the same programs; `python -m train` and
+`python -m eval` list them.
 """
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from genjax.run.parsing import suggestion
 from genjax.run.run import PACKAGES, names, package
@@ -37,10 +38,15 @@ def programs() -> list[str]:
 
 def overview() -> str:
     """Return the list of recipes and programs, a line each."""
-    lines = ["usage: genjax train RECIPE [PRESET] [OPTIONS]  |  genjax eval PROGRAM [OPTIONS]", "", "recipes:"]
-    lines += [f"  {name:12} {first_line(PACKAGES, name)}" for name in names()]
+    lines = ["usage: genjax train RECIPE [PRESET] [OPTIONS]  |  genjax PROGRAM [OPTIONS]", "", "recipes:"]
+    lines += [f"  {name:16} {first_line(PACKAGES, name)}" for name in names()]
     lines += ["", "programs:", *(f"  {name:16} {first_line(PROGRAMS, name)}" for name in programs())]
-    return "\n".join([*lines, "", "Each tells its options with --help."])
+    ends = [
+        "",
+        "First steps: genjax train vae, then genjax sample runs/vae-digits.",
+        "Each tells its options with --help.",
+    ]
+    return "\n".join([*lines, *ends])
 
 
 def train(name: str, arguments: Sequence[str]) -> int:
@@ -59,20 +65,30 @@ def evaluate(name: str, arguments: Sequence[str]) -> int:
     return importlib.import_module(f"{package(PROGRAMS)}.{name}").main(arguments)
 
 
-COMMANDS: dict[str, Callable[[str, Sequence[str]], int]] = {"train": train, "eval": evaluate}
+def unknown(verb: str) -> ValueError:
+    """Return what to say to a first word that is neither train nor eval nor a program."""
+    if verb in names():
+        return ValueError(f"'{verb}' is a recipe; type: genjax train {verb}")
+    known = ["train", "eval", *programs()]
+    meant = suggestion(verb, known) or suggestion(verb, names()).replace("mean ", "mean train ")
+    return ValueError(f"'{verb}' is neither train nor eval nor a program{meant}; genjax alone lists them")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the console command and return the exit status: that of the program, or 2 for what is not known."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     verb, name, rest = (given[0] if given else ""), (given[1] if len(given) > 1 else ""), given[2:]
-    if verb in HELP or (verb in COMMANDS and name in HELP):
+    if verb in HELP or (verb in ("train", "eval") and name in HELP):
         print(overview())
         return 0
     try:
-        if verb not in COMMANDS:
-            raise ValueError(f"'{verb}' is neither train nor eval{suggestion(verb, list(COMMANDS))}; see genjax --help")
-        return COMMANDS[verb](name, rest)
+        if verb == "train":
+            return train(name, rest)
+        if verb == "eval":
+            return evaluate(name, rest)
+        if verb in programs():
+            return evaluate(verb, given[1:])
+        raise unknown(verb)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

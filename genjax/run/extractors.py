@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from genjax.classifiers import classify, inception, weights
+from genjax.classifiers import classify, inception, vgg, weights
+from genjax.losses import perceptual
 from genjax.run import cli
 from genjax.run.folder import CONFIG
 from genjax.run.load import load
@@ -98,6 +100,27 @@ def of_classifier(folder: Path) -> Extractor:
 
     smooth = jax.jit(lambda images: seen(images, lambda x: x)[0])
     return Extractor(f"{task.name} trained on {trained.options.data}", _digest(variables), apply, smooth=smooth)
+
+
+def of_scenes() -> Extractor:
+    """Return the network that comes with the library, trained on drawn scenes: the means of its maps are features.
+
+    It knows no classes: its only probability is 1.
+    """
+    sight = perceptual.open_sight("scenes")
+    lasts = [
+        name for name, after in zip_longest(sight.layers(), sight.layers()[1:]) if not after or after.endswith("_1")
+    ]
+
+    @jax.jit
+    def apply(images: Any) -> tuple[jax.Array, jax.Array]:
+        shown = jnp.broadcast_to(images, (*images.shape[:3], 3))
+        mean, deviation = (jnp.asarray(x).reshape(1, 1, 1, 3) for x in (sight.mean, sight.deviation))
+        shown = (shown - mean) / deviation
+        maps = vgg.relu_maps(sight.parameters, shown, lasts)
+        return jnp.concatenate([maps[name].mean((1, 2)) for name in lasts], -1), jnp.ones((len(images), 1))
+
+    return Extractor(sight.name, _digest(sight.parameters), apply, smooth=lambda images: apply(images)[0])
 
 
 def trained_on(data: str, image_size: int, folder: Path) -> Extractor:

@@ -131,8 +131,10 @@ class RunOptions:
     """Checkpoints kept, the newest ones."""
     on_nonfinite: Literal["stop", "rollback"] = "stop"
     """Stop when a loss is not finite, or go back to the last checkpoint and draw other random numbers."""
-    tensorboard: bool = False
-    """Write TensorBoard event files too."""
+    keep_best: bool = False
+    """Keep the state with the best score on test images too, as a run of its own in the folder best."""
+    log: tuple[Literal["csv", "tensorboard", "wandb", "mlflow"], ...] = ()
+    """Where metrics go beside metrics.jsonl: metrics.csv, TensorBoard, Weights & Biases or MLflow."""
     describe: bool = False
     """Print parameters, optimizers and batches as JSON, and do nothing else."""
     flops: bool = False
@@ -175,7 +177,7 @@ COMMON = (OptimizerOptions, DataOptions, RunOptions, MachineOptions)
 
 OPERATIONAL = frozenset(
     {
-        *("out", "resume", "force", "checkpoint_every", "evaluate_every", "keep", "on_nonfinite", "tensorboard"),
+        *("out", "resume", "force", "checkpoint_every", "evaluate_every", "keep", "keep_best", "on_nonfinite", "log"),
         *("describe", "flops", "devices", "parallel", "processes", "fuse", "remat", "shard", "cache", "stream"),
     }
 )

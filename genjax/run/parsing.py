@@ -4,12 +4,15 @@ import ast
 import dataclasses
 import functools
 import inspect
+import re
+import sys
 import textwrap
 import typing
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
+from genjax.run.familiar import check_familiar
 from genjax.run.options import COMMON, RunOptions, check, check_partners, limits, notes
 
 T = TypeVar("T")
@@ -86,11 +89,12 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     """Return the options that the command line gives, like `default` in what it does not give.
 
     Of --steps and --epochs the one that is given replaces the default's. Ends the program with status 2, and says why,
-    for options that are unknown or of a wrong type; raises ValueError for numbers out of their limits and for both
-    --steps and --epochs.
+    for options that are unknown or of a wrong type; raises ValueError for numbers out of their limits, for both
+    --steps and --epochs, and for options that other programs have and that are called something else here.
     """
     import tyro
 
+    check_familiar(type(default), arguments)
     asked: Any = default
     said = {}
     timed = isinstance(default, RunOptions)
@@ -102,7 +106,8 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
             if (value := getattr(default, name)) is not None
         }
     start = _grouped(asked, said)
-    grouped = tyro.cli(type(start), default=start, args=list(arguments), prog=program, description=description)
+    told = _apart(description)
+    grouped = tyro.cli(type(start), default=start, args=list(arguments), prog=program, description=told)
     values = {
         field.name: getattr(group, field.name)
         for group in (getattr(grouped, title.name) for title in dataclasses.fields(grouped))
@@ -123,6 +128,7 @@ def parse_plainly(default: T, arguments: Sequence[str] | None, *, program: str, 
     import tyro
 
     options: Any = type(default)
+    check_familiar(options, sys.argv[1:] if arguments is None else arguments)
     hints, ranges = typing.get_type_hints(options, include_extras=True), limits(options)
     helps = {name: text for group in reversed(options.__mro__[:-1]) for name, text in texts(group).items()}
     fields: list[tuple[str, Any, Any]] = []
@@ -136,6 +142,11 @@ def parse_plainly(default: T, arguments: Sequence[str] | None, *, program: str, 
     given = options(**{name: getattr(parsed, name) for name, *_ in fields})
     check(given)
     return given
+
+
+def _apart(text: str) -> str:
+    """Return a docstring with a blank line after each indented part: tyro would join the next sentence to it."""
+    return re.sub(r"(\n    [^\n]*)\n(?=\S)", r"\1\n\n", text)
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:

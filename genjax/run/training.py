@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,32 @@ from genjax.engine.phases import carry_over
 from genjax.engine.state import State
 from genjax.engine.step import steps_in_a_call
 from genjax.environment import memory_text
+from genjax.metrics.words import word
 from genjax.run import devices as places
+from genjax.run import trackers
+from genjax.run.best import check_best, keep_best
 from genjax.run.describe import card
 from genjax.run.folder import read_config
-from genjax.run.run import Prepared, Run
+from genjax.run.run import Prepared, Recipe, Run
 from genjax.tasks.task import Task
 from genjax.viz.curves import save_curves
-from genjax.viz.grid import save_page
+from genjax.viz.grid import captioned, save_page
 
 
-def write_pictures(task: Task, state: State, folder: Path, step: int) -> None:
-    """Write the task's pictures of a state as NAME-STEP.png."""
+def write_pictures(task: Task, state: State, folder: Path, caption: str = "") -> None:
+    """Write the task's pictures of a state as NAME-STEP.png, with a caption below."""
     for name, page in task.pictures(state).items():
-        save_page(folder / f"{name}-{step:06d}.png", page)
+        page = captioned(page, caption) if caption else page
+        save_page(folder / f"{name}-{int(state.step):06d}.png", page)
+
+
+def caption_for(recipe: Recipe, preset: str, data: str, step: int, scores: Mapping[str, float]) -> str:
+    """Return what stands below pictures: model, preset, data, step, and the recipe's score where it is known."""
+    parts = [f"{recipe.name} ({preset})", data, f"step {step:,}"]
+    name = recipe.score[0] if recipe.score else ""
+    if name in scores:
+        parts.append(f"{word(name).words}: {scores[name]:.3g}")
+    return ", ".join(parts)
 
 
 def tell(text: str) -> None:
@@ -35,14 +48,19 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepared) -> int:
-    """Train in a folder that is this process's own; return the exit status."""
+def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Prepared) -> int:
+    """Train in a folder that is this process's own; return the exit status.
+
+    Raises ValueError for --keep-best of a recipe that does not say which score is good in which direction.
+    """
+    if hyper.keep_best:
+        check_best(recipe)
     run, _, devices, notes = prepared
     for note in notes:
         tell(note)
     fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
     tell(
-        f"{recipe} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call; "
+        f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call; "
         f"{len(devices)} x {devices[0].device_kind}, {memory_text(devices[0])}"
     )
     settings = Settings(
@@ -52,13 +70,16 @@ def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepa
         evaluate_every=hyper.evaluate_every,
         keep=hyper.keep,
         rollback=hyper.on_nonfinite == "rollback",
-        tensorboard=hyper.tensorboard,
+        trackers=trackers.chosen(hyper.log, read_config(folder)["hyper"]),
     )
 
     def report(result: Result) -> None:
-        """Draw what is to be seen, the curves so far and the card."""
-        write_pictures(run.task, result.state, folder, int(result.state.step))
+        """Draw what is to be seen, the curves so far and the card; keep the state if it is the best."""
+        caption = caption_for(recipe, preset, hyper.data, int(result.state.step), result.scores)
+        write_pictures(run.task, result.state, folder, caption)
         write_summary(run, result, folder)
+        if hyper.keep_best:
+            keep_best(folder, run, result, recipe.score)
 
     try:
         result = train(
@@ -67,7 +88,7 @@ def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepa
             seed=hyper.seed,
             folder=folder,
             settings=settings,
-            meta={"recipe": recipe, "preset": preset},
+            meta={"recipe": recipe.name, "preset": preset},
             resume=hyper.resume,
             begin=hyper.init_from and weights_of(hyper.init_from),
             evaluate=run.task.scores,

@@ -16,6 +16,7 @@ import numpy as np
 
 from genjax import files
 from genjax.saliency.explanation import resize_map
+from genjax.viz.saliency import Crop, glow
 
 TITLES = ("image", "Grad-CAM", "Grad-CAM++, exact", "Grad-CAM++, approximate", "exact − approximate")
 
@@ -109,14 +110,15 @@ def comparison_sheet(
     path: Path | str,
     rows: Sequence[Row],
     titles: Sequence[str] = TITLES,
-    colour_map: str = "viridis",
-    strength: float = 0.6,
+    colour_map: str = "inferno",
+    strength: float = 0.85,
 ) -> None:
-    """Write a figure with one line per row: image, three overlays, and exact minus approximate with its colour bar.
+    """Write a figure with one line per row: image, three overlays, and exact minus approximate.
 
-    Overlays lie on the image in grey, which leaves the colours to the map. All differences share one symmetric scale,
-    so lines can be compared; under each stand the correlation of the two maps and the largest difference. Raises
-    ValueError for no rows, unequal map sizes, and what `overlay` raises.
+    An overlay is as opaque as its map is large, and leaves the image to be seen elsewhere. The colour bars stand beside
+    the maps and the differences that they belong to. All differences share one symmetric scale, so lines can be
+    compared; under each stand the correlation of the two maps and the largest difference. Raises ValueError for no
+    rows, unequal map sizes, and what `overlay` raises.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.cm import ScalarMappable
@@ -136,16 +138,19 @@ def comparison_sheet(
         differences.append(exact - approximate)
     limit = max(0.001, *(float(np.abs(d).max()) for d in differences))  # not to show rounding as colour
 
-    figure = Figure(figsize=(2.2 * 5 + 1.3, 2.4 * len(rows) + 0.3), dpi=110, layout="constrained")
+    figure = Figure(figsize=(2.3 * 5 + 1.6, 2.5 * len(rows) + 0.3), dpi=110, layout="constrained")
     axes = figure.subplots(len(rows), 5, squeeze=False)
     for line, row, difference in zip(axes, rows, differences, strict=True):
         rgb = _as_rgb(row.image)
-        grey = rgb @ np.array([[0.299], [0.587], [0.114]])
-        enlarged = _enlarged(difference, rgb.shape[:2])
-        line[0].imshow(_to_uint8(rgb), interpolation="nearest")
+        photo, whole = _to_uint8(rgb), Crop(0, 0, *rgb.shape[:2])
+        smooth = "nearest" if min(rgb.shape[:2]) > 64 else "bicubic"  # small images are not drawn as mosaics
+        line[0].imshow(photo, interpolation=smooth)
         for ax, saliency in zip(line[1:4], (row.grad_cam, row.exact, row.approximate), strict=True):
-            ax.imshow(overlay(grey, saliency, strength, colour_map), interpolation="nearest")
-        line[4].imshow(enlarged, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+            shown = np.clip(np.asarray(saliency, np.float32), 0, 1)
+            ax.imshow(glow(photo, shown, whole, strength, colour_map=colour_map, faint=0), interpolation=smooth)
+        line[4].imshow(
+            _enlarged(difference, rgb.shape[:2]), cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest"
+        )
         agreement = correlation(np.asarray(row.exact), np.asarray(row.approximate))
         line[0].set_xlabel(row.label, fontsize=9)
         line[4].set_xlabel(f"correlation {agreement:.3f}, largest {np.abs(difference).max():.3f}", fontsize=8)
@@ -154,8 +159,9 @@ def comparison_sheet(
             ax.set_yticks([])
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, fontsize=9)
-    scales = ((colour_map, Normalize(0, 1), "map"), ("RdBu_r", Normalize(-limit, limit), "difference"))
-    for colours, norm, label in scales:
-        figure.colorbar(ScalarMappable(norm, colours), ax=axes, shrink=0.9, pad=0.01, aspect=30, label=label)
+    maps, gaps = list(axes[:, 1:4].flat), list(axes[:, 4].flat)
+    scales = ((maps, colour_map, Normalize(0, 1), "map"), (gaps, "RdBu_r", Normalize(-limit, limit), "difference"))
+    for group, colours, norm, label in scales:
+        figure.colorbar(ScalarMappable(norm, colours), ax=group, shrink=0.9, pad=0.02, aspect=30, label=label)
     with files.atomic(path) as temporary:
         FigureCanvasAgg(figure).print_png(temporary)

@@ -15,9 +15,9 @@ from genjax.engine.state import State
 from genjax.latent import Prior
 from genjax.metrics.sliced import sliced_wasserstein
 from genjax.nn.standing import standing_statistics
+from genjax.tasks import pages
 from genjax.tasks.judge import Judge
 from genjax.tasks.task import Page, check_conditions
-from genjax.viz.grid import grid
 
 COMPARED = 1000
 """Images in a score; a nearest neighbour's class is looked up among four times as many training images."""
@@ -181,9 +181,23 @@ class Generation:
         return scores
 
     def pictures(self, state: State) -> dict[str, Page]:
-        """Return a grid of 100 samples, a column for each class where there are ten."""
-        samples = self.sampled(state, jax.random.key(1), 100, labels=chosen_labels(None, 100, self.classes))
-        return {"samples": grid(samples, 10, low=self.pixels.low, high=self.pixels.high)}
+        """Return samples above real test images, a column for each class where there are few, and nearest images.
+
+        "nearest": samples above the training images nearest to them, of a few thousand.
+        """
+        columns = pages.columns_of(self.classes)
+        labels = chosen_labels(None, 8 * columns, self.classes)
+        samples = self.pixels.to_bytes(self.sampled(state, jax.random.key(1), 8 * columns, labels=labels))
+        split = self.dataset.test
+        real = self.real(split.take(pages.real_rows(split, columns, self.classes))["images"])
+        heads = self.dataset.class_names if columns == self.classes else ("",) * columns
+        train = self.dataset.train
+        few = max(1, min(4 * COMPARED, pages.VALUES // samples[0].size))
+        known = self.real(train.take(spread_rows(len(train), few))["images"])
+        return {
+            "samples": pages.samples_page(samples, real, heads),
+            "nearest": pages.nearest_page(samples[: pages.NEAREST], known),
+        }
 
 
 def conditions(prior: Prior, classes: int) -> dict[str, str]:

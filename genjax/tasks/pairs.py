@@ -50,6 +50,10 @@ def nothing_more(state: State, rows: Rows, outputs: np.ndarray) -> dict[str, flo
     return {}
 
 
+HEADS = {"images": "input", "maps": "label map", "articles": "what is worn", "others": "what is wanted"}
+"""What rows of pictures are called."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
     """Translate what belongs together: outlines into photographs, label maps into scenes, small images into large ones.
@@ -146,5 +150,6 @@ class Pairs:
     def pictures(self, state: State) -> dict[str, Page]:
         """Return rows of test inputs, their translations and, where they are known, their targets, ten wide."""
         _, given, target = self._taken(self.dataset.test, SHOWN)
-        rows = {**visible(given), "output": UNIT.to_bytes(self._run(state, given, jax.random.key(0)))}
-        return {"samples": sheet(rows if target is None else {**rows, "target": target})}
+        shown = {HEADS.get(name, name): images for name, images in visible(given).items()}
+        rows = {**shown, "generated": UNIT.to_bytes(self._run(state, given, jax.random.key(0)))}
+        return {"samples": sheet(rows if target is None else {**rows, "right answer": target})}

@@ -19,6 +19,7 @@ from genjax.losses.reconstruction import BERNOULLI
 from genjax.metrics.latent import Collapse, active_units, mean_image_nll
 from genjax.metrics.likelihood import iwae_bound
 from genjax.tasks.generation import chosen_labels, conditions, drawn_latents
+from genjax.tasks.pages import real_rows, samples_page
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid, to_uint8
 
@@ -168,7 +169,9 @@ class Reconstruction:
         rows = np.concatenate([images[:10], repeated[:10], images[10:], repeated[10:]])
         pages = {"reconstruction": grid(rows, 10, row_labels=("test image", "decoded") * 2)}
         if self.variational:
-            pages["samples"] = grid(self.sample(state, jax.random.key(2), 100), 10)
+            split = self.dataset.test
+            real = split.take(real_rows(split, 10, 0))["images"]
+            pages["samples"] = samples_page(self.sample(state, jax.random.key(2), 80), to_uint8(real), [""] * 10)
         return pages
 
 

@@ -20,6 +20,7 @@ from genjax.metrics.patches import diversity, patch_distance
 from genjax.nn.pyramid import Size, fitted, scaled
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
+from genjax.viz.table import image_table
 
 COMPARED = 24
 """Samples in a score."""
@@ -246,8 +247,11 @@ class SingleImage:
         samples = self.sampled(state, jax.random.key(1), SHOWN)
         height, width = self.sizes(state)[-1]
         wide = self.sampled(state, jax.random.key(2), 4, size=(height, 2 * width))
-        shown = np.concatenate([image, self.reconstruction(state), samples])
-        return {"samples": grid(shown, 5, low=-1, high=1), "wide": grid(wide, 2, low=-1, high=1)}
+        shown = (np.concatenate([image, self.reconstruction(state), samples]) + 1) / 2
+        columns = 5
+        heads = ["the image", "its reconstruction", "samples", *[""] * (columns - 3)]
+        table = image_table(shown.reshape(-1, columns, *shown.shape[1:]), [""] * (len(shown) // columns), heads)
+        return {"samples": table, "wide": grid(wide, 2, low=-1, high=1)}
 
 
 def walk(anchor: Any, u: Any, fresh: Any, alpha: float, beta: float) -> np.ndarray:

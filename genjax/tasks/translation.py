@@ -127,7 +127,7 @@ class Translation:
 
     def pictures(self, state: State) -> dict[str, Page]:
         """Return rows of test images a, G(a), F(G(a)) and b, F(b), G(F(b)), ten images wide."""
-        rows, heads = [], ("a", "G(a)", "F(G(a))", "b", "F(b)", "G(F(b))")
+        rows, heads = [], ("image of A", "A as B", "and back", "image of B", "B as A", "and back")
         ways = (("forward", "backward"), ("backward", "forward"))
         for split, (net, back) in zip(domains(self.dataset.test), ways, strict=True):
             images = self._spread(split, 10)["images"]

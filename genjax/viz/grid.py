@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 _GAP = 2
 _MARGIN = 6
-_CELL = 48  # images smaller than this are enlarged by a whole factor
+_CELL = 64  # smaller images are enlarged by a whole factor, smoothly
+_FRAME = 192  # the same of the only image of an animation's frame
 
 
 def to_uint8(images, *, low: float = 0.0, high: float = 1.0) -> np.ndarray:
@@ -48,7 +49,8 @@ def grid(
     """Return images row by row as one picture, uint8[height', width', 3], with `row_labels` to the left of its rows.
 
     images: float[count, height, width, 1 or 3] in [low, high], or uint8.  columns: None makes the grid as square as can
-    be.  zoom: None enlarges small images. Raises ValueError for other shapes, NaN, and another number of row labels.
+    be.  zoom: None enlarges small images smoothly, a number each pixel to a block. Raises ValueError for other shapes,
+    NaN, and another number of row labels.
     """
     images = to_uint8(images, low=low, high=high)
     if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
@@ -56,14 +58,58 @@ def grid(
     count, height, width, _ = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
-    zoom = zoom or max(1, -(-_CELL // max(height, width)))
-    images = np.broadcast_to(images, (count, height, width, 3)).repeat(zoom, 1).repeat(zoom, 2)
-    high_, wide = height * zoom + _GAP, width * zoom + _GAP
+    images = enlarged(np.broadcast_to(images, (count, height, width, 3)), zoom)
+    high_, wide = images.shape[1] + _GAP, images.shape[2] + _GAP
     page = np.full((rows * high_ + _GAP, columns * wide + _GAP, 3), 255, np.uint8)
     for number, image in enumerate(images):
         top, left = number // columns * high_ + _GAP, number % columns * wide + _GAP
         page[top : top + high_ - _GAP, left : left + wide - _GAP] = image
     return _with_row_labels(page, rows, row_labels) if row_labels else page
+
+
+def enlarged(images: np.ndarray, zoom: int | None = None, cell: int = _CELL) -> np.ndarray:
+    """Return images uint8[count, height, width, 3] larger: each pixel a block of `zoom`, or smoothly to `cell` or more.
+
+    zoom: None leaves images as they are that have `cell` pixels.
+    """
+    from PIL import Image as pillow
+
+    if zoom is not None:
+        return images.repeat(zoom, 1).repeat(zoom, 2)
+    height, width = images.shape[1:3]
+    factor = -(-cell // max(height, width))
+    if factor == 1:
+        return images
+    size = (width * factor, height * factor)
+    pictures = (pillow.fromarray(image).resize(size, pillow.Resampling.BICUBIC) for image in images)
+    return np.stack([np.asarray(picture) for picture in pictures])
+
+
+def captioned(page: np.ndarray, caption: str) -> np.ndarray:
+    """Return a picture uint8[height, width, 3] with a line of text below it, broken where it is too long."""
+    from PIL import Image as pillow
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=13)
+    width = max(page.shape[1], 240)
+    lines = wrapped(caption, width - 2 * _MARGIN, font)
+    picture = pillow.new("RGB", (width, page.shape[0] + 16 * len(lines) + 2 * _MARGIN), "white")
+    picture.paste(pillow.fromarray(page), (0, 0))
+    draw = ImageDraw.Draw(picture)
+    for number, line in enumerate(lines):
+        draw.text((_MARGIN, page.shape[0] + _MARGIN + 16 * number), line, fill="#333333", font=font)
+    return np.asarray(picture)
+
+
+def wrapped(text: str, width: int, font) -> list[str]:
+    """Break `text` at spaces so that its lines are at most `width` pixels wide, where its words are."""
+    lines: list[str] = []
+    for word in text.split(" "):
+        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def sheet(rows: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -76,11 +122,11 @@ def sheet(rows: Mapping[str, np.ndarray]) -> np.ndarray:
     if len(set(counts.values())) != 1:
         raise ValueError(f"a sheet has as many images in each row, not {counts}")
     height, width = (max(images.shape[axis] for images in rows.values()) for axis in (1, 2))
-    shown = [_enlarged(np.broadcast_to(x, (*x.shape[:3], 3)), height, width) for x in rows.values()]
+    shown = [_brought(np.broadcast_to(x, (*x.shape[:3], 3)), height, width) for x in rows.values()]
     return grid(np.concatenate(shown), next(iter(counts.values())), row_labels=list(rows))
 
 
-def _enlarged(images: np.ndarray, height: int, width: int) -> np.ndarray:
+def _brought(images: np.ndarray, height: int, width: int) -> np.ndarray:
     from PIL import Image as pillow
 
     if images.shape[1:3] == (height, width):
@@ -147,7 +193,11 @@ def save_gif(
     pages = []
     for frame in frames:
         frame = np.asarray(frame)
-        page = grid(frame[None] if frame.ndim == 3 else frame, columns, low=low, high=high, zoom=zoom)
+        if frame.ndim == 3 and zoom is None:
+            only = to_uint8(frame[None], low=low, high=high)
+            page = enlarged(np.broadcast_to(only, (*only.shape[:3], 3)), cell=_FRAME)[0]
+        else:
+            page = grid(frame[None] if frame.ndim == 3 else frame, columns, low=low, high=high, zoom=zoom)
         pages.append(pillow.fromarray(page))
     if not pages:
         raise ValueError("an animation needs at least one frame")

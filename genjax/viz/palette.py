@@ -1,9 +1,13 @@
-"""Colours for label maps, so that one can see them."""
+"""Colours: lines that people who see colours differently tell apart, and label maps."""
 
 import colorsys
 from collections.abc import Mapping
 
 import numpy as np
+
+BLACK = "#000000"
+LINES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
+"""Colours of lines and dots (Okabe & Ito's, without black and yellow, and a grey), in the order of their use."""
 
 NONE = (128, 128, 128)
 """The colour of 255, which is no class."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genjax.viz.grid import to_uint8
+from genjax.viz.grid import enlarged, to_uint8, wrapped
 
 _GAP, _MARGIN, _SIZE = 2, 6, 13
 
@@ -14,7 +14,7 @@ _GAP, _MARGIN, _SIZE = 2, 6, 13
 def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: str = "", zoom: int | None = None):
     """float[rows, columns, height, width, 1 or 3] in [0, 1] with headings: one uint8[height', width', 3] picture.
 
-    zoom None enlarges small images to at least 48 pixels. A heading wider than its column is broken at spaces.
+    zoom None enlarges small images smoothly. A heading wider than its column is broken at spaces.
     ValueError for pixels that are not finite, or a number of headings that is not that of the rows or columns.
     """
     from PIL import Image, ImageDraw, ImageFont
@@ -25,11 +25,11 @@ def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: s
             f"{len(rows)} row and {len(columns)} column headings need images [{len(rows)}, {len(columns)}, height, "
             f"width, channels], not {list(images.shape)}"
         )
-    height, width = images.shape[2:4]
-    zoom = zoom or max(1, -(-48 // max(height, width)))
-    height, width = height * zoom + _GAP, width * zoom + _GAP
+    flat = images.reshape(-1, *images.shape[2:])
+    large = enlarged(np.broadcast_to(flat, (*flat.shape[:3], 3)), zoom)
+    height, width = large.shape[1] + _GAP, large.shape[2] + _GAP
     font = ImageFont.load_default(size=_SIZE)
-    heads = [_wrapped(text, width - _GAP, font) for text in columns]
+    heads = [wrapped(text, width - _GAP, font) for text in columns]
     left = int(max(font.getlength(text) for text in rows)) + 2 * _MARGIN
     title_height = _SIZE + 2 * _MARGIN if title else 0
     top = title_height + max(len(lines) for lines in heads) * (_SIZE + 2) + _MARGIN
@@ -44,19 +44,7 @@ def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: s
     for row, text in enumerate(rows):
         draw.text((left - _MARGIN, top + (row + 0.5) * height), text, fill="black", font=font, anchor="rm")
     pixels = np.array(page)
-    for (row, column), image in zip(np.ndindex(images.shape[:2]), images.reshape(-1, *images.shape[2:]), strict=True):
-        large = np.broadcast_to(image, (*image.shape[:2], 3)).repeat(zoom, 0).repeat(zoom, 1)
+    for (row, column), image in zip(np.ndindex(images.shape[:2]), large, strict=True):
         y, x = top + row * height, left + column * width
-        pixels[y : y + height - _GAP, x : x + width - _GAP] = large
+        pixels[y : y + height - _GAP, x : x + width - _GAP] = image
     return pixels
-
-
-def _wrapped(text: str, width: int, font) -> list[str]:
-    """Break `text` at spaces so that its lines are at most `width` pixels wide, where its words are."""
-    lines: list[str] = []
-    for word in text.split(" "):
-        if lines and font.getlength(f"{lines[-1]} {word}") <= width:
-            lines[-1] += f" {word}"
-        else:
-            lines.append(word)
-    return lines

@@ -32,7 +32,7 @@ def test_import_is_cheap():
     [
         (
             "mnist",
-            r"unknown data 'mnist' \(did you mean tfds:mnist\?\); choose one of digits, .*folder:DIR, .*PATH.npz",
+            r"unknown data 'mnist' \(did you mean tfds:mnist, .* or idx:DIR .*digits.*choose one of .*, folder:DIR",
         ),
         ("folder:", "unknown data 'folder:'"),
         ("mixture:rings", r"unknown data 'mixture:rings' \(did you mean mixture:ring\?\)"),

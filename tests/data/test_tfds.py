@@ -194,3 +194,9 @@ def test_other_formats_and_features_are_refused(prepared, tmp_path):
         DataError, match=r'has the features .*picture.* expected a feature "image" of uint8 and a split "train"'
     ):
         load(f"tfds:{copy}")
+
+
+def test_without_the_package_it_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(DataError, match=r"tfds:mnist is read with .* pip install 'genjax-models\[tfds\]'"):
+        load("tfds:mnist")

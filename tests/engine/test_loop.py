@@ -23,6 +23,7 @@ from genjax.engine.log import metrics_writer, read_rows
 from genjax.engine.loop import DivergedError, Settings, train
 from genjax.engine.phases import Feed, Phase, carry_over, phase_at
 from genjax.engine.signals import caught
+from genjax.run.trackers import chosen
 from tests.conftest import REPOSITORY
 from tests.engine import toy
 
@@ -230,7 +231,7 @@ def test_metrics_are_strict_json_and_a_cut_line_is_dropped(tmp_path):
 def test_tensorboard_events_can_be_read_back(tmp_path):
     pytest.importorskip("tensorboardX")
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    run(tmp_path, steps=10, settings=SETTINGS._replace(tensorboard=True))
+    run(tmp_path, steps=10, settings=SETTINGS._replace(trackers=chosen(("tensorboard",), {})))
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
     assert [event.step for event in events.Scalars("net/loss")] == [5, 10]

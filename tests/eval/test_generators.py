@@ -205,16 +205,21 @@ def test_the_arithmetic_is_that_of_mean_latents(dcgan_run, tmp_path, monkeypatch
         return calls[-1][1]
 
     monkeypatch.setattr(Trained, "from_latents", recorded)
-    monkeypatch.setattr(arithmetic, "save_grid", lambda path, images, *a, **k: drawn.append(np.asarray(images)))
+    monkeypatch.setattr(
+        arithmetic, "image_table", lambda images, *a: drawn.append(images) or images[0, 0].repeat(3, -1)
+    )
     numbers = ["--indices", "0", "1", "2", "--minus", "3", "4", "5", "--plus", "6", "7", "8"]
     assert arithmetic.main([str(dcgan_run), *numbers]) == 0
     pool = np.asarray(load(dcgan_run).task.latents(jax.random.key(0), arithmetic.POOL))
     result = pool[:3].mean(0) - pool[3:6].mean(0) + pool[6:9].mean(0)
     latents, images = calls[-1]
+    assert len(calls) == 2 * 3 + 1
     np.testing.assert_allclose(latents[4], result, atol=1e-6)
     assert np.abs(latents[[0, 1, 2, 3, 5, 6, 7, 8]] - result).max(1).min() > 0.01  # its neighbours
-    grid = drawn[0].reshape(6, 5, 16, 16, 1)
-    assert np.array_equal(grid[3:, :3].reshape(images.shape), images)
+    table = drawn[0]
+    assert table.shape == (4, 5, 16, 16, 1)
+    assert np.array_equal(table[3, 0], images[4]) and np.array_equal(table[3, 2:], images[:3])
+    assert np.array_equal(table[0, 0], calls[0][1][0]) and np.array_equal(table[0, 2:], calls[1][1])
 
 
 def test_scores_stand_beside_those_of_real_images_with_the_extractors_name(cgan_run, tmp_path, monkeypatch, capsys):

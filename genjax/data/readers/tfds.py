@@ -128,7 +128,7 @@ def _described(builder: Any, name: str, train: str) -> tuple[tuple[str, ...], st
 
 
 def _builder(name: str) -> Any:
-    import tensorflow_datasets as tfds
+    tfds = _package(name)
     from absl import logging
 
     path = user_path(name)
@@ -161,6 +161,18 @@ def _builder(name: str) -> Any:
             "read without TensorFlow; prepare it again with file_format='array_record'"
         )
     return builder
+
+
+def _package(name: str) -> Any:
+    """Return tensorflow-datasets, which most users do without; DataError where it is not installed."""
+    try:
+        import tensorflow_datasets as tfds
+    except ModuleNotFoundError as error:
+        raise DataError(
+            f"tfds:{name} is read with the package tensorflow-datasets, and {error.name} is not installed: "
+            "pip install 'genjax-models[tfds]' (in a checkout: pip install '.[tfds]')"
+        ) from None
+    return tfds
 
 
 def _source(builder: Any, split: str, names: tuple[str, ...]) -> tuple[Any, np.ndarray | None]:
