@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from genjax.run.options import COMMON, RunOptions, check, check_partners, limits, notes
+from genjax.run.options import COMMON, RunOptions, check, check_alone, check_partners, limits, notes
 
 T = TypeVar("T")
 
@@ -115,6 +115,8 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     options = dataclasses.replace(default, **values)  # type: ignore[type-var]
     check(options)
     check_partners(options)
+    if timed:
+        check_alone(options)
     return options
 
 

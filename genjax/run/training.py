@@ -35,18 +35,10 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepared) -> int:
-    """Train in a folder that is this process's own; return the exit status."""
-    run, _, devices, notes = prepared
-    for note in notes:
-        tell(note)
-    fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
-    tell(
-        f"{recipe} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call; "
-        f"{len(devices)} x {devices[0].device_kind}, {memory_text(devices[0])}"
-    )
-    settings = Settings(
-        fuse=fuse,
+def settings_of(hyper: Any, run: Run) -> Settings:
+    """Return how a run happens, as its options say."""
+    return Settings(
+        fuse=hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases),
         accumulate=hyper.accumulate,
         checkpoint_every=hyper.checkpoint_every,
         evaluate_every=hyper.evaluate_every,
@@ -55,11 +47,34 @@ def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepa
         tensorboard=hyper.tensorboard,
     )
 
+
+def reporting(run: Run, folder: Path) -> Callable[[Result], None]:
+    """Return what draws what is to be seen of a result, the curves so far and the card, in the run's folder."""
+
     def report(result: Result) -> None:
-        """Draw what is to be seen, the curves so far and the card."""
         write_pictures(run.task, result.state, folder, int(result.state.step))
         write_summary(run, result, folder)
 
+    return report
+
+
+def stopped(result: Result, cure: str) -> int:
+    """Say where a signal stopped a run and how it is continued; return the exit status."""
+    assert result.signal is not None
+    tell(f"stopped at step {int(result.state.step)}; continue with {cure}")
+    return 0 if result.signal == signal.SIGTERM else 128 + result.signal
+
+
+def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepared) -> int:
+    """Train in a folder that is this process's own; return the exit status."""
+    run, _, devices, notes = prepared
+    for note in notes:
+        tell(note)
+    settings = settings_of(hyper, run)
+    tell(
+        f"{recipe} ({preset}) on {hyper.data}: writing to {folder}, {settings.fuse} step(s) a call; "
+        f"{len(devices)} x {devices[0].device_kind}, {memory_text(devices[0])}"
+    )
     try:
         result = train(
             run.phases,
@@ -71,14 +86,13 @@ def train_in(folder: Path, recipe: str, preset: str, hyper: Any, prepared: Prepa
             resume=hyper.resume,
             begin=hyper.init_from and weights_of(hyper.init_from),
             evaluate=run.task.scores,
-            report=report,
+            report=reporting(run, folder),
         )
     except DivergedError as error:
         tell(f"error: {error}")
         return 3
     if result.signal is not None:
-        tell(f"stopped at step {int(result.state.step)}; continue with --resume --out {folder}")
-        return 0 if result.signal == signal.SIGTERM else 128 + result.signal
+        return stopped(result, f"--resume --out {folder}")
     if not processes.is_first():
         return 0
     write_summary(run, result, folder)  # once more, with the time of the last step
