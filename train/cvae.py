@@ -75,10 +75,11 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         **coders(hyper, hyper.late), image_shape=dataset.shape, classes=dataset.num_classes,
         embedding=hyper.embedding, initializer=initializer_of(hyper),
     )  # fmt: skip
-    return autoencoder_run(
+    run = autoencoder_run(
         hyper, dataset, lambda tx: cvae.game(model, tx, beta=weight(hyper), samples=hyper.samples), net="cvae",
         model=model, variational=True, classes=model.classes, importance_samples=hyper.importance_samples,
     )  # fmt: skip
+    return run._replace(by_seed="the labels that it keeps" if hyper.labelled < 1 else "")
 
 
 if __name__ == "__main__":

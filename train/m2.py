@@ -108,7 +108,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
     )  # fmt: skip
     game = m2.game(model, own.transformation(steps), alpha=hyper.alpha, beta=hyper.beta)
     phase = Phase(game, steps, Feed(train, hyper.batch_size, prepare))
-    return Run((phase,), {"m2": own}, task)
+    return Run((phase,), {"m2": own}, task, by_seed="the labels that it keeps")
 
 
 if __name__ == "__main__":

@@ -170,7 +170,8 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
         phases.append(Phase(game, steps, feed, enter))
     described = ", ".join(f"{h} x {w}" for h, w in sizes.sizes)
     note = f"scales: {described} (factor {sizes.factor:.4f})"
-    return Run(tuple(phases), own, SingleImage(dataset=dataset, scales=scales, images=tuple(images)), (note,))
+    return Run(tuple(phases), own, SingleImage(dataset=dataset, scales=scales, images=tuple(images)), (note,),
+               by_seed="the latents of the reconstruction")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class _Run:
     write: log.Writer
     progress: Progress
     signals: list[int]
-    begun: float
+    begun: float = field(default_factory=time.perf_counter)
     compile_seconds: list[float] = field(default_factory=list)
     programs: dict[tuple[int, int], Any] = field(default_factory=dict)
     compiled: set[int] = field(default_factory=set)
@@ -77,6 +77,15 @@ class _Run:
     @property
     def total(self) -> int:
         return sum(phase.steps for phase in self.phases)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """Multiples of these steps end a call."""
+        return self.settings.checkpoint_every, self.settings.evaluate_every
+
+    def first(self, index: int) -> int:
+        """Return the step of the run at which phase `index` begins."""
+        return sum(phase.steps for phase in self.phases[:index])
 
     def due(self, step: int, every: int) -> bool:
         """Return whether what happens every so many steps, and at the end, happens at this one; calls end there."""
@@ -115,29 +124,36 @@ class _Run:
             self.resident = (split, self.plan.put_source(split.arrays))
         return self.resident[1]
 
-    def calls(self, index: int, start: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
-        """Yield (steps, source, indices) for the compiled steps, from step `start` of phase `index` to its end.
+    def _skipped(self, index: int) -> int:
+        """Return how many batches of the images of phase `index` the phases before it have used."""
+        feed = self.phases[index].feed
+        return sum(other.images for other in self.phases[:index] if other.feed.split is feed.split) // feed.batch_size
+
+    def orders(self, index: int, start: int, retry: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (steps, int32[steps, repeats, batch]), the images of every call from step `start` of a phase on.
 
         Images go on where the phases before it, on the same data, stopped; no call goes beyond a checkpoint or a score.
         """
-        phase, before, plan, seed = self.phases[index], self.phases[:index], self.plan, self.seed + retry
+        phase, skip = self.phases[index], self._skipped(index)
         split, size, repeats = phase.feed.split, phase.feed.batch_size, phase.game.batches_per_step
-        first = sum(other.steps for other in before)
-        ends = self.settings.checkpoint_every, self.settings.evaluate_every
-        seen = sum(other.images for other in before if other.feed.split is split)
-        skip = seen // size
+        for step, count in pipeline.calls(range(start, phase.steps), self.fuse, self.ends, self.first(index)):
+            order = pipeline.order(len(split), size, self.seed + retry, skip + step * repeats, count * repeats)
+            yield count, order.reshape(count, repeats, size)
+
+    def calls(self, index: int, start: int, retry: int) -> Iterator[tuple[int, Any, Any]]:
+        """Yield (steps, source, indices) for the compiled steps of the calls that `orders` tells."""
+        phase, plan = self.phases[index], self.plan
+        split, size, repeats = phase.feed.split, phase.feed.batch_size, phase.game.batches_per_step
         if pipeline.fits_on_device(split):
-            for step, count in pipeline.calls(range(start, phase.steps), self.fuse, ends, first):
-                order = pipeline.order(len(split), size, seed, skip + step * repeats, count * repeats)
-                indices = order.reshape(count, repeats, size)[..., plan.share(size)]
-                yield count, self.source(split), plan.put_batches(indices)
+            for count, indices in self.orders(index, start, retry):
+                yield count, self.source(split), plan.put_batches(indices[..., plan.share(size)])
         else:
             yield from (
                 (count, batches, None)
                 for _, count, batches in pipeline.chunks(
-                    split, batch_size=size, repeats=repeats, fuse=self.fuse, seed=seed, start=start,
-                    stop=phase.steps, ends=ends, first=first, skip=skip, put=plan.put_batches,
-                    share=plan.share(size),
+                    split, batch_size=size, repeats=repeats, fuse=self.fuse, seed=self.seed + retry, start=start,
+                    stop=phase.steps, ends=self.ends, first=self.first(index), skip=self._skipped(index),
+                    put=plan.put_batches, share=plan.share(size),
                 )
             )  # fmt: skip
 
@@ -170,13 +186,12 @@ def _report(run: _Run, state: State, known: Mapping[str, float] | None = None) -
 def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[State, dict[str, float]]:
     """Train from `host_state` to the end of phase `index` or a signal; return the state and the last scores."""
     phase, settings = run.phases[index], run.settings
-    first = sum(earlier.steps for earlier in run.phases[:index])
     step, scores = int(host_state.step), {}
     key = jax.random.key(run.seed)
     key = rng.named(key, f"retry {retry}") if retry else key
     steps, state = run.steps(phase), run.plan.put_state(host_state)
     pending: deque[tuple[int, int, Any]] = deque()
-    for count, source, indices in run.calls(index, step - first, retry):
+    for count, source, indices in run.calls(index, step - run.first(index), retry):
         with run.compiling(steps):
             state, metrics = steps(state, source, indices, key)
         pending.append((step, count, metrics))

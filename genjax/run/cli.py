@@ -94,6 +94,8 @@ def built(recipe: Recipe, hyper: Options, dataset: Dataset) -> Run:
 def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
     """Load the data, build the run and check everything that can be checked before anything is written."""
     devices, dataset = places.chosen(hyper.devices), _dataset(hyper)
+    if hyper.seeds > 1 and hyper.devices is None:
+        devices = devices[: places.most_devices(hyper.seeds, len(devices))]
     run = built(recipe, hyper, dataset)
     config = {
         "recipe": recipe.name,
@@ -103,14 +105,17 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
         "environment": environment(),
     }
     if not hyper.describe:
+        if hyper.seeds > 1:
+            places.check_seeds(hyper, run, devices)
+        shares = devices if hyper.seeds == 1 else devices[:1]  # of a batch; a seed's batches stay on one device
         for phase in run.phases:
-            parallel.check_batch(phase.feed.batch_size, devices, hyper.accumulate)
+            parallel.check_batch(phase.feed.batch_size, shares, hyper.accumulate)
             pipeline.units_per_epoch(len(phase.feed.split), phase.feed.batch_size)
         for game in {id(phase.game): phase.game for phase in run.phases}.values():
             state = jax.eval_shape(
                 partial(init_state, game), jax.random.key(0)
             )  # networks refuse sizes that do not fit
-            places.check_memory(state, devices, hyper.shard)
+            places.check_memory(state, devices, hyper.shard, hyper.seeds // len(devices) or 1)
     return Prepared(run, config, devices, dataset.notes)
 
 
@@ -127,7 +132,8 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
         recipe = find_recipe(name) if isinstance(name, str) else name
         preset, hyper = parse_recipe(recipe, given, program)
         places.check_places(hyper, hyper.processes)
-        places.configure(hyper.devices and hyper.devices // hyper.processes, hyper.cache)
+        made = places.to_make(hyper)
+        places.configure(made and made // hyper.processes, hyper.cache)
         if processes.scheduler(os.environ) is not None:
             with processes.member():
                 return _main(recipe, preset, hyper, command)
@@ -159,6 +165,11 @@ def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:
     from genjax.run.training import train_in  # with all that training needs, which --help and --describe do not
 
     steps = sum(phase.steps for phase in prepared.run.phases)
+    if hyper.seeds > 1:
+        from genjax.run.seeds import opened_seeds, train_all
+
+        with opened_seeds(recipe.name, hyper, prepared.config, steps=steps, command=command) as (root, folders):
+            return train_all(root, folders, recipe, preset, hyper, prepared)
     with opened(recipe.name, hyper, prepared.config, steps=steps, command=command) as folder:
         try:
             return train_in(folder, recipe, preset, hyper, prepared)

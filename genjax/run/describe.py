@@ -67,7 +67,8 @@ def describe(recipe: str, preset: str, options: Options, run: Run) -> dict[str, 
     ]
     optimizers = {player: str(optimizer) for player, optimizer in run.optimizers.items()}
     notes = {"notes": list(run.notes)} if run.notes else {}
-    return {"recipe": recipe, "preset": preset, "optimizers": optimizers, **notes, "phases": phases}
+    seeds = {"seeds": options.seeds} if options.seeds > 1 else {}
+    return {"recipe": recipe, "preset": preset, **seeds, "optimizers": optimizers, **notes, "phases": phases}
 
 
 def card(config: dict[str, Any], run: Run, result: Result) -> str:

@@ -10,8 +10,10 @@ from typing import Any
 import jax
 
 from genjax import parallel
+from genjax.engine.seeds import check_resident, check_shares
 from genjax.environment import memory
-from genjax.run.options import MachineOptions
+from genjax.run.options import MachineOptions, Options
+from genjax.run.run import Run
 
 MOST = 512
 """Virtual devices that are made of a CPU at most."""
@@ -39,10 +41,10 @@ def chosen(count: int | None) -> list[jax.Device]:
     return [device for index in range(team) for device in jax.local_devices(index)[:each]]
 
 
-def check_memory(state: Any, devices: Sequence[jax.Device], shard: bool) -> None:
-    """Raise ValueError where the arrays of a state, or their part of it, are more than a device's memory."""
+def check_memory(state: Any, devices: Sequence[jax.Device], shard: bool, copies: int = 1) -> None:
+    """Raise ValueError where the arrays of a state, its part or its copies on one, are more than a device's memory."""
     limit, parts = memory(devices[0]), len(devices) if shard else 1
-    needed = sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state)) // parts
+    needed = copies * sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state)) // parts
     if limit is not None and needed > limit:
         raise ValueError(
             f"networks and optimizers would take {needed / 2**30:,.1f} GiB of a device's {limit / 2**30:,.1f} GiB; "
@@ -62,6 +64,31 @@ def check_places(options: MachineOptions, team: int) -> None:
     """Raise ValueError for ways of running that do not go together on a team of so many processes."""
     if options.parallel == "pmap" and (team > 1 or options.shard):
         raise ValueError("--parallel pmap keeps the whole state on every device of one process; leave it out here")
+
+
+def most_devices(seeds: int, offered: int) -> int:
+    """Return the largest number of devices, of those offered, that can have as many seeds each."""
+    return next(count for count in range(min(seeds, offered), 0, -1) if seeds % count == 0)
+
+
+def to_make(options: Options) -> int | None:
+    """Return the virtual devices to make of a CPU: those asked for, or one a core where several seeds share them."""
+    if options.devices is None and options.seeds > 1:
+        return most_devices(options.seeds, os.cpu_count() or 1)
+    return options.devices
+
+
+def check_seeds(options: Options, run: Run, devices: Sequence[jax.Device]) -> None:
+    """Raise ValueError where several seeds cannot share the images of a run, or devices the seeds."""
+    if jax.process_count() > 1:
+        raise ValueError(f"--seeds {options.seeds} trains in one process, not {jax.process_count()}; start it in one")
+    if run.by_seed:
+        raise ValueError(
+            f"--seeds {options.seeds} trains all seeds on the same images and networks, and {run.by_seed} follow from "
+            "the seed; train one --seed at a time"
+        )
+    check_shares(options.seeds, len(devices))
+    check_resident(run.phases)
 
 
 def plan(options: MachineOptions, devices: list[jax.Device]) -> parallel.Plan:

@@ -114,6 +114,8 @@ class RunOptions:
     """Images in a batch, over all devices."""
     seed: Annotated[int, at_least(0)] = 0
     """Number from which everything random follows."""
+    seeds: Annotated[int, at_least(1)] = 1
+    """Seeds to train in one program, --seed and those that follow: a folder for each, and a summary of their scores."""
     out: Path | None = None
     """Folder of the run; runs/RECIPE-DATA if not given, with a number where that is taken."""
     resume: bool = False
@@ -177,7 +179,8 @@ COMMON = (OptimizerOptions, DataOptions, RunOptions, MachineOptions)
 
 OPERATIONAL = frozenset(
     {
-        *("out", "resume", "force", "checkpoint_every", "evaluate_every", "keep", "keep_best", "on_nonfinite", "log"),
+        *("seeds", "out", "resume", "force", "checkpoint_every", "evaluate_every", "keep", "keep_best", "on_nonfinite"),
+        "log",
         *("describe", "flops", "devices", "parallel", "processes", "fuse", "remat", "shard", "cache", "stream"),
     }
 )
@@ -187,7 +190,7 @@ OPERATIONAL = frozenset(
 LENGTH = frozenset({"steps", "epochs"})
 """Options that a run may be continued with other values of, as long as it is not to end before it stopped."""
 
-OF_ONE_START = frozenset({"out", "resume", "force", "describe", "flops", "devices", "processes"})
+OF_ONE_START = frozenset({"seeds", "out", "resume", "force", "describe", "flops", "devices", "processes"})
 """Options that a run does not keep for when it is continued."""
 
 
@@ -248,6 +251,23 @@ def check_partners(options: Any) -> None:
     for name, unset, partner, without in partners:
         if getattr(options, name, unset) != unset and getattr(options, partner) == without:
             raise ValueError(f"{flag(name)} does nothing without {flag(partner)}; add it, or leave out {flag(name)}")
+
+
+def check_alone(options: Any) -> None:
+    """Raise ValueError for an option that works with one seed at a time beside --seeds."""
+    alone: dict[str, Any] = {
+        "resume": False,
+        "stream": False,
+        "shard": False,
+        "on_nonfinite": "stop",
+        "parallel": "jit",
+    }
+    for name, unset in ({**alone, "processes": 1, "log": ()} if options.seeds > 1 else {}).items():
+        if (given := getattr(options, name)) != unset:
+            value = " ".join(given) if isinstance(given, tuple) else given
+            text = flag(name) if given is True else f"{flag(name)} {value}"
+            cure = "continue the folder of each seed by --resume --out" if name == "resume" else f"leave out {text}"
+            raise ValueError(f"{text} works with one seed at a time, not with --seeds {options.seeds}; {cure}")
 
 
 def steps_of(options: RunOptions, images: int, batches: int = 1) -> int:

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
 from genjax.run.familiar import check_familiar
-from genjax.run.options import COMMON, RunOptions, check, check_partners, limits, notes
+from genjax.run.options import COMMON, RunOptions, check, check_alone, check_partners, limits, notes
 
 T = TypeVar("T")
 
@@ -120,6 +120,8 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     options = dataclasses.replace(default, **values)  # type: ignore[type-var]
     check(options)
     check_partners(options)
+    if timed:
+        check_alone(options)
     return options
 
 

@@ -30,12 +30,14 @@ class Run(NamedTuple):
 
     optimizers: `{player: optimizer}`, for descriptions and the card.  task: scores, pictures and samples.
     notes: what else belongs into both, such as the network that a loss compares images by.
+    by_seed: what of this beside first weights and chance follows from the seed, so that seeds do not share it.
     """
 
     phases: tuple[Phase, ...]
     optimizers: Mapping[str, Optimizer]
     task: Task
     notes: tuple[str, ...] = ()
+    by_seed: str = ""
 
 
 class Prepared(NamedTuple):

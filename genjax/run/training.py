@@ -48,39 +48,55 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Prepared) -> int:
-    """Train in a folder that is this process's own; return the exit status.
-
-    Raises ValueError for --keep-best of a recipe that does not say which score is good in which direction.
-    """
-    if hyper.keep_best:
-        check_best(recipe)
-    run, _, devices, notes = prepared
-    for note in notes:
-        tell(note)
-    fuse = hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases)
-    tell(
-        f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {fuse} step(s) a call; "
-        f"{len(devices)} x {devices[0].device_kind}, {memory_text(devices[0])}"
-    )
-    settings = Settings(
-        fuse=fuse,
+def settings_of(hyper: Any, run: Run, folder: Path | None = None) -> Settings:
+    """Return how a run happens, as its options say. folder: of the run, whose configuration services are told."""
+    return Settings(
+        fuse=hyper.fuse or min(steps_in_a_call(phase.game) for phase in run.phases),
         accumulate=hyper.accumulate,
         checkpoint_every=hyper.checkpoint_every,
         evaluate_every=hyper.evaluate_every,
         keep=hyper.keep,
         rollback=hyper.on_nonfinite == "rollback",
-        trackers=trackers.chosen(hyper.log, read_config(folder)["hyper"]),
+        trackers=trackers.chosen(hyper.log, read_config(folder)["hyper"]) if folder else (),
     )
 
+
+def reporting(recipe: Recipe, preset: str, hyper: Any, run: Run, folder: Path) -> Callable[[Result], None]:
+    """Return what is done with a result: draw what is to be seen, the curves and the card; keep it if it is the best.
+
+    Raises ValueError for --keep-best of a recipe that does not say which score is good in which direction.
+    """
+    if hyper.keep_best:
+        check_best(recipe)
+
     def report(result: Result) -> None:
-        """Draw what is to be seen, the curves so far and the card; keep the state if it is the best."""
         caption = caption_for(recipe, preset, hyper.data, int(result.state.step), result.scores)
         write_pictures(run.task, result.state, folder, caption)
         write_summary(run, result, folder)
         if hyper.keep_best:
             keep_best(folder, run, result, recipe.score)
 
+    return report
+
+
+def stopped(result: Result, cure: str) -> int:
+    """Say where a signal stopped a run and how it is continued; return the exit status."""
+    assert result.signal is not None
+    tell(f"stopped at step {int(result.state.step)}; continue with {cure}")
+    return 0 if result.signal == signal.SIGTERM else 128 + result.signal
+
+
+def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Prepared) -> int:
+    """Train in a folder that is this process's own; return the exit status. Raises what `reporting` does."""
+    run, _, devices, notes = prepared
+    report = reporting(recipe, preset, hyper, run, folder)
+    for note in notes:
+        tell(note)
+    settings = settings_of(hyper, run, folder)
+    tell(
+        f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {settings.fuse} step(s) a call; "
+        f"{len(devices)} x {devices[0].device_kind}, {memory_text(devices[0])}"
+    )
     try:
         result = train(
             run.phases,
@@ -98,8 +114,7 @@ def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Pr
         tell(f"error: {error}")
         return 3
     if result.signal is not None:
-        tell(f"stopped at step {int(result.state.step)}; continue with --resume --out {folder}")
-        return 0 if result.signal == signal.SIGTERM else 128 + result.signal
+        return stopped(result, f"--resume --out {folder}")
     if not processes.is_first():
         return 0
     write_summary(run, result, folder)  # once more, with the time of the last step

@@ -3,6 +3,7 @@
 import numpy as np
 
 from genjax.data.dataset import Arrays, DataError, Dataset
+from genjax.data.drawn import shipped
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -20,14 +21,12 @@ def load(options: Options = DEFAULTS) -> Dataset:
     Each side is drawn log-uniformly between image_size and twice that, then resized: a fixed set of textures at
     several scales. DataError above 205, the width of the narrowest part.
     """
-    from sklearn.datasets import load_sample_images
-
     options.refuse_hold_out("photos")
     options.refuse_channels("photos")
     size = options.image_size or 32
     if size > LARGEST:
         raise DataError(f"photos gives tiles of at most {LARGEST} pixels, not {size}; for larger ones use folder:DIR")
-    photographs = load_sample_images().images
+    photographs = shipped.photographs()
     splits = {}
     for split, count in TILES.items():
         images = np.empty((count, size, size, 3), np.uint8)
@@ -58,10 +57,8 @@ def load_whole(name: str, options: Options = DEFAULTS) -> Dataset:
 
     With image_size its middle square, resized.
     """
-    from sklearn.datasets import load_sample_images
-
     options.refuse_hold_out("a single photograph")
     options.refuse_channels("a single photograph")
-    image = load_sample_images().images[NAMES.index(name)]
+    image = shipped.photographs()[NAMES.index(name)]
     split = Arrays({"images": fit_all(image[None], options.image_size, options.channels)})
     return Dataset(f"photo:{name}", split, split)
