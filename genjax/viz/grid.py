@@ -36,6 +36,14 @@ def to_uint8(images, *, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     return np.round(np.clip((images - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
 
 
+def in_colour(images: np.ndarray) -> np.ndarray:
+    """Return images [..., channels] as [..., 3]: one channel as grey, two as red and green, of more the first three."""
+    channels = images.shape[-1]
+    if channels == 1:
+        return np.broadcast_to(images, (*images.shape[:-1], 3))
+    return np.pad(images[..., :3], [(0, 0)] * (images.ndim - 1) + [(0, max(3 - channels, 0))])
+
+
 def grid(
     images,
     columns: int | None = None,
@@ -47,17 +55,17 @@ def grid(
 ) -> np.ndarray:
     """Return images row by row as one picture, uint8[height', width', 3], with `row_labels` to the left of its rows.
 
-    images: float[count, height, width, 1 or 3] in [low, high], or uint8.  columns: None makes the grid as square as can
-    be.  zoom: None enlarges small images. Raises ValueError for other shapes, NaN, and another number of row labels.
+    images: float[count, height, width, channels] in [low, high], or uint8.  columns: None makes the grid as square as
+    can be.  zoom: None enlarges small images. Raises ValueError for other shapes, NaN, and other numbers of row labels.
     """
     images = to_uint8(images, low=low, high=high)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-        raise ValueError(f"expected images [count, height, width, 1 or 3], not {list(images.shape)}")
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(f"expected images [count, height, width, channels], not {list(images.shape)}")
     count, height, width, _ = images.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
     zoom = zoom or max(1, -(-_CELL // max(height, width)))
-    images = np.broadcast_to(images, (count, height, width, 3)).repeat(zoom, 1).repeat(zoom, 2)
+    images = in_colour(images).repeat(zoom, 1).repeat(zoom, 2)
     high_, wide = height * zoom + _GAP, width * zoom + _GAP
     page = np.full((rows * high_ + _GAP, columns * wide + _GAP, 3), 255, np.uint8)
     for number, image in enumerate(images):
@@ -69,14 +77,14 @@ def grid(
 def sheet(rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return a picture with a named row for each entry, uint8[height', width', 3]: inputs above what became of them.
 
-    rows: {name: uint8[count, height, width, 1 or 3]}, `count` equal. Smaller images are enlarged, each pixel to a block
-    where the factor is whole. Raises ValueError for different counts, or other shapes.
+    rows: {name: uint8[count, height, width, channels]}, `count` equal. Smaller images are enlarged, each pixel to a
+    block where the factor is whole. Raises ValueError for different counts, or other shapes.
     """
     counts = {name: len(images) for name, images in rows.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"a sheet has as many images in each row, not {counts}")
     height, width = (max(images.shape[axis] for images in rows.values()) for axis in (1, 2))
-    shown = [_enlarged(np.broadcast_to(x, (*x.shape[:3], 3)), height, width) for x in rows.values()]
+    shown = [_enlarged(in_colour(x), height, width) for x in rows.values()]
     return grid(np.concatenate(shown), next(iter(counts.values())), row_labels=list(rows))
 
 
@@ -139,7 +147,7 @@ def save_gif(
 ) -> None:
     """Writes an endless GIF; a frame is one image [height, width, channels] or several [count, ...], drawn as a grid.
 
-    float[frames, (count,) height, width, 1 or 3] in [low, high], or uint8. GIF counts time in 1/100 s. ValueError as
+    float[frames, (count,) height, width, channels] in [low, high], or uint8. GIF counts time in 1/100 s. ValueError as
     `grid`.
     """
     from PIL import Image as pillow

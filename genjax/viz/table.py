@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genjax.viz.grid import to_uint8
+from genjax.viz.grid import in_colour, to_uint8
 
 _GAP, _MARGIN, _SIZE = 2, 6, 13
 
 
 def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: str = "", zoom: int | None = None):
-    """float[rows, columns, height, width, 1 or 3] in [0, 1] with headings: one uint8[height', width', 3] picture.
+    """float[rows, columns, height, width, channels] in [0, 1] with headings: one uint8[height', width', 3] picture.
 
     zoom None enlarges small images to at least 48 pixels. A heading wider than its column is broken at spaces.
     ValueError for pixels that are not finite, or a number of headings that is not that of the rows or columns.
@@ -45,7 +45,7 @@ def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: s
         draw.text((left - _MARGIN, top + (row + 0.5) * height), text, fill="black", font=font, anchor="rm")
     pixels = np.array(page)
     for (row, column), image in zip(np.ndindex(images.shape[:2]), images.reshape(-1, *images.shape[2:]), strict=True):
-        large = np.broadcast_to(image, (*image.shape[:2], 3)).repeat(zoom, 0).repeat(zoom, 1)
+        large = in_colour(image).repeat(zoom, 0).repeat(zoom, 1)
         y, x = top + row * height, left + column * width
         pixels[y : y + height - _GAP, x : x + width - _GAP] = large
     return pixels
