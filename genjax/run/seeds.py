@@ -16,7 +16,7 @@ from genjax.metrics.words import word
 from genjax.run.folder import CONFIG, named, opened
 from genjax.run.options import Options
 from genjax.run.run import Prepared, Recipe
-from genjax.run.training import reporting, settings_of, stopped, tell, weights_of, write_summary
+from genjax.run.training import reporting, settings_of, stopped, tell, write_summary
 
 
 def _root(recipe: str, options: Options) -> Path:
@@ -55,11 +55,11 @@ def opened_seeds(
 
 
 def train_all(
-    root: Path, folders: Mapping[int, Path], recipe: Recipe, preset: str, hyper: Any, prepared: Prepared
+    root: Path, folders: Mapping[int, Path], *, recipe: Recipe, preset: str, hyper: Any, prepared: Prepared
 ) -> int:
     """Train the seeds in their folders and write the summary; return the exit status, 3 where one has diverged."""
-    run, _, devices, notes = prepared
-    for note in notes:
+    run, devices = prepared.run, prepared.devices
+    for note in prepared.notes:
         tell(note)
     settings = settings_of(hyper, run)
     tell(
@@ -72,7 +72,7 @@ def train_all(
         [Member(seed, folder, reporting(recipe, preset, hyper, run, folder)) for seed, folder in folders.items()],
         settings=settings,
         meta={"recipe": recipe.name, "preset": preset},
-        begin=hyper.init_from and weights_of(hyper.init_from),
+        begin=prepared.begin,
         evaluate=run.task.scores,
     )
     by_seed = dict(zip(folders, results, strict=True))
