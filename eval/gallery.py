@@ -232,7 +232,8 @@ def thumbnail(run: Found, target: Path) -> bool:
         images = np.asarray(model.sample(4, seed=1)) if model.dataset.mixture is None else None
     except (ValueError, TypeError, AttributeError):
         images = None
-    source = newest(run.folder).get("samples")
+    drawn = newest(run.folder)
+    source = drawn.get("samples") or next(iter(drawn.values()), None)
     if images is not None and images.ndim == 4:
         half = THUMB // 2
         page_ = Image.new("RGB", (2 * half, 2 * half))
