@@ -125,7 +125,7 @@ def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
     source = flat.jaxpr.invars[0]
     spatial = tuple(range(activations.ndim - 1))
     producers = {v: equation for equation in flat.jaxpr.eqns for v in equation.outvars}
-    constants = {v: _constant_axes(v, producers.get(v)) for v in flat.values}
+    constants = {v: constant_axes(v, producers.get(v)) for v in flat.values}
     places: dict[Any, Any] = {source: Local(spatial, True, source, (Window(),) * len(spatial))}
     pools: list[Any] = []
     try:
@@ -203,7 +203,7 @@ def _run_inlined(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) ->
     return interpret(jaxpr, constants, inputs, rule)
 
 
-def _constant_axes(variable: Any, producer: Any) -> frozenset[int]:
+def constant_axes(variable: Any, producer: Any) -> frozenset[int]:
     """Axes along which a value that does not depend on A is known to repeat."""
     shape = variable.aval.shape
     if producer is None or producer.primitive.name != "broadcast_in_dim":
