@@ -60,6 +60,10 @@ CASES = (
     Case("ResNet-50 layer3, 1000 classes", resnet.ResNet50(), "layer3", 224, 3, 1),
     Case("ConvNeXt-style stage1, 10 classes", convnext.tiny(patch=2), "stage1", 16, 1, 1),
     Case("ConvNeXt-style stage2, 10 classes", convnext.tiny(patch=2), "stage2", 16, 1, 1),
+    Case(
+        "ConvNeXt-style 28x28 block1, 10 classes",
+        convnext.ConvNeXt(10, (16,), (2,), 1, 0.1), "stage1/block1", 28, 1, 1,
+    ),
     Case("ViT block2, 10 classes", vit.ViT(patch=2), "block2", 16, 1, 1),
 )  # fmt: skip
 SMALL = 4096  # activations up to which forward mode along every one of them is affordable

@@ -179,12 +179,35 @@ def _stability(
 
 
 def _announce(layer: Split, images: jax.Array, classes: jax.Array, scores: Sequence[Score], settings: Settings) -> None:
-    """Say on stderr what will be computed, before work that takes long begins."""
+    """Say on stderr what will be computed and for about how long, before work that takes long begins."""
     for score in scores:
         method = partial(grad_cam_pp, score=score, method=settings.method, chunk=settings.chunk)
         route = jax.eval_shape(partial(explain, method, layer), images, classes).route
         if route.name == series.NAME:
-            print(f"{len(images)} images by {route.name}: {route.reason}", file=sys.stderr, flush=True)
+            seconds = len(images) * forecast(layer, images[0], classes[0], score)
+            time_needed = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+            print(
+                f"{len(images)} images by {route.name}: {route.reason}; at most {time_needed}, compiling apart",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def forecast(layer: Split, image: jax.Array, class_index: jax.Array, score: Score) -> float:
+    """Return the seconds that the Taylor series along all activations of one image will take, from those along few."""
+    features, head = layer
+    activations = jax.jit(features)(image)
+    few = min(16, activations.shape[-1])
+
+    def along_few(activations: jax.Array, image: jax.Array, class_index: jax.Array) -> Any:
+        def moved(x: jax.Array) -> jax.Array:
+            return head(activations.at[0, 0, :few].add(x), image)
+
+        start = jnp.zeros(few, activations.dtype)
+        return diagonal_derivatives(moved, start, score, class_index, method=series_mode).third
+
+    _, seconds = _timed(along_few, activations, image, class_index)
+    return seconds * activations.size / few
 
 
 def cautions(comparison: Comparison, score: str) -> list[str]:

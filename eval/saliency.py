@@ -13,6 +13,7 @@ import dataclasses
 import json
 import sys
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -81,7 +82,7 @@ class Options:
     """Number of the class to explain; the most probable one if not given."""
 
 
-def _where() -> str:
+def where() -> str:
     """Return device, versions and date, to stand beside the numbers."""
     found = environment()
     versions = ", ".join(f"{package} {number}" for package, number in found["versions"].items())
@@ -144,7 +145,7 @@ def compare_networks(options: Options) -> Section:
         classes = jnp.asarray(probabilities.argmax(-1), jnp.int32)
         accuracies.append((name, find_recipe("classifier").presets[preset].network, kind.layer, f"{accuracy:.1%}"))
         measure = _saliency.faithfulness(predict, steps=32)
-        brighter = jnp.asarray(unit(jnp.asarray(_brighter(pixels))))
+        brighter = jnp.asarray(unit(jnp.asarray(one_level_brighter(pixels))))
         scores = [SCORES[score] for score in options.score]
         found = _saliency.compare(layer, inputs, classes, scores, settings, brighter)
         for score, comparison in zip(options.score, found, strict=True):
@@ -197,10 +198,10 @@ def _story(options: Options, compared: list[tuple[str, str, Comparison]]) -> str
             f"{found['correlation, median']:.3f}, largest difference {found['largest difference, largest']:.2g})."
         )
         parts += [f"{network}, {sentence}." for sentence in _saliency.cautions(comparison, score)]
-    return "\n".join([*parts, _where()])
+    return "\n".join([*parts, where()])
 
 
-def _brighter(pixels: np.ndarray) -> np.ndarray:
+def one_level_brighter(pixels: np.ndarray) -> np.ndarray:
     """Return uint8 pixels plus one grey level."""
     return np.where(pixels < 255, pixels + 1, 254).astype(np.uint8)
 
@@ -256,11 +257,11 @@ def explain_photo(options: Options) -> Section:
     top = np.argsort(-probabilities, kind="stable")[:5]
     target = int(top[0]) if options.target is None else options.target
     classes = jnp.array([target], jnp.int32)
-    brighter = jnp.asarray(kind.preprocess(jnp.asarray(_brighter(pixels), jnp.float32)))[None]
+    brighter = jnp.asarray(kind.preprocess(jnp.asarray(one_level_brighter(pixels), jnp.float32)))[None]
     scores = [SCORES[score] for score in options.score]
     found = _saliency.compare(layer, inputs, classes, scores, settings, brighter)
     compared = [(options.network, score, comparison) for score, comparison in zip(options.score, found, strict=True)]
-    path = options.out / f"{_name(options, layer_name, target)}.png"
+    path = options.out / f"{_name(options, layer_name, target, pixels)}.png"
     seen = f"{names[target]}, probability {probabilities[target]:.2g}"
     labels = [f"{seen}\nscore {score}" for _, score, _ in compared]
     _saliency.sheet(path, [pixels] * len(compared), labels, [(c, 0) for *_, c in compared])
@@ -277,16 +278,21 @@ def explain_photo(options: Options) -> Section:
     warned = "".join(f"\n{sentence}." for _, score, c in compared for sentence in _saliency.cautions(c, score))
     text = (
         f"{options.network} at {layer_name}, explained for class {target}, {names[target]} (probability "
-        f"{probabilities[target]:.4f}); guard {options.guard:g}, alpha {options.alpha}.{warned}\n{_where()}"
+        f"{probabilities[target]:.4f}); guard {options.guard:g}, alpha {options.alpha}.{warned}\n{where()}"
     )
     return Section(f"{options.image.name}: {names[target]}", text, tables, [(path, "Grad-CAM and Grad-CAM++")], {})
 
 
-def _name(options: Options, layer: str, target: int) -> str:
-    """Return a file name that differs between photos, networks, layers, classes and ways to compute."""
+def _name(options: Options, layer: str, target: int, pixels: np.ndarray) -> str:
+    """Return a file name that differs between photos, networks, layers, classes and ways to compute.
+
+    Its end tells photos of the same name apart.
+    """
     assert options.image is not None
-    parts = (options.image.name, options.network, layer.replace("/", "."), str(target), *options.score, options.alpha)
-    return "-".join(parts)
+    parts = [options.image.name, options.network, layer.replace("/", "."), str(target), *options.score, options.alpha]
+    if options.guard != Options.guard:
+        parts.append(f"guard{options.guard:g}")
+    return "-".join([*parts, f"{zlib.crc32(pixels.tobytes()):08x}"])
 
 
 def main(arguments=None) -> int:

@@ -3,6 +3,7 @@
 from tests.breakages.breakage import Breakage
 
 DERIVATIVES, MAPS = "tests/saliency/test_derivatives.py", "tests/saliency/test_maps.py"
+WINDOWS = "tests/saliency/test_windows.py"
 SMOOTH, PROOF = "tests/saliency/test_smooth_layer.py", "tests/saliency/test_proof.py"
 FAITHFUL, SANITY = "tests/saliency/test_faithfulness.py", "tests/saliency/test_sanity.py"
 DIGITS = (f"{DERIVATIVES}::test_derivatives_match_seventy_digit_arithmetic",)
@@ -128,11 +129,25 @@ BREAKAGES = (
         DIGITS,
     ),
     Breakage(
-        "positions before a sum lose their third derivative",
-        f"{CALCULUS}/pooled.py",
-        "(v + t * (a + t * (b / 2 + t * (c / 6))) for",
-        "(v + t * (a + t * (b / 2 + 0 * c)) for",
-        (f"{DERIVATIVES}::test_the_route_follows_the_structure_and_is_exact",),
+        "entries of a window belong to the point of the lattice before theirs",
+        f"{CALCULUS}/windows.py",
+        "number = -((offset - first) // period)",
+        "number = -((offset - first) // period) - 1",
+        (f"{WINDOWS}::test_auto_takes_lattices_and_agrees_with_three_gradients",),
+    ),
+    Breakage(
+        "dilated kernels have the window of dense ones",
+        f"{CALCULUS}/windows.py",
+        "Window(stride, low, low + (taps - 1) * dilation)",
+        "Window(stride, low, low + taps - 1)",
+        (f"{WINDOWS}::test_a_lattice_of_probes_has_the_derivatives_of_forward_mode",),
+    ),
+    Breakage(
+        "a sum that is taken early counts a constant once",
+        f"{CALCULUS}/sums.py",
+        "return jnp.sum(jnp.broadcast_to(value, shape), axes, keepdims=True)",
+        "return jnp.sum(value, axes, keepdims=True)",
+        ("tests/saliency/test_series.py::test_sums_are_taken_before_linear_layers",),
     ),
     Breakage(
         "the third derivative of a logit drops its mixed term",

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 import re
@@ -40,10 +41,11 @@ def test_a_photo_is_explained(photo, reference_data, tmp_path, capsys):
     assert [cell.strip() for cell in top[0]] == ["967", "espresso"]
     assert len(top) == 5
     assert "class moments" in printed
-    name = "coffee.png-squeezenet-fire9-967-softmax-exact"
-    with Image.open(tmp_path / f"{name}.png") as sheet:
+    (path,) = tmp_path.glob("*.png")
+    assert re.fullmatch("coffee.png-squeezenet-fire9-967-softmax-exact-[0-9a-f]{8}", path.stem)
+    with Image.open(path) as sheet:
         assert sheet.size[0] > 1000
-    assert (tmp_path / f"{name}.html").read_text().count("data:image/png;base64,") == 1
+    assert path.with_suffix(".html").read_text().count("data:image/png;base64,") == 1
 
 
 def test_the_comparison_of_the_two_networks(tmp_path, capsys):
@@ -125,3 +127,25 @@ def test_scores_on_a_piecewise_linear_head():
     assert softmax["largest difference, largest"] > 1e-3
     assert exp["undefined"] == 0
     assert logit["undefined"] == 2  # its second and third derivatives are zero: 0 / 0 everywhere
+
+
+def test_outputs_of_other_photos_layers_and_guards_have_other_names(tmp_path):
+    pixels = np.zeros((4, 4, 3), np.uint8)
+    options = saliency.Options(image=tmp_path / "a" / "cat.png")
+    names = {
+        saliency._name(options, "fire9", 3, pixels),
+        saliency._name(options, "fire5", 3, pixels),
+        saliency._name(options, "fire9", 4, pixels),
+        saliency._name(options, "fire9", 3, pixels + 1),
+        saliency._name(dataclasses.replace(options, guard=0.01), "fire9", 3, pixels),
+        saliency._name(dataclasses.replace(options, alpha="normalised"), "fire9", 3, pixels),
+    }
+    assert len(names) == 6
+
+
+def test_the_forecast_grows_with_the_activations():
+    def seconds(side):
+        layer = Split(lambda x: x, lambda a, x: jnp.tanh(jnp.tanh(a).std((0, 1)) * a.mean())[:3])
+        return _saliency.forecast(layer, jnp.ones((side, side, 16)), jnp.int32(1), SOFTMAX)
+
+    assert 0 < seconds(2) < seconds(64)

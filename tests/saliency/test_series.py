@@ -1,5 +1,6 @@
 """Taylor series along all elements: exact as forward mode for every operation, and no work that no map needs."""
 
+import math
 from functools import partial
 
 import jax
@@ -8,6 +9,8 @@ import numpy as np
 import pytest
 
 from genjax.saliency import EXP, SOFTMAX, diagonal_derivatives, explain, forward_mode, grad_cam_pp, series_mode
+from genjax.saliency.calculus.structure import flatten
+from genjax.saliency.calculus.sums import sums_first
 from genjax.saliency.split import Split
 from tests.saliency import heads
 from tests.saliency.heads import KERNEL, LOGITS, SQUARE, conv
@@ -114,3 +117,36 @@ def test_the_point_is_evaluated_once_and_not_for_every_direction():
 
     with jax.numpy_rank_promotion("allow"):
         assert transcendentals(series_mode) * 10 < transcendentals(forward_mode)
+
+
+EARLY = {
+    "block and mean": lambda a: jnp.tanh(conv(conv(a, KERNEL), KERNEL) @ SQUARE) @ SQUARE.T + 0.1,
+    "residual, layer scale": lambda a: a + (jnp.tanh(conv(conv(a, KERNEL), KERNEL)) @ SQUARE - SQUARE[0]) * SQUARE[1],
+    "weights per position": lambda a: (jnp.tanh(conv(a, KERNEL)) @ SQUARE) * heads.PER_POSITION[:, [0, 1, 1]],
+    "divided, turned": lambda a: ((jnp.sin(conv(a, KERNEL)) @ SQUARE) / 3).transpose(1, 0, 2).reshape(3, 3, 2, 2),
+    "twice": lambda a: (jnp.tanh(a @ SQUARE) @ SQUARE) * (jnp.tanh(a @ SQUARE) @ SQUARE).mean((0, 1)),
+}
+
+
+@pytest.mark.parametrize(("name", "saved"), [(n, n != "weights per position") for n in EARLY])
+def test_sums_are_taken_before_linear_layers(name, saved):
+    def head(a):
+        return jnp.tanh(EARLY[name](a).mean((0, 1)).reshape(-1)) @ LOGITS
+
+    with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
+        a = jax.random.normal(jax.random.key(3), (3, 3, 4), jnp.float64)
+        flat = flatten(head, a)
+        early = sums_first(flat, a)
+        assert (early is not flat) == saved
+        np.testing.assert_allclose(early.call(a), head(a), rtol=1e-12)
+        sizes = [
+            max(math.prod(e.outvars[0].aval.shape) for e in f.equations if e.primitive.name == "dot_general")
+            for f in (flat, early)
+        ]
+        assert name not in ("residual, layer scale", "divided, turned") or sizes == [36, 4]
+        found, right = (
+            jax.jit(lambda a, m=m: diagonal_derivatives(head, a, SOFTMAX, 1, method=m))(a)
+            for m in (series_mode, forward_mode)
+        )
+        for value, reference in zip(found[:3], right[:3], strict=True):
+            np.testing.assert_allclose(value, reference, rtol=0, atol=1e-12 * np.abs(reference).max())

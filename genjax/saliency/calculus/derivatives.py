@@ -1,5 +1,6 @@
 """Exact unmixed first, second and third derivatives of a score for every activation, by the cheapest exact method."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,9 @@ def auto(
         return linear_route(flat.call, structure, activations, score, class_index, chunk)
     logits = wide_logits(flat.call, activations)
     # Directions that the structure leaves, and backward passes for them all: what is fewer is cheaper.
-    directions = activations.size if structure is None else activations.shape[-1]
+    *grid, channels = activations.shape
+    lattices = math.prod(grid) if structure is None else math.prod(structure.period(grid))
+    directions = lattices * channels
     one_logit = of_one_logit(score)
     if has_closed_form(score) and not flat.has_while and (one_logit or 3 * logits[0].size <= directions * 4):
         smooth = read_smooth(flat, structure, activations)
@@ -53,7 +56,8 @@ def auto(
             return smooth_route(smooth, activations, logits, score, class_index, chunk)
     if structure is not None and structure.uniform:
         return pooled_route(structure, activations, logits, score, class_index, chunk)
-    if structure is not None:
+    # A series leaves out what no map needs, about half: a lattice has to save more.
+    if structure is not None and (lattices == 1 or 2 * lattices <= math.prod(grid)):
         return position_route(structure, activations, logits, score, class_index, chunk)
     why = f"no closed form ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
     return series_route(flat, activations, logits, score, class_index, series_chunk, why, for_map)

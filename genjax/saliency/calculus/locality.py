@@ -8,6 +8,7 @@ import jax.extend.core as jex
 import jax.numpy as jnp
 
 from genjax.saliency.calculus.jaxpr import CALLS, apply_equation, call_jaxpr, interpret, moved_by, program, variables
+from genjax.saliency.calculus.windows import Window, hull, window_of
 
 ELEMENTWISE = frozenset(
     """
@@ -25,15 +26,17 @@ REDUCTIONS = frozenset(
 
 
 class Local(NamedTuple):
-    """A value whose entry at position ij depends on A at ij alone: `axes[n]` of it is the n-th spatial axis of A.
+    """A value whose entry at position ij depends on A in a window at ij alone.
 
-    `uniform`: affine in A with the same linear part everywhere. `base`: a uniform variable of which the value is a
-    function entry by entry, up to a reshape (None if there is none).
+    `axes[n]` of it is the n-th spatial axis of A, and `windows[n]` the window along it: a single point up to the first
+    convolution or pooling. `uniform`: affine in A with the same linear part everywhere. `base`: a uniform variable of
+    which the value is a function entry by entry, up to a reshape (None if there is none).
     """
 
     axes: tuple[int, ...]
     uniform: bool
     base: Any
+    windows: tuple[Window, ...]
 
 
 class Pooled(NamedTuple):
@@ -67,10 +70,11 @@ def follow(equation: Any, places: dict[Any, Any], constants: dict[Any, frozenset
         places[equation.outvars[0]] = Pooled()
         return
     else:
-        axes = _moved_axes(equation, sources)
-        uniform = name in UNIFORM and all(p.uniform for p in local)
-        kept = local[0].base if keeps_entries(equation, [equation.invars[0]]) else None
-        results = [Local(axes, uniform, kept if kept is not None or not uniform else v) for v in equation.outvars]
+        axes, windows, slides = _moved_axes(equation, sources)
+        uniform = name in UNIFORM and all(p.uniform for p in local) and not slides
+        kept = local[0].base if keeps_entries(equation, [equation.invars[0]]) and not slides else None
+        bases = [kept if kept is not None or not uniform else v for v in equation.outvars]
+        results = [Local(axes, uniform, base, windows) for base in bases]
     places.update(zip(equation.outvars, results, strict=True))
 
 
@@ -119,7 +123,15 @@ def _elementwise(equation: Any, sources: list[Any], constants: dict[Any, frozens
     bases = {p.base for p in local}
     # An operand that repeats over channels is local, but no longer entry by entry.
     base = bases.pop() if len(bases) == 1 and all(s == out.aval.shape for s in shapes) else None
-    return Local(axes, uniform, out if uniform and base is None else base)
+    return Local(axes, uniform, out if uniform and base is None else base, _hulls(local))
+
+
+def _hulls(local: list[Any]) -> tuple[Window, ...]:
+    """The windows of a value that depends on several; NotLocalError where strides differ."""
+    found = [hull(along) for along in zip(*(p.windows for p in local), strict=True)]
+    if any(w is None for w in found):
+        raise NotLocalError
+    return tuple(w for w in found if w is not None)
 
 
 def _follow_call(equation: Any, sources: list[Any], constants: dict[Any, frozenset[int]]) -> list[Local]:
@@ -142,7 +154,7 @@ def _follow_call(equation: Any, sources: list[Any], constants: dict[Any, frozens
         raise NotLocalError
     bases = {p.base for p in outputs}
     base = bases.pop() if len(bases) == 1 and bases <= {p.base for p in given.values()} else None
-    return [Local(next(iter(axes)), False, base)] * len(equation.outvars)
+    return [Local(next(iter(axes)), False, base, _hulls(outputs))] * len(equation.outvars)
 
 
 def _inside(equation: Any, moving: list[Any]) -> tuple[Any, list[tuple[Any, Any]]]:
@@ -213,15 +225,24 @@ UNIFORM = frozenset(
 )
 
 
-def _moved_axes(equation: Any, sources: list[Any]) -> tuple[int, ...]:
-    """Where the spatial axes are after an operation that is not elementwise; NotLocalError if it mixes positions."""
+def _moved_axes(equation: Any, sources: list[Any]) -> tuple[tuple[int, ...], tuple[Window, ...], bool]:
+    """Where the spatial axes are after an operation that is not elementwise, their windows, and whether it slid.
+
+    Raises NotLocalError if it mixes positions otherwise than by sliding along them.
+    """
     which = next(n for n, p in enumerate(sources) if isinstance(p, Local))
+    local = [p for p in sources if isinstance(p, Local)]
     if sum(p is not None for p in sources) > 1 and equation.primitive.name != "concatenate":
         raise NotLocalError
-    moved = kept_axes(equation, which)
-    if not all(a in moved for a in sources[which].axes):
-        raise NotLocalError
-    return tuple(moved[a] for a in sources[which].axes)
+    moved, windows, slides = kept_axes(equation, which), [], False
+    for axis, window in zip(sources[which].axes, _hulls(local), strict=True):
+        if axis not in moved:
+            slid = window_of(equation, axis) if which == 0 else None
+            if slid is None:
+                raise NotLocalError
+            moved[axis], window, slides = slid[0], window.of(slid[1]), True
+        windows.append(window)
+    return tuple(moved[a] for a in sources[which].axes), tuple(windows), slides
 
 
 def kept_axes(equation: Any, which: int) -> dict[int, int]:

@@ -1,5 +1,6 @@
 """Derivatives for heads that are a function of sums over positions: one probe serves them all, for any score."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,13 @@ from genjax.saliency.calculus.forward import (
     one_hot,
     score_value,
     stream,
-    taylor3,
     through_score,
 )
+from genjax.saliency.calculus.locality import Local
+from genjax.saliency.calculus.series import Series, series
 from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
+from genjax.saliency.calculus.windows import lattice, owners
 from genjax.saliency.scores import Score
 
 
@@ -41,9 +44,10 @@ def pooled(head: Head, activations: jax.Array, score: Score, class_index: jax.Ar
 def per_position(
     head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
 ) -> Derivatives:
-    """All positions probed at once, for a head that treats each position alone and then sums; any score.
+    """Many positions probed at once, for a head that treats each position, or window of them, alone and then sums.
 
-    The part before the sum is run once per channel instead of once per element. Raises ValueError where the head's
+    The part before the sum is run once per channel instead of once per element, or r^2 times for windows of r x r
+    positions (convolutions, pooling). For any score. Raises ValueError where the head's
     jaxpr does not show this form.
     """
     structure = read_structure(flatten(head, activations), activations)
@@ -73,26 +77,63 @@ def pooled_route(
 def position_route(
     structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
-    """`per_position` for a structure that has been read."""
-    channels = activations.shape[-1]
-    positions = activations.size // channels
+    """`per_position` for a structure that has been read.
 
-    def channel(k):
-        direction = jnp.broadcast_to(one_hot(k, activations.reshape(positions, channels)[0]), activations.shape)
-        along = taylor3(structure.local, activations, direction)
+    With windows of r x r positions before the sums: one pass before the sums for each of K channels and each of r^2
+    lattices, r^2 K in all (K for r = 1) instead of H W K; and one curve of the tail for each element.
+    """
+    flat, summed, pools, places = structure.parts
+    *grid, channels = activations.shape
+    period = structure.period(grid)
+    points = [-(-size // step) for size, step in zip(grid, period, strict=True)]
+    sums = dict(zip(pools, flat.function(flat.jaxpr.invars, pools)(activations), strict=True))
 
-        def position(d1, d2, d3):
-            def curve(t):
-                moved = zip(structure.sums, d1, d2, d3, strict=True)
-                return structure.tail(*(v + t * (a + t * (b / 2 + t * (c / 6))) for v, a, b, c in moved))
+    def collected(values: jax.Array, place: Local, pool: Any, offsets: Any) -> jax.Array:
+        """The changes of a summed value float[1, ...] -> those of its sum by each point of the lattice."""
+        names = list(range(values.ndim))  # of the axes; the first is of length one
+        inputs: list[Any] = [values, names]
+        for n, (axis, window) in enumerate(zip(place.axes, place.windows, strict=True)):
+            belongs = owners(window, values.shape[axis + 1], period[n], offsets[n], points[n])
+            inputs += [belongs.astype(values.dtype), [values.ndim + n, axis + 1]]
+        summed_over = {a + 1 for a in (*place.axes, *structure.other_axes(place, pool))}
+        kept = [n for n in names[1:] if n not in summed_over]
+        found = jnp.einsum(*inputs, [*range(values.ndim, values.ndim + len(points)), *kept])
+        return found.reshape(-1, *pool.aval.shape)
 
-            return through_score(score, logits, class_index, curve3(curve, activations.dtype))
+    def probe(number: jax.Array) -> Any:
+        offsets = jnp.unravel_index(number // channels, period)
+        direction = one_hot(number % channels, activations[(0,) * len(grid)]).reshape(*(1 for _ in grid), channels)
+        for n, size in enumerate(grid):
+            along_axis = [size if m == n else 1 for m in range(len(grid))]
+            direction = direction * lattice(size, period[n], offsets[n]).reshape(*along_axis, 1)
+        start = {flat.jaxpr.invars[0]: Series(activations, (direction[None], None, None))}
+        changes = zip(series(flat, start, summed), places, pools, strict=True)
+        tail = {
+            v: Series(sums[v], tuple(collected(t, place, v, offsets) for t in terms)) for terms, place, v in changes
+        }
+        (along,) = series(flat, tail, flat.jaxpr.outvars)
+        return jax.vmap(lambda *s: through_score(score, logits, class_index, s))(*along)
 
-        return jax.vmap(position)(*along)
+    lattices = math.prod(period)
+    pairs = stream(probe, lattices * channels, max(1, chunk // math.prod(points)))
 
-    pairs = stream(channel, channels, max(1, chunk // positions))
-    pairs = jax.tree.map(lambda v: v.T, pairs)
-    route = Route("all positions at once", f"positions stay apart until a spatial sum: {channels} probes")
+    def placed(values: jax.Array) -> jax.Array:
+        """float[lattices * channels, points] -> the shape of A: position = point * period + offset."""
+        rank = len(grid)
+        values = values.reshape(*period, channels, *points)
+        order = [a for n in range(rank) for a in (rank + 1 + n, n)]
+        values = values.transpose(*order, rank)
+        values = values.reshape(*(p * q for p, q in zip(points, period, strict=True)), channels)
+        return values[tuple(slice(0, size) for size in grid)]
+
+    if lattices == 1:
+        reason = f"positions stay apart until a spatial sum: {channels} probes"
+        route = Route("all positions at once", reason)
+    else:
+        window = " x ".join(map(str, period))
+        reason = f"windows of {window} positions until a spatial sum: {lattices} lattices x {channels} channels"
+        route = Route("lattices of positions", f"{reason}, instead of {activations.size} directions")
+    pairs = jax.tree.map(placed, pairs)
     return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
 
 

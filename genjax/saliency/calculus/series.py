@@ -30,10 +30,11 @@ from genjax.saliency.calculus.forward import (
     taylor3,
     through_score,
 )
-from genjax.saliency.calculus.jaxpr import apply_equation, interpret
+from genjax.saliency.calculus.jaxpr import apply_equation, interpret, live
 from genjax.saliency.calculus.proof import is_piecewise_linear
 from genjax.saliency.calculus.smooth_layer import by_entries
 from genjax.saliency.calculus.structure import Flat, flatten
+from genjax.saliency.calculus.sums import sums_first
 from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.scores import Score
 
@@ -75,8 +76,10 @@ def series_route(
     """`series_mode` for a head that is flat already.
 
     With `for_map` only what a map needs: directions with a positive first derivative, in channels that are not zero
-    everywhere; the second and third derivatives of others may be 0.
+    everywhere; the second and third derivatives of others may be 0. The cost is the activations times the price of a
+    few forward passes, less what `sums_first` saves: it grows with the square of the positions.
     """
+    flat = sums_first(flat, activations)
     count = activations.size
     if chunk is None:
         largest = max(math.prod(v.aval.shape) for e in flat.equations for v in e.outvars)
@@ -85,7 +88,8 @@ def series_route(
 
     def block(members: jax.Array) -> Any:
         directions = jax.vmap(lambda n: one_hot(n, activations))(members)
-        along = series(flat, activations, directions)
+        start = {flat.jaxpr.invars[0]: Series(activations, (directions, None, None))}
+        (along,) = series(flat, start, flat.jaxpr.outvars)
         return jax.vmap(lambda *s: through_score(score, logits, class_index, s))(*along)
 
     blocks = -(-count // chunk)
@@ -112,20 +116,29 @@ def series_route(
     return assemble(pairs, activations.shape, score_value(score, logits, class_index), Route(NAME, reason))
 
 
-def series(flat: Flat, activations: jax.Array, directions: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """First three derivatives of the logits along float[directions, *shape of A]: float[directions, classes] each."""
+def series(flat: Flat, start: dict[Any, Series], outputs: Sequence[Any]) -> list[tuple[jax.Array, ...]]:
+    """First three derivatives of `outputs`, each float[directions, *shape], from the series of what they depend on."""
 
     def rule(equation: Any, inputs: list[Any]) -> Sequence[Any]:
         return _push(equation, flat, inputs)
 
-    constants = list(flat.values)
-    jaxpr = flat.jaxpr.replace(constvars=constants, eqns=flat.equations, debug_info=flat.jaxpr.debug_info)
-    start = Series(activations, (directions, None, None))
-    (logits,) = interpret(jaxpr, [flat.values[v] for v in constants], [start], rule)
-    shape = (directions.shape[0], *flat.jaxpr.outvars[0].aval.shape)
-    terms = logits.terms if isinstance(logits, Series) else (None, None, None)
-    first, second, third = (jnp.zeros(shape, activations.dtype) if x is None else x for x in terms)
-    return first, second, third
+    constants, equations = list(flat.values), live(flat.equations, outputs, start)
+    jaxpr = flat.jaxpr.replace(
+        constvars=constants,
+        invars=list(start),
+        outvars=list(outputs),
+        eqns=equations,
+        debug_info=flat.jaxpr.debug_info,
+    )
+    found = interpret(jaxpr, [flat.values[v] for v in constants], list(start.values()), rule)
+    count = next(t.shape[0] for x in start.values() for t in x.terms if t is not None)
+
+    def dense(variable: Any, value: Any) -> tuple[jax.Array, ...]:
+        terms = value.terms if isinstance(value, Series) else (None, None, None)
+        zeros = jnp.zeros((count, *variable.aval.shape), variable.aval.dtype)
+        return tuple(zeros if x is None else jnp.broadcast_to(x, zeros.shape) for x in terms)
+
+    return [dense(v, x) for v, x in zip(outputs, found, strict=True)]
 
 
 def _push(equation: Any, flat: Flat, inputs: list[Any]) -> Sequence[Any]:

@@ -5,9 +5,10 @@ activations, norms over channels). A sum over all positions ends that. When A re
 
     logits = tail(sum_ij local(A_ij)),
 
-one perturbation of a channel at all positions at once serves every position. A local map that is affine and the same
-everywhere is *uniform*: then A enters through its spatial mean only, and all positions of a channel share their
-derivatives.
+one perturbation of a channel at all positions at once serves every position. Through convolutions and pooling an entry
+depends on a window of A (`windows`); then a lattice of positions, a window apart, is perturbed at once. A local map
+that is affine and the same everywhere is *uniform*: then A enters through its spatial mean only, and all positions of a
+channel share their derivatives.
 """
 
 import math
@@ -29,6 +30,7 @@ from genjax.saliency.calculus.jaxpr import (
     variables,
 )
 from genjax.saliency.calculus.locality import Local, NotLocalError, Pooled, follow, keeps_entries
+from genjax.saliency.calculus.windows import Window
 
 
 class PooledHead(NamedTuple):
@@ -39,6 +41,7 @@ class PooledHead(NamedTuple):
     `elementwise(u)`: for a single local value that is `elementwise(kernel(A))` with a uniform kernel, both
     float[positions, entries]; None otherwise. `kernel_is_diagonal`: entry k of each local value is a multiple of
     channel k, plus a constant. `tail_is_diagonal`: logit q is a function of the q-th entry of a single sum.
+    `parts`: the program itself, the variables that are summed and their sums, and the summed variables' places.
     """
 
     local: Callable[[jax.Array], list[jax.Array]]
@@ -49,6 +52,26 @@ class PooledHead(NamedTuple):
     elementwise: Callable[[jax.Array], jax.Array] | None
     kernel_is_diagonal: bool
     tail_is_diagonal: bool
+    parts: "Parts"
+
+    def other_axes(self, place: Local, pool: Any) -> tuple[int, ...]:
+        """The axes that the sum `pool` of a value at `place` runs over beside the spatial ones."""
+        equation = next(e for e in self.parts.flat.equations if pool in e.outvars)
+        return tuple(a for a in equation.params.get("axes", ()) if a not in place.axes)
+
+    def period(self, grid: Sequence[int]) -> tuple[int, ...]:
+        """How far apart positions have to lie along each axis of `grid` so that no summed entry depends on two."""
+        widths = zip(*([w.width for w in place.windows] for place in self.parts.places), strict=True)
+        return tuple(min(size, max(width)) for size, width in zip(grid, widths, strict=True))
+
+
+class Parts(NamedTuple):
+    """`summed[n]` has the place `places[n]`; `pools[n]` is its sum over all positions, and other axes perhaps."""
+
+    flat: "Flat"
+    summed: list[Any]
+    pools: list[Any]
+    places: list[Local]
 
 
 class Flat(NamedTuple):
@@ -102,8 +125,8 @@ def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
     source = flat.jaxpr.invars[0]
     spatial = tuple(range(activations.ndim - 1))
     producers = {v: equation for equation in flat.jaxpr.eqns for v in equation.outvars}
-    constants = {v: _constant_axes(v, producers.get(v)) for v in flat.values}
-    places: dict[Any, Any] = {source: Local(spatial, True, source)}
+    constants = {v: constant_axes(v, producers.get(v)) for v in flat.values}
+    places: dict[Any, Any] = {source: Local(spatial, True, source, (Window(),) * len(spatial))}
     pools: list[Any] = []
     try:
         for equation in flat.equations:
@@ -148,13 +171,13 @@ def read_structure(flat: Flat, activations: jax.Array) -> PooledHead | None:
         elementwise,
         per_entry and all(places[name].uniform and places[name].base is source for name in summed),
         per_entry and _is_diagonal(flat, pooled[0]),
+        Parts(flat, [e.invars[0] for e in pools], pooled, [places[e.invars[0]] for e in pools]),
     )
 
 
 def _other_axes(pool: Any, places: dict[Any, Any]) -> tuple[int, ...]:
     """The axes that a sum over positions runs over beside the spatial ones."""
-    axes = pool.params.get("axes", ())
-    return tuple(a for a in axes if a not in places[pool.invars[0]].axes)
+    return tuple(a for a in pool.params.get("axes", ()) if a not in places[pool.invars[0]].axes)
 
 
 def _by_position(values: jax.Array, axes: tuple[int, ...]) -> jax.Array:
@@ -180,7 +203,7 @@ def _run_inlined(jaxpr: Any, constants: Sequence[Any], inputs: Sequence[Any]) ->
     return interpret(jaxpr, constants, inputs, rule)
 
 
-def _constant_axes(variable: Any, producer: Any) -> frozenset[int]:
+def constant_axes(variable: Any, producer: Any) -> frozenset[int]:
     """Axes along which a value that does not depend on A is known to repeat."""
     shape = variable.aval.shape
     if producer is None or producer.primitive.name != "broadcast_in_dim":
