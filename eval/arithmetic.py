@@ -20,7 +20,7 @@ import tyro
 
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.generation import Generation, nearest_labels, spread_rows
 from genjax.viz.grid import save_page
 from genjax.viz.table import image_table
@@ -45,7 +45,7 @@ class Options:
     """Numbers of the samples of the second line, which is taken away."""
     plus: Annotated[tuple[int, ...], at_least(0)] = ()
     """Numbers of the samples of the third line, which is added."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the latents, as in eval.sample."""
     out: Path | None = None
     """Path of the picture; arithmetic.png in the run's folder if not given."""

@@ -26,7 +26,7 @@ from genjax.files import write_text
 from genjax.gans import sagan
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.saliency.overlay import heat_map
 from genjax.tasks.generation import spread_rows
 from genjax.viz.grid import save_grid
@@ -45,7 +45,7 @@ class Options:
     """Folder of a run of train.sagan with attention."""
     count: Annotated[int, at_least(1)] = 5
     """Samples and real images to draw."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the latents, as in eval.sample."""
     real: bool = True
     """Draw the discriminator's maps of real images too, for which the data set must be there."""

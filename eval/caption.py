@@ -19,7 +19,7 @@ import tyro
 from genjax.data.ranges import TANH
 from genjax.run import program
 from genjax.run.load import load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.captioned import Captioned
 from genjax.tasks.generation import spread_rows
 from genjax.viz.grid import save_page
@@ -39,7 +39,7 @@ class Options:
     """Sentence to draw, in quotation marks."""
     count: Annotated[int, at_least(1)] = 8
     """Samples."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the noise."""
     nearest: bool = True
     """Show the nearest training images, for which the data set is read."""

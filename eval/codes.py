@@ -26,7 +26,7 @@ from genjax.files import write_text
 from genjax.metrics.factors import explained, properties
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import above, at_least
+from genjax.run.options import SEED, above, at_least
 from genjax.tasks.coded import CodedImages, CodedPlane
 from genjax.viz.figure import page
 from genjax.viz.grid import save_gif, save_page
@@ -54,7 +54,7 @@ class Options:
     """Walk continuous codes there and back in a GIF each."""
     labels: bool = False
     """Read the data set, and measure how well its classes follow from c1."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the latents."""
     out: Path | None = None
     """Folder for what is written; the run's if not given."""

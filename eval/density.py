@@ -34,7 +34,7 @@ from genjax.gans import presgan
 from genjax.metrics.likelihood import annealed_bound
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.generation import spread_rows
 from genjax.tasks.plane import scatter
 from genjax.viz.figure import page
@@ -60,7 +60,7 @@ class Options:
     """Stairs from the prior to the posterior."""
     chains: Annotated[int, at_least(1)] = 16
     """Chains of every image."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Of the chains, and of the samples."""
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from genjax.latent import linear, spherical
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.generation import Generation
 from genjax.tasks.reconstruction import Reconstruction
 from genjax.tasks.styles import Styles
@@ -45,9 +45,9 @@ class Options(training.Options):
 
     run: Path | None = None
     """Folder of a run of train.ae, train.vae, train.cvae or a GAN to take the model from, not the comparison's."""
-    first: Annotated[int | None, at_least(0)] = None
+    first: Annotated[int | None, SEED] = None
     """Test image to start from; the first of class 7 if not given. Of a GAN's run the seed of a latent, 0."""
-    second: Annotated[int | None, at_least(0)] = None
+    second: Annotated[int | None, SEED] = None
     """Test image to end at; the first of class 4 if not given. Of a GAN's run the seed of a latent, 1."""
     steps: Annotated[int, at_least(2)] = 10
     """Frames of a strip, both ends among them."""

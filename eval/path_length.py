@@ -26,7 +26,7 @@ from genjax.files import write_text
 from genjax.metrics.path_length import PathLength, path_length
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import above, at_least
+from genjax.run.options import SEED, above, at_least
 from genjax.tasks.generation import Generation
 from genjax.tasks.styles import Styles
 
@@ -51,7 +51,7 @@ class Options:
     """Share of a walk over which the change is measured."""
     endpoints: bool = False
     """Measure at the walks' beginnings alone instead of anywhere on them."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Of the latents."""
 
 

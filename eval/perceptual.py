@@ -22,7 +22,7 @@ from genjax.data.ranges import TANH
 from genjax.losses.perceptual import DEPTHS, FEATURES, SCENES
 from genjax.run import program
 from genjax.run.fit import fit
-from genjax.run.options import above, at_least
+from genjax.run.options import SEED, above, at_least
 
 SIZE, TEST = 32, 1024
 
@@ -39,7 +39,7 @@ class Options:
     """Steps of Adam, 32 scenes each."""
     rate: Annotated[float, above(0)] = 1e-3
     """Highest learning rate; it falls along a cosine."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of first weights and order."""
 
 

@@ -19,7 +19,7 @@ import tyro
 
 from genjax.run import program
 from genjax.run.load import load
-from genjax.run.options import Limits, at_least
+from genjax.run.options import SEED, Limits, at_least
 from genjax.tasks.posed import PosedGeneration, around
 from genjax.viz.grid import save_gif, save_grid
 from genjax.viz.table import image_table
@@ -39,7 +39,7 @@ class Options:
     """First and last azimuth in degrees, instead of those of the training."""
     elevation: Annotated[tuple[float, float] | None, Limits(least=-720, most=720)] = None
     """First and last elevation in degrees, counted from the upright axis."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the latents: other numbers turn other samples."""
     out: Path | None = None
     """Folder for the pictures; the run's if not given."""

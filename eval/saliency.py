@@ -31,7 +31,7 @@ from genjax.engine.loop import Settings as TrainSettings
 from genjax.engine.loop import train
 from genjax.environment import environment
 from genjax.run import program
-from genjax.run.options import PART, at_least
+from genjax.run.options import PART, SEED, at_least
 from genjax.run.run import recipe as find_recipe
 from genjax.saliency import split
 
@@ -65,7 +65,7 @@ class Options:
     """Test images explained."""
     steps: Annotated[int | None, at_least(1)] = None
     """Training steps of each network; as in its preset if not given."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Everything random follows from it."""
     image: Path | None = None
     """Explain this photo instead."""

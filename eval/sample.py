@@ -29,7 +29,7 @@ from genjax.files import atomic
 from genjax.gans import published
 from genjax.run import program
 from genjax.run.load import load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.run.parsing import suggestion
 from genjax.tasks.generation import AT_ONCE
 from genjax.tasks.styles import Styles
@@ -61,7 +61,7 @@ class Options:
     """Truncate by multiplying components within 2 by --truncation, from 0 to 1, instead of drawing some again."""
     standing: Annotated[int, at_least(0)] = 0
     """Batches, of as many samples as are drawn, from which batch norm's statistics are taken; 0: those of training."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the latents: other numbers give other samples."""
     out: Path | None = None
     """Path of the picture; samples.png in the run's folder, or beside the weights, if not given."""

@@ -36,7 +36,7 @@ from genjax.run import extractors, program
 from genjax.run.extractors import Extractor
 from genjax.run.folder import named
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.plane import plane_scores
 from genjax.tasks.reconstruction import unit
 
@@ -60,7 +60,7 @@ class Options:
     """How images reach InceptionV3's size: clean (antialiased, the default) or published (as TensorFlow 1 did)."""
     count: Annotated[int, at_least(2)] = 10_000
     """Samples, at most half as many as there are real images."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Of the samples and of the halves of the real images."""
     split: str = "train"
     """train or test: the real images."""

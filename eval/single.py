@@ -38,7 +38,7 @@ from genjax.data.readers.image import fit, read
 from genjax.files import atomic
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import PART, SHARE, above, at_least
+from genjax.run.options import PART, SEED, SHARE, above, at_least
 from genjax.tasks.single import SingleImage, softened
 from genjax.viz.grid import save_gif, save_grid
 
@@ -83,7 +83,7 @@ class Options:
     """How strongly an animation is pulled back to the image; 0.1 if not given."""
     beta: Annotated[float | None, PART] = None
     """How far an animation's motion goes on, smoother when higher; 0.9 if not given."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the noise."""
     out: Path | None = None
     """File to write, .png or .gif; ACTION.png or .gif in the run's folder if not given."""

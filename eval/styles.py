@@ -31,7 +31,7 @@ from genjax.files import write_text
 from genjax.gans.stylegan import truncated
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.styles import Styles
 from genjax.viz.grid import save_page
 from genjax.viz.table import image_table
@@ -53,7 +53,7 @@ class Options:
     """Images that give coarse, middle and fine styles, each its own rows."""
     count: Annotated[int, at_least(2)] = 500
     """Samples in each number."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Of the latents."""
 
 

@@ -29,7 +29,7 @@ from genjax.files import atomic
 from genjax.gans.published import translators
 from genjax.run import program
 from genjax.run.load import Trained, load
-from genjax.run.options import at_least
+from genjax.run.options import SEED, at_least
 from genjax.tasks.sizes import Takes, at_any_size
 from genjax.viz.grid import save_page, sheet
 from genjax.viz.palette import visible
@@ -55,7 +55,7 @@ class Options:
     """Translate from B to A, of a run that learned both ways."""
     style: Path | None = None
     """Picture whose style is drawn onto label maps, of a run of SPADE that was trained with --style."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of what the networks draw by chance."""
     batch: Annotated[int, at_least(1)] = 8
     """Pictures of one size that are translated together."""

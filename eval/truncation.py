@@ -37,7 +37,7 @@ from genjax.metrics.precision_recall import precision_recall
 from genjax.run import program
 from genjax.run.extractors import Extractor
 from genjax.run.load import Trained, load
-from genjax.run.options import above, at_least
+from genjax.run.options import SEED, above, at_least
 from genjax.tasks.generation import AT_ONCE
 
 COLUMNS = ("precision", "recall", "density", "coverage", "Frechet distance", "class accuracy", "spread")
@@ -59,7 +59,7 @@ class Options:
     """Batches for the standing statistics."""
     features: str | None = None
     """Folder of a run of train.classifier, or inception:FILE; a small classifier of the run's data if not given."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Seed of the latents and of the choice of real images."""
 
 

@@ -46,17 +46,18 @@ def environment() -> dict[str, Any]:
     }
 
 
-def memory(device: jax.Device) -> int | None:
-    """Return a device's memory in bytes, of a CPU the machine's; None where it is not known."""
+def memory() -> int | None:
+    """Return the memory in bytes of this process's first device, of a CPU the machine's; None where it is not known."""
+    device = jax.local_devices()[0]
     limit = (device.memory_stats() or {}).get("bytes_limit")
     if limit is None and device.platform == "cpu" and hasattr(os, "sysconf"):
         limit = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return limit
 
 
-def memory_text(device: jax.Device) -> str:
+def memory_text() -> str:
     """Return a device's memory, such as "80.0 GiB of memory"; of a CPU the machine's."""
-    limit = memory(device)
+    limit = memory()
     return "memory unknown" if limit is None else f"{limit / 2**30:.1f} GiB of memory"
 
 

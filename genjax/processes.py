@@ -74,8 +74,8 @@ def scheduler(environment: Mapping[str, str]) -> str | None:
 def member(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     """Join the processes that `scheduler` recognises, for the block; call before jax is first used.
 
-    An exception in the block ends this process at once, with status 2 for a ValueError or an OSError and 1 for any
-    other: jax's farewell would wait for the others, which wait for this one.
+    An exception in the block ends this process at once, with status 2 for a ValueError or an OSError, 130 for an
+    interrupt and 1 for any other: jax's farewell would wait for the others, which wait for this one.
     """
     # jax's handler would keep SIGTERM from the loop, which agrees on a step to stop at by itself.
     jax.config.update("jax_enable_preemption_service", False)
@@ -91,14 +91,18 @@ def member(environment: Mapping[str, str] = os.environ) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        refused = isinstance(error, (ValueError, OSError))
-        if refused:
+        status = 1
+        if isinstance(error, (ValueError, OSError)):
             print(f"error: {sentence(error) if isinstance(error, OSError) else error}", file=sys.stderr)
+            status = 2
+        elif isinstance(error, KeyboardInterrupt):  # before the run has begun, or a second one
+            print("interrupted", file=sys.stderr)
+            status = 130
         else:
             traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
-        os._exit(2 if refused else 1)
+        os._exit(status)
 
 
 def _follow() -> None:
@@ -111,7 +115,8 @@ def _follow() -> None:
 def lead(count: int, command: Sequence[str]) -> int:
     """Run `command` in `count` processes on this machine's CPU until all end; return the first one's exit status.
 
-    Where one dies, it is named, the others are ended and the status is 1. Signals are passed on.
+    Where one dies, it is named, the others are ended and the status is 1. Signals are passed on; the status is 128 and
+    the signal's number where they end processes that have not begun.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -138,13 +143,17 @@ def lead(count: int, command: Sequence[str]) -> int:
                     stderr=subprocess.STDOUT if index else None,
                 )
             )  # fmt: skip
-        with _passed_on(members):
-            return _wait(members, logs)
+        with _passed_on(members) as sent:
+            return _wait(members, logs, sent)
 
 
 @contextmanager
-def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[None]:
+def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[list[int]]:
+    """Send signals on to the members; yield the list of those that were sent."""
+    sent: list[int] = []
+
     def send(number, frame):
+        sent.append(number)
         for each in members:
             if each.poll() is None:
                 each.send_signal(number)
@@ -152,25 +161,32 @@ def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[None]:
     heard = [number for number in WISHES if signal.getsignal(number) is not signal.SIG_IGN]
     previous = {number: signal.signal(number, send) for number in heard}
     try:
-        yield
+        yield sent
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def _wait(members: Sequence[subprocess.Popen], logs: Sequence[Path]) -> int:
+def _wait(members: Sequence[subprocess.Popen], logs: Sequence[Path], sent: Sequence[int]) -> int:
+    def status(member: subprocess.Popen) -> int:
+        """Return how a member ended; one that a signal ended that was passed on says so as programs do."""
+        return 128 - member.returncode if -member.returncode in sent else member.returncode
+
+    orderly = (*ORDERLY, *(128 + number for number in WISHES))
     deadline = float("inf")
     while any(each.poll() is None for each in members) and time.monotonic() < deadline:
         time.sleep(0.1)
-        ended = {index: each.returncode for index, each in enumerate(members) if each.returncode is not None}
-        if any(code not in ORDERLY for code in ended.values()):
+        ended = {index: status(each) for index, each in enumerate(members) if each.returncode is not None}
+        if any(code not in orderly for code in ended.values()):
             break
         if ended and deadline == float("inf"):
             deadline = time.monotonic() + GRACE
-    codes = {index: each.returncode for index, each in enumerate(members) if each.poll() is not None}
-    crashed = [index for index, code in codes.items() if code not in ORDERLY]
-    if not crashed:  # those still running wait for one that was refused and has said why
-        return max(codes.values())
+    codes = {index: status(each) for index, each in enumerate(members) if each.poll() is not None}
+    crashed = [index for index, code in codes.items() if code not in orderly]
+    # One that was refused has said why. Those still running wait for it, or lose their connection to it and crash.
+    lost = all(codes[index] in (1, -signal.SIGABRT) for index in crashed)
+    if not crashed or (lost and any(code in orderly and code for code in codes.values())):
+        return max(code for code in codes.values() if code in orderly)
     # When one is killed, another may abort in the same moment: it is not the one to be named.
     blamed = min(crashed, key=lambda index: codes[index] == -signal.SIGABRT)
     code = codes[blamed]

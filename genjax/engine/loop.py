@@ -87,6 +87,13 @@ class _Run:
         """Return the step of the run at which phase `index` begins."""
         return sum(phase.steps for phase in self.phases[:index])
 
+    def stopping(self) -> bool:
+        """Return whether any process has been asked to stop, which counts for this one too; waits for all."""
+        stop = processes.anywhere(bool(self.signals))
+        if stop and not self.signals:
+            self.signals.append(signal.SIGTERM)
+        return stop
+
     def due(self, step: int, every: int) -> bool:
         """Return whether what happens every so many steps, and at the end, happens at this one; calls end there."""
         return step == self.total or (step > 0 and step % every == 0)
@@ -174,6 +181,7 @@ def _report(run: _Run, state: State, known: Mapping[str, float] | None = None) -
     if not processes.is_first():
         return {}
     step, scores = int(state.step), dict(known or {})
+    run.progress.scoring()
     if run.evaluate and not scores:
         scores = {name: float(value) for name, value in run.evaluate(state).items()}
         run.write(step, {f"test/{name}": value for name, value in scores.items()})
@@ -197,7 +205,7 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
         pending.append((step, count, metrics))
         step += count
         save, test = (run.due(step, every) for every in (settings.checkpoint_every, settings.evaluate_every))
-        stop = processes.anywhere(bool(run.signals))
+        stop = run.stopping()
         # One call stays unread, so that the device has work; what is saved or scored is checked first.
         while len(pending) > (0 if save or test or stop else 1):
             _settle(run, phase, *pending.popleft())
@@ -207,7 +215,6 @@ def _train_phase(run: _Run, index: int, host_state: State, retry: int) -> tuple[
         if test:
             scores = _report(run, run.plan.get_state(state))
         if stop:
-            run.signals.extend([] if run.signals else [signal.SIGTERM])  # where another process got it
             break
     while pending:
         _settle(run, phase, *pending.popleft())
@@ -276,7 +283,7 @@ def train(
             scores: dict[str, float] = {}
             if start and run.due(start, settings.evaluate_every):
                 scores = _report(run, state, _scores_at(known, start))
-            while int(state.step) < total and not signals:
+            while int(state.step) < total and not run.stopping():
                 if (now := phase_at(phases, int(state.step))[0]) != index:
                     state, index = phases[now].enter(state, fresh(now, f"phase {now}")), now
                 try:

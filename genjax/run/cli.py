@@ -21,7 +21,7 @@ from genjax.files import sentence
 from genjax.run import devices as places
 from genjax.run.describe import describe
 from genjax.run.folder import opened, read_config, to_resume
-from genjax.run.options import OF_ONE_START, Options
+from genjax.run.options import MOST_STEPS, OF_ONE_START, Options
 from genjax.run.parsing import parse, suggestion
 from genjax.run.run import Prepared, Recipe, Run, load_data, options_of
 from genjax.run.run import recipe as find_recipe
@@ -105,6 +105,10 @@ def prepare(recipe: Recipe, preset: str, hyper: Any) -> Prepared:
         "environment": environment(),
     }
     if not hyper.describe:
+        if (steps := sum(phase.steps for phase in run.phases)) > MOST_STEPS:
+            raise ValueError(
+                f"the run would have {steps:.10g} steps, and a run has {MOST_STEPS:,} at most; ask for fewer"
+            )
         if hyper.seeds > 1:
             places.check_seeds(hyper, run, devices)
         shares = devices if hyper.seeds == 1 else devices[:1]  # of a batch; a seed's batches stay on one device
@@ -162,8 +166,10 @@ def _main(recipe: Recipe, preset: str, hyper: Any, command: list[str]) -> int:
     if hyper.describe:
         print(json.dumps(describe(recipe.name, preset, hyper, prepared.run), indent=2))
         return 0
-    from genjax.run.training import train_in  # with all that training needs, which --help and --describe do not
+    from genjax.run.training import starting, train_in  # with all that training needs, which --describe does not
 
+    if hyper.init_from is not None:
+        prepared = starting(hyper.init_from, prepared, hyper.resume)
     steps = sum(phase.steps for phase in prepared.run.phases)
     if hyper.seeds > 1:
         from genjax.run.seeds import opened_seeds, train_all

@@ -92,6 +92,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # while the program is imported
+        print("interrupted", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

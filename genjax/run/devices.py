@@ -43,7 +43,7 @@ def chosen(count: int | None) -> list[jax.Device]:
 
 def check_memory(state: Any, devices: Sequence[jax.Device], shard: bool, copies: int = 1) -> None:
     """Raise ValueError where the arrays of a state, its part or its copies on one, are more than a device's memory."""
-    limit, parts = memory(devices[0]), len(devices) if shard else 1
+    limit, parts = memory(), len(devices) if shard else 1
     needed = copies * sum(math.prod(x.shape) * x.dtype.itemsize for x in jax.tree.leaves(state)) // parts
     if limit is not None and needed > limit:
         raise ValueError(

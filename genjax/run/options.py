@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 from genjax.data import SPECS
 
 N = TypeVar("N")
+LARGEST = 2**63 - 1
+"""Largest whole number that any option takes."""
 
 
 class Limits(NamedTuple):
@@ -36,13 +38,15 @@ class Limits(NamedTuple):
     def __contains__(self, value: object) -> bool:
         if not isinstance(value, (int, float)):
             return False
+        if isinstance(value, int) and abs(value) > LARGEST:  # no array holds it
+            return False
         if not math.isfinite(value):
             return self.infinite and value == math.inf
         return self.least <= value <= self.most and self.above < value < self.below
 
     def __str__(self) -> str:
         ends = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
-        return " and ".join(f"{word} {end:g}" for word, end in ends.items() if math.isfinite(end)) or "finite"
+        return " and ".join(f"{word} {end:,.10g}" for word, end in ends.items() if math.isfinite(end)) or "finite"
 
 
 def at_least(low: float) -> Limits:
@@ -56,6 +60,10 @@ def above(low: float) -> Limits:
 
 
 SHARE = Limits(least=0, most=1)
+SEED = Limits(least=0, most=2**32 - 1)
+"""Seeds, of which keys of random numbers tell no more apart."""
+MOST_STEPS = 2**31 - 1
+"""Steps that a state can count."""
 PART = Limits(least=0, below=1)
 
 
@@ -106,13 +114,13 @@ class DataOptions:
 class RunOptions:
     """How long the run is, and what it writes."""
 
-    steps: Annotated[int | None, at_least(1)] = None
+    steps: Annotated[int | None, Limits(least=1, most=MOST_STEPS)] = None
     """Length of the training in steps; instead of --epochs."""
-    epochs: Annotated[float | None, above(0)] = None
+    epochs: Annotated[float | None, Limits(above=0, most=MOST_STEPS)] = None
     """Length of the training in passes over the training images; instead of --steps."""
     batch_size: Annotated[int, at_least(1)] = 100
     """Images in a batch, over all devices."""
-    seed: Annotated[int, at_least(0)] = 0
+    seed: Annotated[int, SEED] = 0
     """Number from which everything random follows."""
     seeds: Annotated[int, at_least(1)] = 1
     """Seeds to train in one program, --seed and those that follow: a folder for each, and a summary of their scores."""
@@ -158,7 +166,7 @@ class MachineOptions:
     the scheduler's processes are joined."""
     accumulate: Annotated[int, at_least(1)] = 1
     """Slices of a batch whose gradients are computed one after the other and averaged, for less memory."""
-    fuse: Annotated[int | None, at_least(1)] = None
+    fuse: Annotated[int | None, Limits(least=1, most=10_000)] = None
     """Steps in one compiled call; if not given 50, or 1 for convolutional networks on CPUs, where a step outlasts a
     call."""
     remat: bool = False
@@ -221,6 +229,8 @@ def check(options: Any) -> None:
         value, allowed = getattr(options, field.name), declared.get(field.name, Limits())
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, (int, float)) and not isinstance(number, bool) and number not in allowed:
+                if isinstance(number, int) and abs(number) > LARGEST:
+                    raise ValueError(f"{flag(field.name)} is a number beyond {LARGEST:,}; give a number {allowed}")
                 raise ValueError(f"{flag(field.name)} {number:g}: give a number {allowed}")
 
 

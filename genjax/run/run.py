@@ -19,6 +19,7 @@ from genjax import data, precision
 from genjax.data import DataError, Dataset
 from genjax.data.dataset import shortened
 from genjax.engine.phases import Phase
+from genjax.engine.state import State
 from genjax.run.optimizers import Optimizer
 from genjax.run.options import Options, check
 from genjax.run.parsing import suggestion
@@ -41,12 +42,16 @@ class Run(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A run that has been checked, what its folder will hold as configuration, and what is to be said of its data."""
+    """A run that has been checked, what its folder will hold as configuration, and what is to be said of its start.
+
+    begin: what it does with its first state, None for nothing.
+    """
 
     run: Run
     config: dict[str, Any]
     devices: list[jax.Device]
     notes: tuple[str, ...]
+    begin: Callable[[State], State] | None = None
 
 
 class Recipe(NamedTuple):

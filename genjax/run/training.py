@@ -3,15 +3,17 @@
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import jax
 from jax.tree_util import keystr, tree_leaves_with_path
 
 from genjax import files, processes
 from genjax.engine.loop import DivergedError, Result, Settings, train
 from genjax.engine.phases import carry_over
-from genjax.engine.state import State
+from genjax.engine.state import State, init_state
 from genjax.engine.step import steps_in_a_call
 from genjax.environment import memory_text
 from genjax.metrics.words import word
@@ -24,6 +26,9 @@ from genjax.run.run import Prepared, Recipe, Run
 from genjax.tasks.task import Task
 from genjax.viz.curves import save_curves
 from genjax.viz.grid import captioned, save_page
+
+NETWORKS = ("params", "variables", "ema")
+"""What a run that starts from another one takes of its state."""
 
 
 def write_pictures(task: Task, state: State, folder: Path, caption: str = "") -> None:
@@ -88,15 +93,15 @@ def stopped(result: Result, cure: str) -> int:
 
 def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Prepared) -> int:
     """Train in a folder that is this process's own; return the exit status. Raises what `reporting` does."""
-    run, _, devices, notes = prepared
+    run, devices = prepared.run, prepared.devices
     report = reporting(recipe, preset, hyper, run, folder)
-    for note in notes:
-        tell(note)
     settings = settings_of(hyper, run, folder)
     tell(
         f"{recipe.name} ({preset}) on {hyper.data}: writing to {folder}, {settings.fuse} step(s) a call; "
-        f"{len(devices)} x {devices[0].device_kind}, {memory_text(devices[0])}"
+        f"{len(devices)} x {devices[0].device_kind}, {memory_text()}"
     )
+    for note in prepared.notes:
+        tell(note)
     try:
         result = train(
             run.phases,
@@ -106,7 +111,7 @@ def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Pr
             settings=settings,
             meta={"recipe": recipe.name, "preset": preset},
             resume=hyper.resume,
-            begin=hyper.init_from and weights_of(hyper.init_from),
+            begin=prepared.begin,
             evaluate=run.task.scores,
             report=report,
         )
@@ -130,25 +135,30 @@ def write_summary(run: Run, result: Result, folder: Path) -> None:
     files.write_text(folder / "card.md", card(read_config(folder), run, result))
 
 
-def weights_of(folder: Path) -> Callable[[State], State]:
-    """Return what gives a first state the networks and averages of another run's newest checkpoint, where they fit.
+def starting(folder: Path, prepared: Prepared, resume: bool) -> Prepared:
+    """Return a run that starts from the networks and averages of another run's newest checkpoint, where they fit.
 
-    Says on stderr what does not fit. Raises ValueError where the folder holds no run or nothing fits.
+    A run that is continued reads them only where it has no checkpoint of its own yet.
+    Raises ValueError where the folder holds no run or nothing fits.
     """
     from genjax.run.load import load
 
-    other = load(folder).state
+    @cache
+    def networks() -> dict[str, Any]:
+        other = load(folder).state
+        return {name: getattr(other, name) for name in NETWORKS}
 
     def begin(fresh: State) -> State:
-        networks = {"params": other.params, "variables": other.variables, "ema": other.ema}
-        known = fresh.replace(**networks)
-        taken, left = matching(networks, {name: getattr(fresh, name) for name in networks})
-        if not taken:
-            raise ValueError(f"--init-from {folder}: no array of its networks has the name and shape of one here")
-        tell(f"{len(taken)} arrays are those of {folder}" + (f"; not {', '.join(left)}" if left else ""))
-        return carry_over(known, fresh)
+        return carry_over(fresh.replace(**networks()), fresh)
 
-    return begin
+    if resume:
+        return prepared._replace(begin=begin)
+    first = jax.eval_shape(partial(init_state, prepared.run.phases[0].game), jax.random.key(0))
+    taken, left = matching(networks(), {name: getattr(first, name) for name in NETWORKS})
+    if not taken:
+        raise ValueError(f"--init-from {folder}: no array of its networks has the name and shape of one here")
+    note = f"{len(taken)} arrays are those of {folder}" + (f"; not {', '.join(left)}" if left else "")
+    return prepared._replace(begin=begin, notes=(*prepared.notes, note))
 
 
 def matching(old: Any, fresh: Any) -> tuple[list[str], list[str]]:

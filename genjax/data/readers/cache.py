@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import shutil
+import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +18,7 @@ from genjax.files import atomic
 
 _ROWS = 64
 _ABANDONED = 24 * 3600.0
+_EVERY = 30.0
 Item = TypeVar("Item")
 
 
@@ -56,15 +58,20 @@ def memory_map(files: Files, key: object, cache_dir: str | os.PathLike | None) -
 def run_in_threads(function: Callable[[Item], int], items: Sequence[Item], said: str, total: int) -> None:
     """Call function(item) for all items, with a bar named `said` that grows to `total` by what each call returns.
 
-    The first error ends it: what has not begun is dropped.
+    Without a terminal it is a line every 30 seconds. The first error ends it: what has not begun is dropped.
     """
     from tqdm import tqdm
 
     pool = ThreadPoolExecutor(min(32, 2 * (os.cpu_count() or 1)), thread_name_prefix="genjax-decode")
     try:
         with tqdm(total=total, desc=said, unit="image", disable=None, leave=False) as bar:
+            ready, told = 0, time.monotonic()
             for done in pool.map(function, items):
                 bar.update(done)
+                ready += done
+                if bar.disable and time.monotonic() - told >= _EVERY:
+                    print(f"{said}: {ready:,} of {total:,}", file=sys.stderr, flush=True)
+                    told = time.monotonic()
     finally:
         pool.shutdown(cancel_futures=True)
 
