@@ -168,25 +168,22 @@ def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[list[int]]:
 
 
 def _wait(members: Sequence[subprocess.Popen], logs: Sequence[Path], sent: Sequence[int]) -> int:
-    def status(member: subprocess.Popen) -> int:
-        """Return how a member ended; one that a signal ended that was passed on says so as programs do."""
-        return 128 - member.returncode if -member.returncode in sent else member.returncode
-
-    orderly = (*ORDERLY, *(128 + number for number in WISHES))
     deadline = float("inf")
     while any(each.poll() is None for each in members) and time.monotonic() < deadline:
         time.sleep(0.1)
-        ended = {index: status(each) for index, each in enumerate(members) if each.returncode is not None}
-        if any(code not in orderly for code in ended.values()):
+        ended = {index: each.returncode for index, each in enumerate(members) if each.returncode is not None}
+        if any(code not in ORDERLY for code in ended.values()):
             break
         if ended and deadline == float("inf"):
             deadline = time.monotonic() + GRACE
-    codes = {index: status(each) for index, each in enumerate(members) if each.poll() is not None}
-    crashed = [index for index, code in codes.items() if code not in orderly]
+    codes = {index: each.returncode for index, each in enumerate(members) if each.poll() is not None}
+    crashed = [index for index, code in codes.items() if code not in ORDERLY]
     # One that was refused has said why. Those still running wait for it, or lose their connection to it and crash.
     lost = all(codes[index] in (1, -signal.SIGABRT) for index in crashed)
-    if not crashed or (lost and any(code in orderly and code for code in codes.values())):
-        return max(code for code in codes.values() if code in orderly)
+    if not crashed or (lost and any(code in ORDERLY and code for code in codes.values())):
+        return max(code for code in codes.values() if code in ORDERLY)
+    if sent:  # before they had begun, so that nothing is lost
+        return 128 + sent[0]
     # When one is killed, another may abort in the same moment: it is not the one to be named.
     blamed = min(crashed, key=lambda index: codes[index] == -signal.SIGABRT)
     code = codes[blamed]
