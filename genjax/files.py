@@ -1,6 +1,7 @@
 """Files that are whole or not there: written under a temporary name, then renamed."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,14 @@ def sentence(error: OSError) -> str:
     """Return an error of the disk or the network as one sentence: where, and what."""
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
+
+
+def say(text: str) -> None:
+    """Print a sentence on stderr. Where that cannot be written, as a log on a full disk, this and the rest is lost."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:  # what is left in its buffer would change the exit status
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 (as long as the process)
 
 
 def remove_unfinished(folder: Path) -> None:

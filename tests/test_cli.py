@@ -1,7 +1,10 @@
 """The command line of the recipes: what a run leaves, what is refused and in which words."""
 
+import io
 import json
 import re
+import shutil
+import sys
 
 import jax
 import numpy as np
@@ -96,12 +99,41 @@ def test_weights_of_another_run_are_the_start_where_they_fit_and_what_does_not_i
     assert losses[1][0]["vae/loss"] == pytest.approx(losses[1][1]["vae/loss"], rel=0.1)  # (other noise, other images)
     assert run("--out", tmp_path / "other", "--init-from", first, "--latent", 3) == 0
     assert "; not params/vae/" in capsys.readouterr().err
-    assert run("--out", tmp_path / "none", "--init-from", tmp_path / "nowhere") == 2
-    assert "holds no run" in capsys.readouterr().err
+    shutil.rmtree(first)  # a run that has begun needs it no more
+    assert run("--out", tmp_path / "other", "--resume", "--steps", 25) == 0
+
+
+def test_epochs_beyond_what_steps_are_counted_in_are_refused(tmp_path, capsys):
+    assert main("vae", ["--epochs", "2e9", "--out", str(tmp_path / "run")]) == 2
+    assert "steps, and a run has 2,147,483,647 at most" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_few_images_of_two_channels_are_trained_and_drawn(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (23, 8, 8, 2), np.uint8)
+    np.savez(tmp_path / "few.npz", x_train=images[:20], x_test=images[20:])
+    assert run("--out", tmp_path / "run", "--data", tmp_path / "few.npz", "--steps", 1, "--batch-size", 4) == 0
+    assert {path.name for path in (tmp_path / "run").glob("*-000001.png")} == {
+        "reconstruction-000001.png",
+        "samples-000001.png",
+    }
+
+
+def test_where_a_sentence_cannot_be_written_the_status_stays(monkeypatch):
+    class Full(io.StringIO):
+        """A log on a full disk."""
+
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    assert run("--latent", 0) == 2
+    sys.stderr.close()  # what takes its place
 
 
 def test_without_a_terminal_lines_tell_device_compilation_speed_and_scores(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("genjax.engine.progress.EVERY", 0.0)
+    monkeypatch.setattr("genjax.engine.progress.GRACE", 600.0)
     assert run("--out", tmp_path / "run", "--evaluate-every", 10) == 0
     error = capsys.readouterr().err
     assert re.search(r"1 x \w+, [\d.]+ GiB of memory\n", error)
@@ -124,6 +156,10 @@ def test_without_a_terminal_lines_tell_device_compilation_speed_and_scores(tmp_p
         (["--devices", "99999999"], ["--devices 99999999", "offers"]),
         (["--processes", "100000"], ["--processes 100000", "at most 64"]),
         (["--hidden", "99999999999"], ["would take", "GiB of a device's"]),
+        (["--hidden", "9" * 400], ["--hidden is a number beyond 9,223,372,036,854,775,807"]),
+        (["--seed", "9223372036854775807"], ["--seed", "at most 4,294,967,295"]),
+        (["--steps", "2147483648"], ["--steps", "at most 2,147,483,647"]),
+        (["--init-from", "nowhere"], ["nowhere holds no run"]),
         (["--epochs", "2"], ["--steps and --epochs", "one of them"]),
     ],
 )

@@ -82,7 +82,16 @@ def test_gif(tmp_path):
         save_gif(tmp_path / "none.gif", [])
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4, 2), (0, 4, 4, 1)])
+@pytest.mark.parametrize("shape", [(4, 4), (2, 4, 4, 0), (0, 4, 4, 1)])
 def test_wrong_shapes(shape):
-    with pytest.raises(ValueError, match=r"expected images \[count, height, width, 1 or 3\], not"):
+    with pytest.raises(ValueError, match=r"expected images \[count, height, width, channels\], not"):
         grid(np.zeros(shape))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
+def test_images_of_any_number_of_channels_are_drawn_in_colour(channels):
+    images = np.random.default_rng(0).integers(0, 256, (1, 4, 4, channels), np.uint8)
+    drawn = grid(images, zoom=1)[2:-2, 2:-2]
+    for colour in range(3):
+        expected = images[0, ..., 0 if channels == 1 else colour] if channels == 1 or colour < channels else 0
+        assert (drawn[..., colour] == expected).all()

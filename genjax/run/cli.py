@@ -17,7 +17,7 @@ from genjax.engine.phases import Phase
 from genjax.engine.state import init_state
 from genjax.engine.step import rematerialized
 from genjax.environment import environment
-from genjax.files import sentence
+from genjax.files import say, sentence
 from genjax.run import devices as places
 from genjax.run.describe import describe
 from genjax.run.folder import opened, read_config, to_resume
@@ -146,16 +146,16 @@ def main(name: str | Recipe, arguments: Sequence[str] | None = None, program: st
             return processes.lead(hyper.processes, again)
         return _main(recipe, preset, hyper, command)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     except OSError as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        say(f"error: {sentence(error)}")
         return 2
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        print(f"error: {places.exhausted(error)}", file=sys.stderr)
+        say(f"error: {places.exhausted(error)}")
         return 2
     except KeyboardInterrupt:  # before the run has begun, or a second one
-        print("interrupted", file=sys.stderr)
+        say("interrupted")
         return 130
 
 

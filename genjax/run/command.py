@@ -11,12 +11,19 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from genjax.files import say, sentence
 from genjax.run.parsing import suggestion
 from genjax.run.run import PACKAGES, names, package
 
 PROGRAMS = ("genjax.programs", "eval")
 """Where programs live: in an installed package, and in a checkout."""
 HELP = ("", "-h", "--help")
+STATUS = (
+    "Each tells its options with --help. Exit status: 0 when all is done, or a run was stopped by SIGTERM and can be",
+    "resumed; 2 for input that cannot be used and for a disk that cannot be written, after one sentence on stderr;",
+    "3 for a loss that was not finite; 130 after an interrupt, 129 after a hang-up; 1 where one of several processes",
+    "has died.",
+)
 
 
 def first_line(place: tuple[str, ...], name: str) -> str:
@@ -44,7 +51,7 @@ def overview() -> str:
     ends = [
         "",
         "First steps: genjax train vae, then genjax sample runs/vae-digits.",
-        "Each tells its options with --help.",
+        *STATUS,
     ]
     return "\n".join([*lines, *ends])
 
@@ -78,10 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the console command and return the exit status: that of the program, or 2 for what is not known."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     verb, name, rest = (given[0] if given else ""), (given[1] if len(given) > 1 else ""), given[2:]
-    if verb in HELP or (verb in ("train", "eval") and name in HELP):
-        print(overview())
-        return 0
     try:
+        if verb in HELP or (verb in ("train", "eval") and name in HELP):
+            print(overview(), flush=True)
+            return 0
         if verb == "train":
             return train(name, rest)
         if verb == "eval":
@@ -90,10 +97,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return evaluate(verb, given[1:])
         raise unknown(verb)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
+        return 2
+    except OSError as error:  # where the list cannot be written
+        say(f"error: {sentence(error)}")
         return 2
     except KeyboardInterrupt:  # while the program is imported
-        print("interrupted", file=sys.stderr)
+        say("interrupted")
         return 130
 
 

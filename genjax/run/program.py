@@ -1,12 +1,11 @@
 """The command line of programs that answer one question: typed options, one sentence for what cannot be used."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import jax
 
-from genjax.files import sentence
+from genjax.files import say, sentence
 from genjax.run.devices import configure, exhausted
 from genjax.run.parsing import parse_plainly
 
@@ -25,15 +24,15 @@ def main(
         configure()
         run(options)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         return 2
     except OSError as error:
-        print(f"error: {sentence(error)}", file=sys.stderr)
+        say(f"error: {sentence(error)}")
         return 2
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        print(f"error: {exhausted(error)}", file=sys.stderr)
+        say(f"error: {exhausted(error)}")
         return 2
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        say("interrupted")
         return 130
     return 0

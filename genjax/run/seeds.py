@@ -12,11 +12,12 @@ from genjax import files
 from genjax.engine.loop import DivergedError
 from genjax.engine.records import Result
 from genjax.engine.seeds import Member, train_seeds
+from genjax.environment import memory_text
 from genjax.metrics.words import word
 from genjax.run.folder import CONFIG, named, opened
 from genjax.run.options import Options
 from genjax.run.run import Prepared, Recipe
-from genjax.run.training import reporting, settings_of, stopped, tell, weights_of, write_summary
+from genjax.run.training import reporting, settings_of, stopped, tell, write_summary
 
 
 def _root(recipe: str, options: Options) -> Path:
@@ -58,21 +59,21 @@ def train_all(
     root: Path, folders: Mapping[int, Path], recipe: Recipe, preset: str, hyper: Any, prepared: Prepared
 ) -> int:
     """Train the seeds in their folders and write the summary; return the exit status, 3 where one has diverged."""
-    run, _, devices, notes = prepared
-    for note in notes:
-        tell(note)
+    run, devices = prepared.run, prepared.devices
     settings = settings_of(hyper, run)
     tell(
         f"{recipe.name} ({preset}) on {hyper.data}: {len(folders)} seeds at once on {len(devices)} x "
-        f"{devices[0].device_kind}, writing to {root}, {settings.fuse} step(s) a call"
+        f"{devices[0].device_kind}, writing to {root}, {settings.fuse} step(s) a call; {memory_text()}"
     )
+    for note in prepared.notes:
+        tell(note)
     results = train_seeds(
         run.phases,
         devices,
         [Member(seed, folder, reporting(recipe, preset, hyper, run, folder)) for seed, folder in folders.items()],
         settings=settings,
         meta={"recipe": recipe.name, "preset": preset},
-        begin=hyper.init_from and weights_of(hyper.init_from),
+        begin=prepared.begin,
         evaluate=run.task.scores,
     )
     by_seed = dict(zip(folders, results, strict=True))

@@ -166,8 +166,10 @@ class Reconstruction:
         batch = next(self.test_batches(20))
         images, labels = np.asarray(batch["images"]), batch.get("labels")
         repeated = self.decode(state, self.encode(state, images, labels), labels)
-        rows = np.concatenate([images[:10], repeated[:10], images[10:], repeated[10:]])
-        pages = {"reconstruction": grid(rows, 10, row_labels=("test image", "decoded") * 2)}
+        columns = min(10, len(images))
+        whole = range(0, len(images) - columns + 1, columns)
+        rows = np.concatenate([x[i : i + columns] for i in whole for x in (images, repeated)])
+        pages = {"reconstruction": grid(rows, columns, row_labels=("test image", "decoded") * len(whole))}
         if self.variational:
             split = self.dataset.test
             real = split.take(real_rows(split, 10, 0))["images"]

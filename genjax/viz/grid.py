@@ -37,6 +37,14 @@ def to_uint8(images, *, low: float = 0.0, high: float = 1.0) -> np.ndarray:
     return np.round(np.clip((images - low) / (high - low), 0.0, 1.0) * 255).astype(np.uint8)
 
 
+def in_colour(images: np.ndarray) -> np.ndarray:
+    """Return images [..., channels] as [..., 3]: one channel as grey, two as red and green, of more the first three."""
+    channels = images.shape[-1]
+    if channels == 1:
+        return np.broadcast_to(images, (*images.shape[:-1], 3))
+    return np.pad(images[..., :3], [(0, 0)] * (images.ndim - 1) + [(0, max(3 - channels, 0))])
+
+
 def grid(
     images,
     columns: int | None = None,
@@ -48,17 +56,17 @@ def grid(
 ) -> np.ndarray:
     """Return images row by row as one picture, uint8[height', width', 3], with `row_labels` to the left of its rows.
 
-    images: float[count, height, width, 1 or 3] in [low, high], or uint8.  columns: None makes the grid as square as can
-    be.  zoom: None enlarges small images smoothly, a number each pixel to a block. Raises ValueError for other shapes,
+    images: float[count, height, width, channels] in [low, high], or uint8.  columns: None makes the grid as square as
+    can be.  zoom: None enlarges small images smoothly, a number each pixel to a block. Raises ValueError for other shapes,
     NaN, and another number of row labels.
     """
     images = to_uint8(images, low=low, high=high)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or 0 in images.shape:
-        raise ValueError(f"expected images [count, height, width, 1 or 3], not {list(images.shape)}")
-    count, height, width, _ = images.shape
+    if images.ndim != 4 or 0 in images.shape:
+        raise ValueError(f"expected images [count, height, width, channels], not {list(images.shape)}")
+    count = len(images)
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)
-    images = enlarged(np.broadcast_to(images, (count, height, width, 3)), zoom)
+    images = enlarged(in_colour(images), zoom)
     high_, wide = images.shape[1] + _GAP, images.shape[2] + _GAP
     page = np.full((rows * high_ + _GAP, columns * wide + _GAP, 3), 255, np.uint8)
     for number, image in enumerate(images):
@@ -115,14 +123,14 @@ def wrapped(text: str, width: int, font) -> list[str]:
 def sheet(rows: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return a picture with a named row for each entry, uint8[height', width', 3]: inputs above what became of them.
 
-    rows: {name: uint8[count, height, width, 1 or 3]}, `count` equal. Smaller images are enlarged, each pixel to a block
-    where the factor is whole. Raises ValueError for different counts, or other shapes.
+    rows: {name: uint8[count, height, width, channels]}, `count` equal. Smaller images are enlarged, each pixel to a
+    block where the factor is whole. Raises ValueError for different counts, or other shapes.
     """
     counts = {name: len(images) for name, images in rows.items()}
     if len(set(counts.values())) != 1:
         raise ValueError(f"a sheet has as many images in each row, not {counts}")
     height, width = (max(images.shape[axis] for images in rows.values()) for axis in (1, 2))
-    shown = [_brought(np.broadcast_to(x, (*x.shape[:3], 3)), height, width) for x in rows.values()]
+    shown = [_brought(in_colour(x), height, width) for x in rows.values()]
     return grid(np.concatenate(shown), next(iter(counts.values())), row_labels=list(rows))
 
 
@@ -185,7 +193,7 @@ def save_gif(
 ) -> None:
     """Writes an endless GIF; a frame is one image [height, width, channels] or several [count, ...], drawn as a grid.
 
-    float[frames, (count,) height, width, 1 or 3] in [low, high], or uint8. GIF counts time in 1/100 s. ValueError as
+    float[frames, (count,) height, width, channels] in [low, high], or uint8. GIF counts time in 1/100 s. ValueError as
     `grid`.
     """
     from PIL import Image as pillow
@@ -195,7 +203,7 @@ def save_gif(
         frame = np.asarray(frame)
         if frame.ndim == 3 and zoom is None:
             only = to_uint8(frame[None], low=low, high=high)
-            page = enlarged(np.broadcast_to(only, (*only.shape[:3], 3)), cell=_FRAME)[0]
+            page = enlarged(in_colour(only), cell=_FRAME)[0]
         else:
             page = grid(frame[None] if frame.ndim == 3 else frame, columns, low=low, high=high, zoom=zoom)
         pages.append(pillow.fromarray(page))

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from genjax.viz.grid import enlarged, to_uint8, wrapped
+from genjax.viz.grid import enlarged, in_colour, to_uint8, wrapped
 
 _GAP, _MARGIN, _SIZE = 2, 6, 13
 
 
 def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: str = "", zoom: int | None = None):
-    """float[rows, columns, height, width, 1 or 3] in [0, 1] with headings: one uint8[height', width', 3] picture.
+    """float[rows, columns, height, width, channels] in [0, 1] with headings: one uint8[height', width', 3] picture.
 
     zoom None enlarges small images smoothly. A heading wider than its column is broken at spaces.
     ValueError for pixels that are not finite, or a number of headings that is not that of the rows or columns.
@@ -26,7 +26,7 @@ def image_table(images, rows: Sequence[str], columns: Sequence[str], *, title: s
             f"width, channels], not {list(images.shape)}"
         )
     flat = images.reshape(-1, *images.shape[2:])
-    large = enlarged(np.broadcast_to(flat, (*flat.shape[:3], 3)), zoom)
+    large = enlarged(in_colour(flat), zoom)
     height, width = large.shape[1] + _GAP, large.shape[2] + _GAP
     font = ImageFont.load_default(size=_SIZE)
     heads = [wrapped(text, width - _GAP, font) for text in columns]

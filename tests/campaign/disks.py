@@ -38,10 +38,14 @@ def remount(place: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(place)], check=True)
 
 
-def refused(recipe: Recipe, status: int | None, said: str, out: Path) -> str | None:
-    """Return what is wrong about how a run ended on a disk that does not take it, if anything."""
-    last = said.strip().splitlines()[-1:]
-    if "Traceback" in said or status not in (0, 2) or (status == 2 and not last[0].startswith("error: ")):
+def refused(recipe: Recipe, status: int | None, said: str, out: Path, room: int | None = None) -> str | None:
+    """Return what is wrong about how a run ended on a disk that does not take it, if anything.
+
+    room: bytes that the log takes, which may be too few for the sentence.
+    """
+    last = (said.strip().splitlines() or [""])[-1]
+    silent = not last.startswith("error: ") and (room is None or len(said.encode()) < room)
+    if "Traceback" in said or status not in (0, 2) or (status == 2 and silent):
         return f"{recipe.name}: status {status}: {said[-1500:]}"
     left = [str(path) for path in out.glob(f"{UNFINISHED}*")]
     return f"{recipe.name}: it left {left}" if left else None
@@ -83,8 +87,9 @@ def read_only(recipe: Recipe, place: Path, draw: random.Random) -> tuple[str, st
 
 def small_files(recipe: Recipe, place: Path, draw: random.Random) -> tuple[str, str | None]:
     """Train where files may not be longer than so many bytes, then without that limit."""
-    status, said = recipe.ended(recipe.start(place, longest=draw.choice((0, 100, draw.randint(0, 5000)))))
-    wrong = refused(recipe, status, said, place) or recipe.finished(place) or recipe.different([place])[0]
+    longest = draw.choice((0, 100, draw.randint(0, 5000)))
+    status, said = recipe.ended(recipe.start(place, longest=longest))
+    wrong = refused(recipe, status, said, place, longest) or recipe.finished(place) or recipe.different([place])[0]
     return "files too long" if status else "files short enough", wrong
 
 

@@ -280,6 +280,13 @@ def test_sigterm_saves_and_ends_the_run_in_good_order(tmp_path):
     assert int(step) in saved(tmp_path)
 
 
+def test_a_signal_to_another_process_before_the_first_step_stops_this_one_too(monkeypatch):
+    monkeypatch.setattr("genjax.processes.anywhere", lambda flag: True)
+    phase = Phase(toy.regression(optax.sgd(0.1)), 10, toy.feed())
+    result = train([phase], parallel.jit_plan(jax.devices()[:1]), seed=3, settings=Settings(fuse=5), progress=False)
+    assert (int(result.state.step), result.signal) == (0, signal.SIGTERM)
+
+
 def test_a_hang_up_is_a_wish_to_stop_unless_it_is_ignored():
     before = signal.getsignal(signal.SIGHUP)
     try:

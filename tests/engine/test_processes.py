@@ -1,10 +1,13 @@
 """Several processes train as one: the same numbers, one set of files, and no process left waiting for a dead one."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from resource import RLIMIT_FSIZE, setrlimit
 
 import jax
 import optax
@@ -82,6 +85,38 @@ def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
     index, step, number = out.splitlines()[-1].split()
     assert (index, int(number)) == ("0", signal.SIGTERM)
     assert int(step) == max(saved(tmp_path))
+
+
+def test_several_processes_train_by_the_command_line_and_tell_of_a_disk_that_takes_no_more(tmp_path):
+    train = [sys.executable, "-m", "genjax", "train", "gan", "--processes", "2", "--devices", "2", "--batch-size", "8"]
+    environment = {**os.environ, "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": ""}
+    ended = subprocess.run(
+        [*train, "--steps", "4", "--no-cache", "--out", str(tmp_path / "run")], env=environment, cwd=REPOSITORY,
+        capture_output=True, text=True, timeout=120, preexec_fn=lambda: setrlimit(RLIMIT_FSIZE, (4000, 4000)),
+    )  # fmt: skip
+    assert re.search(r"GiB of memory\n(.*\n)+error: .*File too large; when that is mended, .*--resume", ended.stderr)
+    assert "Traceback" not in ended.stderr
+    assert ended.returncode == 2
+
+
+def acting(*acts):
+    """Return a command of which each process does its part, in Python."""
+    return [sys.executable, "-c", f"import os, sys, time; exec({acts}[int(os.environ['JAX_PROCESS_ID'])])"]
+
+
+def test_a_process_that_is_refused_is_heard_though_others_crash_without_it():
+    assert processes.lead(2, acting("sys.exit(2)", "time.sleep(0.3); sys.exit(1)")) == 2
+    assert processes.lead(2, acting("time.sleep(60)", "sys.exit(1)")) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_processes_have_begun_is_no_crash(number, capfd):
+    alarm = threading.Timer(1.0, os.kill, (os.getpid(), number))
+    alarm.start()
+    act = "import signal; signal.signal(2, signal.SIG_DFL); time.sleep(60)"
+    assert processes.lead(2, acting(act, act)) == 128 + number
+    alarm.join()
+    assert not capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

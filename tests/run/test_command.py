@@ -56,6 +56,25 @@ def test_what_it_does_not_know_is_one_sentence_and_status_2(arguments, message, 
     assert error.startswith("error: ") and "Traceback" not in error
 
 
+def test_the_list_tells_the_exit_statuses(capsys):
+    command.main([])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "2 for input that cannot be used and for a disk that cannot be written" in said
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [(OSError(28, "No space left on device"), 2, "error: No space left"), (KeyboardInterrupt(), 130, "interrupted")],
+)
+def test_what_ends_the_list_is_one_sentence(error, status, words, monkeypatch, capsys):
+    def overview():
+        raise error
+
+    monkeypatch.setattr(command, "overview", overview)
+    assert command.main([]) == status
+    assert capsys.readouterr().err.startswith(words)
+
+
 def test_it_runs_recipes_and_programs(tmp_path, capsys):
     assert command.main(["train", "ae", "--describe"]) == 0
     assert json.loads(capsys.readouterr().out)["recipe"] == "ae"
