@@ -169,7 +169,7 @@ def _passed_on(members: Sequence[subprocess.Popen]) -> Iterator[list[int]]:
 
 def _wait(members: Sequence[subprocess.Popen], logs: Sequence[Path], sent: Sequence[int]) -> int:
     deadline = float("inf")
-    while any(each.poll() is None for each in members) and time.monotonic() < deadline:
+    while None in [each.poll() for each in members] and time.monotonic() < deadline:  # all are asked
         time.sleep(0.1)
         ended = {index: each.returncode for index, each in enumerate(members) if each.returncode is not None}
         if any(code not in ORDERLY for code in ended.values()):
@@ -201,6 +201,8 @@ def _kill(members: Sequence[subprocess.Popen]) -> None:
     for each in members:
         each.kill()
         each.wait()
+        if each.stdin is not None:
+            each.stdin.close()
 
 
 def from_first(make: Callable[[], Any]) -> Any:

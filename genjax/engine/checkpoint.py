@@ -106,7 +106,10 @@ def _writing(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # tensorstore has no class for this: ValueError, RuntimeError, XlaRuntimeError
         text = " ".join(str(error).split())
-        known = ("No space left on device", "Read-only file system", "Permission denied", "No such file or directory")
+        known = (
+            "No space left on device", "Read-only file system", "Permission denied", "No such file or directory",
+            "File too large",
+        )  # fmt: skip
         cause = next((words for words in known if words in text), text[:200])
         raise OSError(f"the checkpoint could not be written to {folder}: {cause}") from error
 

@@ -32,7 +32,7 @@ VALUES = (
     "", "0", "1", "-1", "3", "7", "1000", "0.5", "-0.5", "1e-3", "1e300", "nan", "inf", "-inf", "none", "None", "true",
     "x", "digits", "scenes", "photos", "mixture:ring", "domains:digits", "pairs:scenes", "folder:nowhere", "/dev/null",
     "tfds:mnist", "nowhere.npz", "sgd", "adam", "lamb", "fp16", "bf16", "linear", "é", "\0", "a b", "--", "99999999999",
-    "-99999999999", "1" * 30, "1" * 5000, "\ud800", "w", "z", "inception", "resnet18", "sagan-128", "test",
+    "-99999999999", "1" * 30, "9" * 400, "1" * 5000, "\ud800", "w", "z", "inception", "resnet18", "sagan-128", "test",
 )  # fmt: skip
 PLACES = (
     "{finished}", "{finished}", "{empty}", "{file}", "{image}", "{pipe}", "nowhere", "/dev/null", "/proc/x", "",

@@ -62,5 +62,12 @@ def test_the_table_is_that_of_the_results():
     found = json.loads(RESULTS.read_text())
     assert table(found) in README.read_text()
     assert not [piece["wrong"] for piece in found if piece["wrong"]]
+    killed = [piece for piece in found if piece["part"] == "kills"]
+    assert {name for piece in killed for name in piece["recipes"]} == set(names())
     tried = {part: sum(piece["tried"] for piece in found if piece["part"] == part) for part in PARTS}
+    assert tried["kills"] >= 200
+    assert tried["corruptions"] >= 300
+    assert tried["command-lines"] >= 2000
+    assert tried["signals"] >= 40
+    assert tried["disks"] >= 40
     assert sum(tried[part] for part in ("pictures", "archives", "idx", "weights", "hostile")) >= 10_000
