@@ -109,16 +109,6 @@ def test_epochs_beyond_what_steps_are_counted_in_are_refused(tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_few_images_of_two_channels_are_trained_and_drawn(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (23, 8, 8, 2), np.uint8)
-    np.savez(tmp_path / "few.npz", x_train=images[:20], x_test=images[20:])
-    assert run("--out", tmp_path / "run", "--data", tmp_path / "few.npz", "--steps", 1, "--batch-size", 4) == 0
-    assert {path.name for path in (tmp_path / "run").glob("*-000001.png")} == {
-        "reconstruction-000001.png",
-        "samples-000001.png",
-    }
-
-
 def test_where_a_sentence_cannot_be_written_the_status_stays(monkeypatch):
     class Full(io.StringIO):
         """A log on a full disk."""

@@ -1,9 +1,14 @@
 """Grids and animations of images."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from genjax.data import Arrays
+from genjax.tasks.captioned import Captioned
+from genjax.tasks.reconstruction import Reconstruction
 from genjax.viz.grid import grid, save_gif, save_grid, save_page, to_uint8
 
 
@@ -95,3 +100,30 @@ def test_images_of_any_number_of_channels_are_drawn_in_colour(channels):
     for colour in range(3):
         expected = images[0, ..., 0 if channels == 1 else colour] if channels == 1 or colour < channels else 0
         assert (drawn[..., colour] == expected).all()
+
+
+@pytest.mark.parametrize("params", [{}, {"generator": {}}], ids=["found", "drawn"])
+def test_fewer_sentences_than_a_picture_has_rows_are_drawn(params):
+    few = Arrays({"images": np.zeros((2, 8, 8, 3), np.uint8), "captions": np.zeros((2, 1, 4), np.int32)})
+    task = SimpleNamespace(
+        dataset=SimpleNamespace(test=few),
+        sentence=lambda row: "a ball",
+        drawn=lambda state, tokens, key: [np.zeros((len(tokens), 8, 8, 3), np.float32)],
+        real=lambda images: images,
+        match=lambda state, images, tokens: np.zeros((len(images), len(tokens))),
+    )
+    page = Captioned.pictures(task, SimpleNamespace(params=params))["samples"]
+    assert page.ndim == 3
+
+
+def test_fewer_test_images_than_a_picture_has_columns_are_drawn_in_whole_rows():
+    for count, rows in ((3, 2), (10, 2), (13, 2), (20, 4)):
+        images = np.zeros((count, 48, 48, 1), np.uint8)
+        task = SimpleNamespace(
+            test_batches=lambda size, images=images: iter([{"images": images}]),
+            encode=lambda state, images, labels: images,
+            decode=lambda state, latents, labels: latents,
+            variational=False,
+        )
+        page = Reconstruction.pictures(task, None)["reconstruction"]
+        assert page.shape[0] == rows * 50 + 2

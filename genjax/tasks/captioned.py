@@ -185,5 +185,6 @@ class Captioned:
         else:
             among = self.real(self.dataset.test.take(spread_rows(len(self.dataset.test), FOUND))["images"])
             scores = np.asarray(self.match(state, TANH.from_bytes(among), jnp.asarray(tokens[:, 0]))).T
-            shown, heads = among[np.argsort(-scores, 1)[:, :COLUMNS]], [f"no. {n + 1}" for n in range(COLUMNS)]
-        return {"samples": image_table(shown.reshape(SENTENCES, COLUMNS, *shown.shape[-3:]), titles, heads)}
+            shown = among[np.argsort(-scores, 1)[:, :COLUMNS]]
+            heads = [f"no. {number + 1}" for number in range(shown.shape[1])]
+        return {"samples": image_table(shown.reshape(len(titles), len(heads), *shown.shape[-3:]), titles, heads)}
