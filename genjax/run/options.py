@@ -46,7 +46,7 @@ class Limits(NamedTuple):
 
     def __str__(self) -> str:
         ends = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
-        return " and ".join(f"{word} {end:,.10g}" for word, end in ends.items() if math.isfinite(end)) or "finite"
+        return " and ".join(f"{word} {end:.10g}" for word, end in ends.items() if math.isfinite(end)) or "finite"
 
 
 def at_least(low: float) -> Limits:
