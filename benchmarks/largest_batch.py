@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"BigGAN, {options.size} pixels, width {options.width}, bfloat16, two discriminator steps of a batch each, "
             f"one of the generator; {options.rounds} rounds of {options.steps} steps after one: median (lowest - "
             f"highest); FLOPs by XLA, player by player; bfloat16 product rate {rate / 1e12:,.1f} TFLOP/s; "
-            f"{memory_text(jax.devices()[0])}"
+            f"{memory_text()}"
         )
         _result.report("largest_batch", "BigGAN-128 at the largest batch that fits", protocol, rows)
         if row["seconds a step"] != "does not fit" and not options.all:

@@ -118,7 +118,7 @@ def test_fewer_sentences_than_a_picture_has_rows_are_drawn(params):
 
 def test_fewer_test_images_than_a_picture_has_columns_are_drawn_in_whole_rows():
     for count, rows in ((3, 2), (10, 2), (13, 2), (20, 4)):
-        images = np.zeros((count, 48, 48, 1), np.uint8)
+        images = np.zeros((count, 96, 96, 1), np.uint8)
         task = SimpleNamespace(
             test_batches=lambda size, images=images: iter([{"images": images}]),
             encode=lambda state, images, labels: images,
@@ -126,4 +126,4 @@ def test_fewer_test_images_than_a_picture_has_columns_are_drawn_in_whole_rows():
             variational=False,
         )
         page = Reconstruction.pictures(task, None)["reconstruction"]
-        assert page.shape[0] == rows * 50 + 2
+        assert page.shape[0] == rows * 98 + 2

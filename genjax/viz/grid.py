@@ -57,8 +57,8 @@ def grid(
     """Return images row by row as one picture, uint8[height', width', 3], with `row_labels` to the left of its rows.
 
     images: float[count, height, width, channels] in [low, high], or uint8.  columns: None makes the grid as square as
-    can be.  zoom: None enlarges small images smoothly, a number each pixel to a block. Raises ValueError for other shapes,
-    NaN, and another number of row labels.
+    can be.  zoom: None enlarges small images smoothly, a number each pixel to a block. Raises ValueError for other
+    shapes, NaN, and another number of row labels.
     """
     images = to_uint8(images, low=low, high=high)
     if images.ndim != 4 or 0 in images.shape:
