@@ -12,6 +12,7 @@ from genjax import files
 from genjax.engine.loop import DivergedError
 from genjax.engine.records import Result
 from genjax.engine.seeds import Member, train_seeds
+from genjax.environment import memory_text
 from genjax.metrics.words import word
 from genjax.run.folder import CONFIG, named, opened
 from genjax.run.options import Options
@@ -59,13 +60,13 @@ def train_all(
 ) -> int:
     """Train the seeds in their folders and write the summary; return the exit status, 3 where one has diverged."""
     run, devices = prepared.run, prepared.devices
-    for note in prepared.notes:
-        tell(note)
     settings = settings_of(hyper, run)
     tell(
         f"{recipe.name} ({preset}) on {hyper.data}: {len(folders)} seeds at once on {len(devices)} x "
-        f"{devices[0].device_kind}, writing to {root}, {settings.fuse} step(s) a call"
+        f"{devices[0].device_kind}, writing to {root}, {settings.fuse} step(s) a call; {memory_text()}"
     )
+    for note in prepared.notes:
+        tell(note)
     results = train_seeds(
         run.phases,
         devices,

@@ -203,7 +203,7 @@ def save_gif(
         frame = np.asarray(frame)
         if frame.ndim == 3 and zoom is None:
             only = to_uint8(frame[None], low=low, high=high)
-            page = enlarged(np.broadcast_to(only, (*only.shape[:3], 3)), cell=_FRAME)[0]
+            page = enlarged(in_colour(only), cell=_FRAME)[0]
         else:
             page = grid(frame[None] if frame.ndim == 3 else frame, columns, low=low, high=high, zoom=zoom)
         pages.append(pillow.fromarray(page))
