@@ -23,7 +23,7 @@ _SHAPE = re.compile(r"\b([a-z]+[0-9]+|pred)\[([0-9,]*)\]")
 class Traffic(NamedTuple):
     """Of one step on each device: operations and bytes by kind of collective, and floating-point operations."""
 
-    count: Mapping[str, int]
+    operations: Mapping[str, int]
     bytes: Mapping[str, int]
     flops: float
 
@@ -94,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     game = dcgan(options.size, options.width)
     images, held = np.zeros((options.batch, options.size, options.size, 3), np.float32), parameter_bytes(game)
-    rows, single = [], {}
+    rows: list[dict[str, str]] = []
+    single: dict[str, float] = {}
     for name, make in (("jit", parallel.jit_plan), ("pmap", parallel.pmap_plan)):
         for count in options.devices:
             found = traffic(game, make(jax.devices()[:count]), images, options.batch)
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 {
                     "compiled by": name,
                     "devices": str(count),
-                    "collective operations": ", ".join(f"{n} {kind}" for kind, n in found.count.items()) or "none",
+                    "collective operations": ", ".join(f"{n} {kind}" for kind, n in found.operations.items()) or "none",
                     "bytes all-reduced": f"{reduced:,}",
                     "over bytes of parameters": f"{reduced / held:.3f}",
                     "operations a device, share of one device's": f"{found.flops / single[name]:.3f}",
