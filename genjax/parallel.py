@@ -73,8 +73,19 @@ def rows(draw: Callable[[jax.Array, tuple[int, ...]], Any], key: jax.Array, shap
     """
     axis, (count, *rest) = bound_axis(), shape
     if axis is None:
-        return draw(key, tuple(shape))
+        return _spread(draw(key, tuple(shape)))
     return own_rows(draw(key, (count * jax.lax.axis_size(axis), *rest)), count)
+
+
+def _spread(x: Any) -> Any:
+    """Return rows split over the mesh that a program is compiled for, if any.
+
+    Without it the compiler keeps what is drawn whole, and every device computes all images that are made of it.
+    """
+    devices = dict(jax.sharding.get_abstract_mesh().shape).get(DATA, 1)
+    if devices == 1 or x.shape[0] % devices or jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return x
+    return jax.lax.with_sharding_constraint(x, PartitionSpec(DATA))
 
 
 def mean(x: jax.Array) -> jax.Array:
@@ -141,7 +152,8 @@ def jit_plan(devices: Sequence[jax.Device], shard: bool = False) -> Plan:
 
     def compile(run):
         def laid_out(state, *inputs):
-            state, metrics = run(state, *inputs)
+            with jax.sharding.use_abstract_mesh(mesh.abstract_mesh):  # so that `rows` splits its draws
+                state, metrics = run(state, *inputs)
             return jax.lax.with_sharding_constraint(state, layout(state)), metrics
 
         return jax.jit(laid_out, donate_argnums=0, out_shardings=(None, whole))
