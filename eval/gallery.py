@@ -147,9 +147,11 @@ def facts(run: Found) -> dict[str, str]:
     """Return what is told of a run, as texts by name."""
     score = run.recipe.score[0] if run.recipe.score else ""
     value = run.last(score)
+    step, preset = max((row["step"] for row in run.rows), default=0), run.recipe.presets.get(run.config["preset"])
+    usual = preset.steps if preset else None
     told = {
         "recipe": run.config["recipe"], "preset": run.config["preset"], "data": str(run.config["hyper"]["data"]),
-        "step": str(max((row["step"] for row in run.rows), default=0)),
+        "step": f"{step:,}" if usual in (None, step) else f"{step:,} (the preset makes {usual:,})",
         "seconds": f"{max((row.get('seconds') or 0 for row in run.rows), default=0):.0f}",
         "seed": str(run.config["hyper"].get("seed", "")), "device": str(run.config["environment"].get("device", "")),
         "date": str(run.config["environment"].get("date", "")),
