@@ -112,6 +112,8 @@ def test_a_process_that_is_refused_is_heard_though_others_crash_without_it():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_before_processes_have_begun_is_no_crash(number, capfd):
+    if number == signal.SIGINT:  # a shell starts what runs in the background with interrupts ignored
+        signal.signal(number, signal.default_int_handler)
     alarm = threading.Timer(1.0, os.kill, (os.getpid(), number))
     alarm.start()
     act = "import signal; signal.signal(2, signal.SIG_DFL); time.sleep(60)"

@@ -41,7 +41,7 @@ def test_a_sentence_is_drawn_beside_its_nearest_training_images(run, tmp_path, c
     assert str(tmp_path / "a.png") in capsys.readouterr().out
     assert caption.main([str(run), SENTENCE, "--count", "3", "--no-nearest", "--out", str(tmp_path / "b.png")]) == 0
     with Image.open(tmp_path / "b.png") as page:
-        assert height - page.height == 48 + 2, "a row less"
+        assert height - page.height == 64 + 2, "a row less"
 
 
 def test_the_nearest_image_is_the_nearest():
