@@ -142,10 +142,10 @@ def scores_table() -> str:
         score = "not measured yet"
         if name in scores and found.score:
             seconds, where = scores[name]["seconds"], scores[name]["environment"]
-            score = (
-                f"{_spread(scores[name]['values'])} ({found.score[1]}), "
-                f"{statistics.mean(seconds):.0f} s on {where['device']}, {where['date']}"
-            )
+            score = f"{_spread(scores[name]['values'])} ({found.score[1]}), "
+            # Seconds of runs that shared a device tell nothing, and are not kept.
+            score += f"{statistics.mean(seconds):.0f} s on " if seconds else ""
+            score += f"{where['device']}, {where['date']}"
             controls = scores[name].get("controls", {})
             score += "".join(f"; {text}: {_spread(control['values'])}" for text, control in controls.items())
         lines.append(
