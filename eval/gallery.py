@@ -279,7 +279,8 @@ def of_models(runs: Sequence[Found], out: Path) -> str:
         thumbnail(first, out / f"{name}-thumb.png")
         entries.append(entry(first, pictures)._replace(title=MODELS[name].title if name in MODELS else name))
     text = (
-        "<p>One run of every model, as its small preset trains it, from <code>python -m eval.gallery</code>: samples "
+        "<p>One run of every model with its small preset; a card says where a run is shorter or longer than that. "
+        "From <code>python -m eval.gallery</code>: samples "
         "above real images, samples beside the training images nearest to them, scores beside their floor.</p>"
     )
     return page("Gallery", text, entries, compare=False)
