@@ -1,7 +1,8 @@
 """Write the tables of the README and of docs/: models, parameters, measured scores, data sources, benchmarks.
 
     python -m eval.readme             render what has been measured
-    python -m eval.readme --measure   train every recipe's `small` preset first (three seeds each) and keep the scores
+    python -m eval.readme --measure   train every recipe's `small` preset first (three seeds each; ten of points in the
+                                      plane, which take seconds and vary most) and keep the scores
 
 A recipe names its score as `SCORE = (metric, text)`, and as `CONTROLS = {text: options}` what the score is compared
 with: the same preset and seeds with a mechanism taken out by command-line options.
@@ -33,7 +34,7 @@ from ._models import MODELS
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = ROOT / "eval" / "results" / "scores.json"
-SEEDS = 3
+SEEDS, SEEDS_IN_THE_PLANE = 3, 10
 DIVERGED = 3
 """The status with which a recipe ends when a loss is not finite."""
 
@@ -87,9 +88,10 @@ def measure(only: tuple[str, ...]) -> None:
     known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
     for name, found in recipes().items():
         if found.score and (not only or name in only):
-            result = _measure(name, found.score[0], SEEDS)
+            seeds = SEEDS_IN_THE_PLANE if found.presets["small"].data.startswith("mixture:") else SEEDS
+            result = _measure(name, found.score[0], seeds)
             result["controls"] = {
-                text: _measure(name, found.score[0], SEEDS, options) for text, options in found.controls.items()
+                text: _measure(name, found.score[0], seeds, options) for text, options in found.controls.items()
             }
             known[name] = {**result, "environment": environment()}
             write_text(SCORES, json.dumps(known, indent=2) + "\n")
@@ -103,13 +105,15 @@ def _parameters(found: Recipe) -> str:
 
 
 def _spread(values: Sequence[float | None]) -> str:
-    """Return mean and deviation over seeds, and how many of them diverged."""
+    """Return mean and deviation over seeds, the range where they are many, and how many of them diverged."""
     known = [value for value in values if value is not None]
     if not known:
         return "diverged"
     text = f"{statistics.mean(known):.3g}"
     if len(known) > 1:
         text += f" ± {statistics.stdev(known):.2g}"
+    if len(known) > SEEDS:
+        text += f" [{min(known):.3g} to {max(known):.3g}, {len(values)} seeds]"
     return text + (f", {len(values) - len(known)} of {len(values)} diverged" if len(known) < len(values) else "")
 
 
@@ -131,7 +135,7 @@ def scores_table() -> str:
     """Return the table of what was measured of each model."""
     scores = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
     lines = [
-        "| model and paper | file | recipe | parameters (`paper`) | score of `small`, 3 seeds |",
+        "| model and paper | file | recipe | parameters (`paper`) | score of `small` |",
         "|---|---|---|---|---|",
     ]
     for name, found in recipes().items():

@@ -119,7 +119,7 @@ PRESETS = {
         generator_widths=(512, 256, 128, 64), discriminator_widths=(64, 128, 256, 512, 1024), labels=True,
     ),
 }  # fmt: skip
-SCORE = ("modes", "covered modes of the ring's 8")
+SCORE = ("overlap", "overlap of samples with equal shares of the ring's 8 modes, 1 at most")
 CONTROLS = {"without spectral normalisation": ("--networks", "unnormalised")}
 
 

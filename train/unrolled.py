@@ -65,7 +65,7 @@ PRESETS = {
         scale=1.0, ema=None, evaluate_every=5000,
     ),
 }  # fmt: skip
-SCORE = ("modes", "covered modes of the ring's 8")
+SCORE = ("overlap", "overlap of samples with equal shares of the ring's 8 modes, 1 at most")
 CONTROLS = {"without look-ahead": ("--look-ahead", "0")}
 
 

@@ -74,7 +74,7 @@ PRESETS = {
     "mlp_generator": replace(PAPER, networks="mlp-generator"),
     "mlp": replace(PAPER, networks="mlp", width=None),
 }  # fmt: skip
-SCORE = ("modes", "covered modes of the ring's 8")
+SCORE = ("overlap", "overlap of samples with equal shares of the ring's 8 modes, 1 at most")
 CONTROLS = {"without clipping": ("--limit", "inf")}
 
 

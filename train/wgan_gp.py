@@ -114,7 +114,7 @@ PRESETS = {
         evaluate_every=5000,
     ),
 }  # fmt: skip
-SCORE = ("near", "share of samples near one of the ring's modes")
+SCORE = ("overlap", "overlap of samples with equal shares of the ring's 8 modes, 1 at most")
 CONTROLS = {"without the penalty": ("--weight", "0")}
 
 

@@ -30,6 +30,7 @@ WORDS = {
     "cycle_b": Word("error after B to A and back (pixel range 2)", "lower"),
     "modes": Word("modes of the mixture that samples cover", "higher"),
     "near": Word("samples near a mode (share)", "higher"),
+    "overlap": Word("overlap with the modes' equal shares (1 at most)", "higher"),
     "kl": Word("KL divergence (nats)"),
     "code_accuracy": Word("samples with the class of their code (share)", "higher"),
     "code_purity": Word("samples of the commonest class of their code (share)", "higher"),

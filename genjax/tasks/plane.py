@@ -81,9 +81,12 @@ class Plane:
 
 
 def plane_scores(mixture: Mixture, points: np.ndarray) -> dict[str, float]:
-    """Return covered modes, the share of points within 3 deviations of a mode, and the divergence from equal shares."""
+    """Return covered modes, the share of points near one, the divergence from equal shares, and the overlap with them.
+
+    See `genjax.metrics.modes.Coverage`.
+    """
     found = coverage(points, mixture.centres, mixture.deviation)
-    return {"modes": found.modes, "near": found.near, "kl": found.divergence}
+    return {"modes": found.modes, "near": found.near, "kl": found.divergence, "overlap": found.overlap}
 
 
 def scatter(points: np.ndarray, mixture: Mixture, title: str = "") -> Page:

@@ -13,8 +13,9 @@ def test_the_mixtures_own_points_cover_it():
     assert found.modes == 8
     assert found.near == pytest.approx(1 - np.exp(-4.5), abs=0.005)
     assert 0 < found.divergence < 0.005
+    assert 0.96 < found.overlap < found.near
     wide = coverage(RING.centres[np.arange(4000) % 8] + 0.1, RING.centres, RING.deviation)
-    assert (wide.modes, wide.near) == (0, 0)
+    assert (wide.modes, wide.near, wide.overlap) == (0, 0, 0)
     assert np.isnan(wide.divergence)
 
 
@@ -29,6 +30,18 @@ def test_a_mode_counts_from_a_quarter_of_its_share_on():
     # Strays far from every centre count in the share's denominator.
     strays = np.concatenate([np.repeat(RING.centres, 10, 0), np.full((400, 2), 9.0)])
     assert coverage(strays, RING.centres, 0.02)[:2] == (0, 80 / 480)
+
+
+def test_the_overlap_falls_with_lost_modes_and_with_strays():
+    halves = np.repeat(RING.centres[:4], 10, 0)
+    assert coverage(halves, RING.centres, 0.02).overlap == pytest.approx(4 / 8)
+    assert coverage(np.repeat(RING.centres, 10, 0), RING.centres, 0.02).overlap == pytest.approx(1)
+    strays = np.concatenate([np.repeat(RING.centres, 10, 0), np.full((80, 2), 9.0)])
+    assert coverage(strays, RING.centres, 0.02).overlap == pytest.approx(1 / 2)
+    # A mode that holds more than its part counts with its part alone.
+    uneven = np.concatenate([np.repeat(RING.centres[:1], 30, 0), np.repeat(RING.centres[1:2], 10, 0)])
+    assert coverage(uneven, RING.centres, 0.02).overlap == pytest.approx(1 / 4)
+    assert class_coverage(np.array([0, 0, 0, 1]), 2).overlap == pytest.approx(3 / 4)
 
 
 def test_a_sample_belongs_within_three_deviations():
