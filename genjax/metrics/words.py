@@ -18,6 +18,8 @@ NATS = "nats per image"
 WORDS = {
     "sliced_wasserstein": Word("distance to test images (sliced Wasserstein)", "lower", ("real_against_real",)),
     "real_against_real": Word("training images instead of samples"),
+    "frechet": Word("distance of features to test images (Frechet, scenes network)", "lower", ("frechet_real",)),
+    "frechet_real": Word("training images instead of samples"),
     "class_accuracy": Word("samples seen as the class asked for (share)", "higher", ("class_accuracy_of_real",)),
     "class_accuracy_of_real": Word("real images"),
     "label_kept": Word("images whose nearest real image has the right label (share)", "higher", ("label_real",)),

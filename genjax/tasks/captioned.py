@@ -17,6 +17,7 @@ from genjax.data.resize import shrunk
 from genjax.data.transforms import centre_crop
 from genjax.engine.state import State
 from genjax.metrics.sliced import sliced_wasserstein
+from genjax.tasks.features import frechet
 from genjax.tasks.generation import AT_ONCE, spread_rows
 from genjax.tasks.solids_judge import Judge, agreement
 from genjax.tasks.task import Page, check_conditions
@@ -125,7 +126,8 @@ class Captioned:
         """Return how well images follow test captions; in the first phase, how often a caption finds its image.
 
         found_first, found_in_five: shares of test captions whose own image is the first, or among the first five, of
-        200 by the encoders' score.  sliced_wasserstein of samples to test images, real_against_real its floor.
+        200 by the encoders' score.  sliced_wasserstein, frechet: of samples to test images, and their floors, as in
+        `Generation.scores`.
         Of drawn scenes, as a classifier of the training images sees them: size, colour, shape, shares of the two solids
         that are as the caption says, the left and the right one in their places; place: how often two solids of
         different colours stand as it says rather than exchanged; match: the mean of colour, shape and place.
@@ -143,6 +145,8 @@ class Captioned:
         scores = {
             "sliced_wasserstein": sliced_wasserstein(samples, right),
             "real_against_real": sliced_wasserstein(known[: len(right)], right[: len(known)]),
+            "frechet": frechet(TANH.to_bytes(samples), real),
+            "frechet_real": frechet(train, real),
         }
         return scores if self.judge is None else scores | self._read(self.judge, stages, real, tokens[:, 0])
 

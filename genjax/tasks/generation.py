@@ -16,6 +16,7 @@ from genjax.latent import Prior
 from genjax.metrics.sliced import sliced_wasserstein
 from genjax.nn.standing import standing_statistics
 from genjax.tasks import pages
+from genjax.tasks.features import frechet
 from genjax.tasks.judge import Judge
 from genjax.tasks.task import Page, check_conditions
 
@@ -155,8 +156,10 @@ class Generation:
         return np.asarray(self.pixels.from_bytes(batch["images"])), batch.get("labels")
 
     def scores(self, state: State) -> dict[str, float]:
-        """Return the sliced Wasserstein distance to test images, and that of as many training images as its floor.
+        """Return two distances to test images, and those of as many training images as their floors.
 
+        sliced_wasserstein: of pixels, with its floor real_against_real.  frechet: of what a network for drawn scenes
+        sees (`genjax.tasks.features`), with its floor frechet_real.
         Conditional: "label_kept" too, how often the nearest training image has the label that was asked for; and with a
         judge "class_accuracy", how often it sees the class that was asked for, and "class_accuracy_of_real", its own.
         """
@@ -165,9 +168,12 @@ class Generation:
         count = min(len(test), len(train))
         asked = chosen_labels(None, count, self.classes)
         samples = self.sampled(state, jax.random.key(1), count, labels=asked)
+        as_bytes = self.pixels.to_bytes
         scores = {
             "sliced_wasserstein": sliced_wasserstein(samples, test[:count]),
             "real_against_real": sliced_wasserstein(train[:count], test[:count]),
+            "frechet": frechet(as_bytes(samples), as_bytes(test)),
+            "frechet_real": frechet(as_bytes(train), as_bytes(test)),
         }
         if asked is not None:
             images, labels = self._spread(self.dataset.train, 4 * COMPARED)
