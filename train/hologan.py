@@ -3,7 +3,7 @@
     python -m train.hologan [preset] [options]
 
 Presets; "code" is the authors', thunguyenphuoc/HoloGAN @76c35a8, config_HoloGAN.json
-    small     drawn solids that a camera circles, 16 pixels: about a minute on a CPU core; our own
+    small     drawn solids that a camera circles, 16 pixels: minutes on two CPU cores; our own
     paper     CelebA at 64 pixels, code: latent U(-1, 1)^128, azimuth 220 to 320 and elevation 70 to 110 degrees, Adam
               (1e-4, 0.5, 0.999), batch 32, 50 epochs of all 202,599 images, the generator moves twice a step, no
               identity loss
@@ -92,12 +92,12 @@ PAPER = Hyper(
 )  # fmt: skip
 PRESETS = {
     "small": Hyper(
-        data="orbit:scenes", image_size=16, steps=400, batch_size=16, latent=8, generator_rate=1e-3,
+        data="orbit:scenes", image_size=16, steps=1000, batch_size=16, latent=8, generator_rate=1e-3,
         discriminator_rate=1e-3, beta1=0.5, beta2=0.99, decay_from=None, azimuth=(0.0, 360.0), elevation=(55.0, 75.0),
         scale=(1.0, 1.0), shift=(0.0, 0.0), template=16, volumes=(8,), projections=(), flat=64, images=(32,),
         slope=0.2, rectified=False, style_deviation=0.25, turning=True, official_border=False, width=32, layers=3,
         hidden=64, normalised=False, styles="none", identity=1.0, style=1.0, fool_styles=False, generator_steps=1,
-        ema=None, evaluate_every=200,
+        ema=None, evaluate_every=500,
     ),
     "paper": PAPER,
     "paper128": replace(
