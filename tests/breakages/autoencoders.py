@@ -40,15 +40,15 @@ BREAKAGES = (
     Breakage(
         "the Bernoulli likelihood is averaged over pixels",
         "genjax/losses/reconstruction.py",
-        "return jnp.sum(jnp.where(logits > 0",
-        "return jnp.mean(jnp.where(logits > 0",
+        "nll = jnp.sum(jnp.where(logits > 0",
+        "nll = jnp.mean(jnp.where(logits > 0",
         (f"{LOSSES}::test_bernoulli_nll_is_the_cross_entropy_summed_over_pixels",),
     ),
     Breakage(
         "the Bernoulli likelihood's gradient has its sign turned",
         "genjax/losses/reconstruction.py",
-        "change = (jax.nn.sigmoid(logits) - images) * d_logits",
-        "change = (images - jax.nn.sigmoid(logits)) * d_logits",
+        "change = (sigmoid - _flat(images)) * _flat(d_logits)",
+        "change = (_flat(images) - sigmoid) * _flat(d_logits)",
         (f"{LOSSES}::test_bernoulli_nll_keeps_value_and_gradient_where_a_sigmoid_is_saturated",),
     ),
     Breakage(
