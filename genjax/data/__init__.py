@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Files, Mixture, Unpaired
 from genjax.data.drawn import digits, domains, mixtures, photos, scenes, stacked, together
-from genjax.data.known import KNOWN, known, placeholder
+from genjax.data.known import KNOWN, known
 from genjax.data.options import Options
 from genjax.data.readers import aligned, captions, folder, idx, npz, single, tfds
 
@@ -81,6 +82,7 @@ def load(
     skip_unreadable: bool = False,
     stream: bool = False,
     cache_dir: str | os.PathLike | None = None,
+    absent: bool = False,
 ) -> Dataset:
     """Return the data set that `spec` names, one of `SPECS`.
 
@@ -92,7 +94,7 @@ def load(
     options mean says `Options`; what was held out, scaled or left out, the data set's `notes`. DataError, which names
     the file and the cure, for everything wrong with the data.
     """
-    options = Options(image_size, channels, hold_out, skip_unreadable, stream, cache_dir)
+    options = Options(image_size, channels, hold_out, skip_unreadable, stream, cache_dir, absent)
     for source in SOURCES:
         argument = source.argument(spec)
         if argument is not None:

@@ -34,6 +34,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 
@@ -268,7 +269,7 @@ def game(
     """
     sizes, own = scales.pyramid.sizes, scales.generators[level]
     modules: dict[str, Any] = {"generator": own, "discriminator": discriminator}
-    images = jnp.zeros((1, *sizes[level], own.channels))
+    images = np.zeros((1, *sizes[level], own.channels), np.float32)  # jax would compile a program for each size
     latent = jax.random.normal(rng.named(jax.random.key(seed), "z*"), (1, *scales.noise_shape(0, sizes[0])))
     judging = partial(discriminator_loss, scales=scales, level=level, penalty=penalty)
     fooling = partial(generator_loss, scales=scales, level=level, reconstruction=reconstruction, redrawn=redrawn)
@@ -288,7 +289,7 @@ def game(
         networks=first if begins else {name: partial(_zeros, init) for name, init in first.items()},
         memory={
             "lower": {str(scale): _frozen(scales.generators[scale]) for scale in range(level)},
-            "amplitudes": jnp.ones(level + 1),
+            "amplitudes": np.ones(level + 1, np.float32),
             "latent": latent,
             "previous": images,
         },
@@ -296,8 +297,8 @@ def game(
 
 
 def _begin(generator: Generator, key: jax.Array) -> Any:
-    image = jnp.zeros((1, 1, 1, generator.channels))
-    return generator.init(key, framed(image, generator.layers), image)
+    side = 1 + 2 * generator.layers
+    return generator.init(key, jnp.zeros((1, side, side, generator.channels)), jnp.zeros((1, 1, 1, generator.channels)))
 
 
 @cache
@@ -307,7 +308,7 @@ def _frozen(generator: Generator) -> Any:
 
 def _zeros(init: Callable[[jax.Array], Any], key: Any = None) -> Any:
     shapes = jax.eval_shape(init, jax.random.key(0))
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
 
 
 @cache

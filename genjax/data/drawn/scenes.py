@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset, Files
 from genjax.data.drawn.solids import BASE, SOLIDS
 from genjax.data.drawn.uniforms import uniforms
+from genjax.data.facts import LABEL, Facts
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -142,10 +144,15 @@ def seen(factors: Factors) -> np.ndarray:
     return np.stack([c * x - s * z, s * x + c * z], -1)
 
 
+def check_size(pixels: int) -> None:
+    """Raise DataError for images of a side outside 16 .. 256 pixels, which are not drawn."""
+    if not SMALLEST <= pixels <= LARGEST:
+        raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {pixels}")
+
+
 def render(factors: Factors, image_size: int) -> Drawing:
     """Return pictures of the scenes, antialiased by 9 rays a pixel (4 above 32 pixels). DataError outside 16 .. 256."""
-    if not SMALLEST <= image_size <= LARGEST:
-        raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {image_size}")
+    check_size(image_size)
     rays = 3 if image_size <= 32 else 2
     chunk = max(1, (1 << 20) // (rays * image_size) ** 2)
     starts = range(0, max(len(factors.azimuth), 1), chunk)
@@ -162,6 +169,9 @@ def load(options: Options = DEFAULTS) -> Dataset:
     options.refuse_hold_out("scenes")
     options.refuse_channels("scenes")
     size, channels = options.image_size or 32, options.channels
+    check_size(size)
+    if options.absent:
+        return _undrawn("scenes", size, channels)
     splits: list[Arrays | Files] = []
     for seed, count in enumerate(COUNTS.values()):
         if size <= IN_MEMORY:
@@ -169,8 +179,6 @@ def load(options: Options = DEFAULTS) -> Dataset:
             images = fit_all(render(factors, size).images, None, channels)
             splits.append(Arrays({"images": images, "labels": factors.shape[:, 0]}))
         else:
-            if size > LARGEST:
-                raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {size}")
             labels = draw_factors(range(count), seed=seed).shape[:, 0]
             splits.append(Files(_decoder(size, channels, seed), count, (size, size, channels or 3), labels))
     return Dataset("scenes", splits[0], splits[1], SHAPES)
@@ -187,6 +195,8 @@ def load_orbit(_name: str, options: Options = DEFAULTS) -> Dataset:
     size = options.image_size or 32
     if not SMALLEST <= size <= IN_MEMORY:
         raise DataError(f"orbit:scenes is drawn at {SMALLEST} to {IN_MEMORY} pixels, not {size}")
+    if options.absent:
+        return _undrawn("orbit:scenes", size, options.channels)
     splits = []
     for seed, count in enumerate(COUNTS.values()):
         factors = orbiting(range(count), seed=seed)
@@ -204,6 +214,11 @@ def orbiting(indices: Sequence[int] | np.ndarray, *, seed: int = 0) -> Factors:
         position=np.broadcast_to([ORBIT, 0.0], factors.position.shape),
         background=np.zeros_like(factors.background),
     )
+
+
+def _undrawn(name: str, size: int, channels: int | None) -> Dataset:
+    columns = {"images": ((size, size, channels or 3), "uint8"), "labels": LABEL}
+    return placeholder(Facts(name, columns, *COUNTS.values(), class_names=SHAPES))
 
 
 def _decoder(size: int, channels: int | None, seed: int) -> Callable[[int], np.ndarray]:
