@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -13,11 +12,11 @@ import numpy as np
 from genjax.data import Dataset
 from genjax.data.ranges import TANH
 from genjax.engine.state import State
-from genjax.gans.singan import Scales, climb, compiled, noisy, reconstructed
-from genjax.losses import perceptual
-from genjax.metrics.frechet import frechet_distance
+from genjax.gans.singan import compiled, reconstructed
 from genjax.metrics.patches import diversity, patch_distance
+from genjax.metrics.single_image import single_image_frechet
 from genjax.nn.pyramid import Size, fitted, scaled
+from genjax.nn.scales import Scales, climb, noisy
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 from genjax.viz.table import image_table
@@ -28,8 +27,6 @@ SHOWN = 8
 """Samples in a picture."""
 AT_ONCE = 1 << 19
 """Pixels in one call of a generator."""
-SIGHT = "relu2_2"
-"""The layer of the network for drawn scenes that the single-image Frechet distance is measured on."""
 LAYOUT, PATCH = 20, 7
 """Shorter side to which images are reduced to compare their layouts, and the patches of these."""
 
@@ -286,17 +283,3 @@ def reduced(images: np.ndarray) -> np.ndarray:
     """Return images with a shorter side of 20 pixels, if theirs is longer."""
     factor = min(1.0, LAYOUT / min(images.shape[1:3]))
     return np.asarray(fitted(jnp.asarray(images), scaled((images.shape[1], images.shape[2]), factor)))
-
-
-def single_image_frechet(samples: np.ndarray, image: np.ndarray) -> float:
-    """Return the Frechet distance between the features at all places of each sample and of the image, averaged.
-
-    As Shaham et al. 2019 (arXiv 1905.01164, section 3.2) define their SIFID, on features of a network for drawn scenes,
-    so that values compare with each other alone. samples: float[count, ...], image: float[h, w, channels], in [-1, 1].
-    """
-    sight = perceptual.open_sight("scenes")
-    weights = SimpleNamespace(memory={perceptual.MEMORY: sight.parameters})
-    images = jnp.concatenate([jnp.asarray(image)[None], samples])
-    (seen,) = jax.jit(lambda images: sight.maps(images, weights, (SIGHT,), True))(images)
-    real, *drawn = (np.asarray(x).reshape(-1, x.shape[-1]) for x in seen)
-    return float(np.mean([frechet_distance(real, x).distance for x in drawn]))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.data.drawn import domains, garments, photos, scenes, together
+from genjax.data.drawn import domains, garments, photos, scene_sets, scenes, together
 from genjax.data.known import KNOWN
 from genjax.run.run import load_data, names, recipe
 
@@ -52,7 +52,7 @@ def test_a_data_set_says_what_it_is_of():
 @pytest.mark.parametrize("options", [{}, {"image_size": 16}, {"image_size": 80}], ids=str)
 @pytest.mark.parametrize("spec", DRAWN)
 def test_what_is_left_undrawn_is_what_would_be_drawn(spec, options, monkeypatch):
-    for module in (scenes, together):
+    for module in (scene_sets, together):
         monkeypatch.setattr(module, "COUNTS", {"train": 3, "test": 2})
     monkeypatch.setattr(together, "CAPTIONED", {"train": 4, "test": 2})
     monkeypatch.setattr(photos, "TILES", {"train": 4, "test": 2})
