@@ -7,10 +7,10 @@ its cores and so cannot be faster), by `jit` and by `pmap`: images per second, a
 parameter from one device's after 20 steps of SGD.
 """
 
-import argparse
-import os
 from collections.abc import Sequence
 from typing import Any
+
+from benchmarks import _devices
 
 ROUNDS = 3
 
@@ -19,28 +19,18 @@ def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int
     """Return the table's rows; every configuration takes a few rounds in turn with the others."""
     import jax
     import numpy as np
-    import optax
 
     from benchmarks import _result
-    from genjax import parallel, rng
+    from genjax import rng
     from genjax.engine import init_state, make_run, make_step
-    from genjax.gans import dcgan
 
-    networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
-
-    tx = optax.sgd(1e-2)
-    game = dcgan.game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(size, size, 3), latent=100)
+    game = _devices.dcgan(size, width)
     key = jax.random.key(0)
     images = np.random.default_rng(0).uniform(-1, 1, (8 * batch, size, size, 3)).astype(np.float32)
     order = np.random.default_rng(1).integers(0, len(images), (steps, 1, 1, batch), np.int32)
-    plans = {
-        (count, name): make(jax.devices()[:count])
-        for count in counts
-        for name, make in (("jit", parallel.jit_plan), ("pmap", parallel.pmap_plan))
-    }
     results: dict[Any, Any] = {}
     tasks = {}
-    for place, plan in plans.items():
+    for place, plan in sorted(_devices.plans(counts).items(), key=lambda item: item[0]):
         run = plan.compile(make_run(make_step(game, plan.axis)))
         source = plan.put_source({"images": images})
 
@@ -75,15 +65,10 @@ def measure(counts: Sequence[int], batch: int, size: int, width: int, steps: int
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every device count, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--devices", nargs="+", type=int, default=[1, 2, 4, 8])
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--width", type=int, default=16)
+    parser = _devices.parser(__doc__ or "")
     parser.add_argument("--steps", type=int, default=20)
     options = parser.parse_args(arguments)
-    if "XLA_FLAGS" not in os.environ:  # counts on CPUs only, and before the first look at devices
-        os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={max(options.devices)}"
+    _devices.make_virtual(options.devices)
     import jax
 
     from benchmarks import _result

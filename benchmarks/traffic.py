@@ -7,12 +7,12 @@ stand in the program's text, the bytes of what they reduce against the bytes of 
 device's floating-point operations that is left to each of several. Nothing is run.
 """
 
-import argparse
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
+
+from benchmarks import _devices
 
 KINDS = "all-reduce|all-gather|reduce-scatter|all-to-all|ragged-all-to-all|collective-permute|collective-broadcast|send"
 SIZES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s32": 4, "u32": 4, "f32": 4, "s64": 8, "u64": 8, "f64": 8}
@@ -58,17 +58,6 @@ def traffic(game: Any, plan: Any, images: Any, batch: int) -> Traffic:
     return Traffic(count, total, float((program.cost_analysis() or {}).get("flops", 0)))
 
 
-def dcgan(size: int, width: int) -> Any:
-    """Return a DCGAN's game for colour images of `size` pixels, both networks with batch norm."""
-    import optax
-
-    from genjax.gans import dcgan
-
-    tx = optax.sgd(1e-2)
-    networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
-    return dcgan.game(*networks, generator_tx=tx, discriminator_tx=tx, image_shape=(size, size, 3), latent=100)
-
-
 def parameter_bytes(game: Any) -> int:
     """Return the bytes of all networks' parameters, in float32."""
     from genjax.run.describe import parameters
@@ -78,39 +67,30 @@ def parameter_bytes(game: Any) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Count for every number of devices, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--devices", nargs="+", type=int, default=[1, 2, 4, 8])
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--width", type=int, default=16)
-    options = parser.parse_args(arguments)
-    if "XLA_FLAGS" not in os.environ:  # counts on CPUs only, and before the first look at devices
-        os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={max(options.devices)}"
-    import jax
+    options = _devices.parser(__doc__ or "").parse_args(arguments)
+    _devices.make_virtual(options.devices)
     import numpy as np
 
     from benchmarks import _result
-    from genjax import parallel
 
-    game = dcgan(options.size, options.width)
+    game = _devices.dcgan(options.size, options.width)
     images, held = np.zeros((options.batch, options.size, options.size, 3), np.float32), parameter_bytes(game)
     rows: list[dict[str, str]] = []
     single: dict[str, float] = {}
-    for name, make in (("jit", parallel.jit_plan), ("pmap", parallel.pmap_plan)):
-        for count in options.devices:
-            found = traffic(game, make(jax.devices()[:count]), images, options.batch)
-            single.setdefault(name, found.flops)
-            reduced = found.bytes.get("all-reduce", 0)
-            rows.append(
-                {
-                    "compiled by": name,
-                    "devices": str(count),
-                    "collective operations": ", ".join(f"{n} {kind}" for kind, n in found.operations.items()) or "none",
-                    "bytes all-reduced": f"{reduced:,}",
-                    "over bytes of parameters": f"{reduced / held:.3f}",
-                    "operations a device, share of one device's": f"{found.flops / single[name]:.3f}",
-                }
-            )
+    for (count, name), plan in _devices.plans(options.devices).items():
+        found = traffic(game, plan, images, options.batch)
+        single.setdefault(name, found.flops)
+        reduced = found.bytes.get("all-reduce", 0)
+        rows.append(
+            {
+                "compiled by": name,
+                "devices": str(count),
+                "collective operations": ", ".join(f"{n} {kind}" for kind, n in found.operations.items()) or "none",
+                "bytes all-reduced": f"{reduced:,}",
+                "over bytes of parameters": f"{reduced / held:.3f}",
+                "operations a device, share of one device's": f"{found.flops / single[name]:.3f}",
+            }
+        )
     protocol = (
         f"DCGAN-{options.size}, width {options.width}, {held:,} bytes of parameters, batch norm in both, global "
         f"batch {options.batch}, SGD, float32; counted from the text of the program that XLA compiled for virtual "

@@ -12,26 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from genjax.classifiers import classify, weights
-from genjax.classifiers.networks import NETWORKS
-from genjax.data.readers import image
 from genjax.run import program
 from genjax.run.parsing import suggestion
-from genjax.saliency import EXP, SOFTMAX, explain, grad_cam, grad_cam_pp, remarks, split
+from genjax.saliency import EXP, SOFTMAX, explain, grad_cam, grad_cam_pp, remarks
 from genjax.viz.grid import captioned, save_page
-from genjax.viz.saliency import Crop, glow, save_explanation
+from genjax.viz.saliency import glow, save_explanation
 
-SHORTER, SEEN = 256, 224
-"""Shorter side of the resized photo, and the side of its middle that the network sees."""
-LARGEST = 1600
-"""Longer side to which a larger photo is reduced for the picture."""
+from ._photo import look
 
 
 @dataclass(frozen=True)
@@ -60,42 +54,6 @@ class Options:
     """Path of the picture; beside the photo if not given."""
 
 
-def seen(photo: Any) -> tuple[np.ndarray, Crop]:
-    """Return what the network sees of a photo, uint8[224, 224, 3], and where in the photo it lies."""
-    from PIL import Image
-
-    width, height = photo.size
-    scale = min(width, height) / SHORTER
-    small = photo.resize((round(width / scale), round(height / scale)), Image.Resampling.BILINEAR)
-    left, top = ((side - SEEN) // 2 for side in small.size)
-    pixels = np.asarray(small)[top : top + SEEN, left : left + SEEN]
-    side = round(SEEN * scale)
-    place = Crop(round(top * scale), round(left * scale), min(side, height), min(side, width))
-    return pixels, place._replace(top=min(place.top, height - place.height), left=min(place.left, width - place.width))
-
-
-def read_photo(path: Path) -> Any:
-    """Return a photo in colours, at most `LARGEST` pixels wide or high; ValueError where there is none."""
-    from PIL import Image
-
-    if not path.is_file():
-        raise ValueError(f"no photo at {path}; give the path of a PNG, JPEG, ...")
-    photo = image.read(path).convert("RGB")
-    if max(photo.size) > LARGEST:
-        photo.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    return photo
-
-
-def names_of(path: Path | None) -> list[str]:
-    """Return the names of the classes; ValueError where the file cannot be read."""
-    if path is None:
-        return [f"class {number}" for number in range(1000)]
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise ValueError(f"--classes {path}: give a text file (UTF-8) with the name of a class in each line") from None
-
-
 def class_of(asked: str, names: Sequence[str]) -> int:
     """Return the number of a class that is asked for by number, or by name or a part of one that only it has."""
     if asked.isdigit() and int(asked) < len(names):
@@ -112,47 +70,27 @@ def class_of(asked: str, names: Sequence[str]) -> int:
 
 def run(options: Options) -> None:
     """Explain the photo, print its classes and write the picture."""
-    photo, names, kind = read_photo(options.photo), names_of(options.classes), NETWORKS[options.network]
-    if options.weights is None:
-        raise ValueError(
-            f"--weights is needed, a file with weights of {options.network}; torchvision's, once, with a network: "
-            f'python -c "import torch, torchvision as t; torch.save(t.models.{TORCHVISION[options.network]}'
-            "(weights='DEFAULT').state_dict(), 'weights.pth')\""
-        )
-    pixels, crop = seen(photo)
-    network = kind.make(classes=len(names))
-    try:
-        variables = weights.load(network, options.weights, pixels.shape)
-    except (FileNotFoundError, ModuleNotFoundError) as error:
-        raise ValueError(str(error)) from error
-    inputs = jnp.asarray(kind.preprocess(jnp.asarray(pixels, jnp.float32)))[None]
-    probabilities = np.asarray(jax.jit(classify.predictor(network, variables))(inputs))[0]
-    if not np.isfinite(probabilities).all():
-        raise ValueError(f"the network's probabilities are not finite: check the weights in {options.weights}")
-    best = np.argsort(-probabilities, kind="stable")[:5]
-    target = int(best[0]) if options.target is None else class_of(options.target, names)
-    layer_name = options.layer or kind.layer
-    layer = split(network, variables, layer_name, inputs[0], train=False)
+    sight = look(
+        options.photo, network=options.network, file=options.weights, classes=options.classes, layer=options.layer
+    )
+    names, probabilities = sight.names, sight.probabilities
+    target = int(sight.best[0]) if options.target is None else class_of(options.target, names)
     plus = partial(grad_cam_pp, score={"exp": EXP, "softmax": SOFTMAX}[options.score])
     method = plus if options.method == "grad-cam++" else grad_cam
-    found = jax.jit(partial(explain, method, layer))(inputs, jnp.array([target], jnp.int32))
-    for number in best:
+    found = jax.jit(partial(explain, method, sight.layer))(sight.inputs, jnp.array([target], jnp.int32))
+    for number in sight.best:
         print(f"{probabilities[number]:.3f}  {names[number]}")
     for remark in remarks(found):
         print(f"note: {remark}")
-    how = {"grad-cam": "Grad-CAM", "grad-cam++": "Grad-CAM++, exact"}[options.method] + f", {layer_name}"
+    how = {"grad-cam": "Grad-CAM", "grad-cam++": "Grad-CAM++, exact"}[options.method] + f", {sight.layer_name}"
     title = f"{names[target]}, probability {probabilities[target]:.2g}"
     path = options.out or options.photo.with_name(f"{options.photo.stem}-explained.png")
-    full, saliency = np.asarray(photo), np.asarray(found.map)[0]
+    saliency = np.asarray(found.map)[0]
     if options.slide:
-        save_page(path, captioned(glow(full, saliency, crop), f"{title} ({options.network}, {how})"))
+        save_page(path, captioned(glow(sight.photo, saliency, sight.crop), f"{title} ({options.network}, {how})"))
     else:
-        save_explanation(path, full, saliency, crop, title, f"{options.network}, {how}")
+        save_explanation(path, sight.photo, saliency, sight.crop, title, f"{options.network}, {how}")
     print(path)
-
-
-TORCHVISION = {"squeezenet": "squeezenet1_1", "resnet18": "resnet18", "resnet50": "resnet50", "vgg16": "vgg16"}
-"""What the networks are called in torchvision."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,7 +27,6 @@ from genjax.classifiers import classify, weights
 from genjax.classifiers.networks import NETWORKS as KINDS
 from genjax.classifiers.networks import unit
 from genjax.data import Dataset
-from genjax.data.readers import image
 from genjax.engine.loop import Settings as TrainSettings
 from genjax.engine.loop import train
 from genjax.environment import environment
@@ -37,6 +36,7 @@ from genjax.run.run import recipe as find_recipe
 from genjax.saliency import split
 
 from . import _saliency
+from ._photo import look
 from ._saliency import METHODS, SCORES, Comparison, Settings
 from .comparison.report import Section, Table, show, write_html
 
@@ -206,62 +206,23 @@ def one_level_brighter(pixels: np.ndarray) -> np.ndarray:
     return np.where(pixels < 255, pixels + 1, 254).astype(np.uint8)
 
 
-def _photo(path: Path) -> np.ndarray:
-    """Return uint8[224, 224, 3]: the shorter side resized to 256 (bilinear), and the centre."""
-    from PIL import Image
-
-    if not path.is_file():
-        raise ValueError(f"no image at {path}; give --image the path of a photo (PNG, JPEG, ...)")
-    picture = image.read(path).convert("RGB")
-    side = min(picture.size)
-    width, height = (round(length * 256 / side) for length in picture.size)
-    resized = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
-    top, left = (height - 224) // 2, (width - 224) // 2
-    return resized[top : top + 224, left : left + 224]
-
-
-def _names(path: Path | None) -> list[str]:
-    if path is None:
-        return [f"class {n}" for n in range(1000)]
-    if not path.is_file():
-        raise ValueError(f"no class names at {path}; give --classes a text file with one name in each line")
-    try:
-        names = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is no UTF-8 text; give --classes a text file with one name in each line") from None
-    return names
-
-
 def explain_photo(options: Options) -> Section:
     """Print the most probable classes of the photo, explain one at the layer, and write the sheet."""
     settings = _settings(options)
     assert options.image is not None
-    pixels = _photo(options.image)
-    names = _names(options.classes)
+    sight = look(
+        options.image, network=options.network, file=options.weights, classes=options.classes, layer=options.layer
+    )
+    pixels, names, probabilities = sight.pixels, sight.names, sight.probabilities
     if options.target is not None and not 0 <= options.target < len(names):
         raise ValueError(f"--target {options.target} is out of range: there are {len(names)} classes, from 0")
-    if options.weights is None:
-        raise ValueError(f"--image needs --weights, a file with the weights of {options.network}")
-    kind = KINDS[options.network]
-    network = kind.make(classes=len(names))
-    try:
-        variables = weights.load(network, options.weights, pixels.shape)
-    except (FileNotFoundError, ModuleNotFoundError) as error:
-        raise ValueError(str(error)) from error
-    inputs = jnp.asarray(kind.preprocess(jnp.asarray(pixels, jnp.float32)))[None]
-    layer_name = kind.layer if options.layer is None else options.layer
-    layer = split(network, variables, layer_name, inputs[0], train=False)
-    probabilities = np.asarray(jax.jit(classify.predictor(network, variables))(inputs))[0]
-    if not np.all(np.isfinite(probabilities)):
-        raise ValueError(f"the network's probabilities are not finite: check the weights in {options.weights}")
-    top = np.argsort(-probabilities, kind="stable")[:5]
-    target = int(top[0]) if options.target is None else options.target
+    target = int(sight.best[0]) if options.target is None else options.target
     classes = jnp.array([target], jnp.int32)
-    brighter = jnp.asarray(kind.preprocess(jnp.asarray(one_level_brighter(pixels), jnp.float32)))[None]
+    brighter = jnp.asarray(sight.kind.preprocess(jnp.asarray(one_level_brighter(pixels), jnp.float32)))[None]
     scores = [SCORES[score] for score in options.score]
-    found = _saliency.compare(layer, inputs, classes, scores, settings, brighter)
+    found = _saliency.compare(sight.layer, sight.inputs, classes, scores, settings, brighter)
     compared = [(options.network, score, comparison) for score, comparison in zip(options.score, found, strict=True)]
-    path = options.out / f"{_name(options, layer_name, target, pixels)}.png"
+    path = options.out / f"{_name(options, sight.layer_name, target, pixels)}.png"
     seen = f"{names[target]}, probability {probabilities[target]:.2g}"
     labels = [f"{seen}\nscore {score}" for _, score, _ in compared]
     _saliency.sheet(path, [pixels] * len(compared), labels, [(c, 0) for *_, c in compared])
@@ -269,7 +230,7 @@ def explain_photo(options: Options) -> Section:
         Table(
             "The most probable classes",
             ("class", "name", "probability"),
-            [(str(n), names[n], f"{probabilities[n]:.4f}") for n in top],
+            [(str(n), names[n], f"{probabilities[n]:.4f}") for n in sight.best],
         ),
         _saliency.agreement_table("Exact against approximate Grad-CAM++", compared),
         _saliency.stability_table(compared),
@@ -277,7 +238,7 @@ def explain_photo(options: Options) -> Section:
     )
     warned = "".join(f"\n{sentence}." for _, score, c in compared for sentence in _saliency.cautions(c, score))
     text = (
-        f"{options.network} at {layer_name}, explained for class {target}, {names[target]} (probability "
+        f"{options.network} at {sight.layer_name}, explained for class {target}, {names[target]} (probability "
         f"{probabilities[target]:.4f}); guard {options.guard:g}, alpha {options.alpha}.{warned}\n{where()}"
     )
     return Section(f"{options.image.name}: {names[target]}", text, tables, [(path, "Grad-CAM and Grad-CAM++")], {})

@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -107,24 +108,33 @@ SCORE = ("layout_distance", "distance of 7 x 7 patches of samples, reduced to 20
 CONTROLS = {"one scale alone": ("--min-size", "48", "--scale-steps", "600")}
 
 
-def image_of(dataset: Dataset) -> np.ndarray:
-    """Return the one image of a data set, float32[1, height, width, channels] in [0, 1]; ValueError for more."""
+def check_one(dataset: Dataset) -> None:
+    """Raise ValueError where a data set has more than one image."""
     if len(dataset.train) != 1:
         raise ValueError(
             f"SinGAN learns from one image, and {dataset.name} has {len(dataset.train):,}; give one as --data "
             "image:FILE, or --train-images 1 for the first one"
         )
+
+
+def image_of(dataset: Dataset) -> np.ndarray:
+    """Return the first image of a data set, float32[1, height, width, channels] in [0, 1]."""
     images = dataset.train.take([0])["images"]
     return images / np.float32(255) if images.dtype == np.uint8 else images
 
 
 def reals(image: np.ndarray, sizes: Pyramid) -> list[np.ndarray]:
     """Return an image at all sizes of its pyramid, each resized from the finest one, in [0, 1]."""
-    last = len(sizes.sizes) - 1
-    finest = jnp.asarray(image) if sizes.first == 1 else resized(jnp.asarray(image), sizes.first, sizes.sizes[-1])
-    finest = jnp.clip(finest, 0, 1)
-    made = [resized(finest, sizes.factor ** (last - level), size) for level, size in enumerate(sizes.sizes[:-1])]
-    return [np.asarray(jnp.clip(x, 0, 1), np.float32) for x in [*made, finest]]
+
+    @jax.jit  # one program: compiled one by one, the resizings of ten scales take seconds
+    def every(image: jax.Array) -> list[jax.Array]:
+        finest = image if sizes.first == 1 else resized(image, sizes.first, sizes.sizes[-1])
+        finest = jnp.clip(finest, 0, 1)
+        last = len(sizes.sizes) - 1
+        made = [resized(finest, sizes.factor ** (last - level), size) for level, size in enumerate(sizes.sizes[:-1])]
+        return [jnp.clip(x, 0, 1).astype(jnp.float32) for x in [*made, finest]]
+
+    return jax.device_get(every(image))
 
 
 def lengths(hyper: Hyper, scales: int) -> list[int]:
@@ -143,10 +153,15 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
             "SinGAN's optimizers start afresh in every scale, so that rates cannot rise over the run; leave out "
             "--rate-warm-up"
         )
-    image = image_of(dataset)
+    check_one(dataset)
     height, width, channels = dataset.shape
     sizes = pyramid(height, width, factor=hyper.scale_factor, least=hyper.min_size, most=hyper.max_size)
-    images, dtype = reals(image, sizes), compute_type(hyper)
+    if dataset.absent:
+        images = [np.zeros((1, *size, channels), np.float32) for size in sizes.sizes]
+    else:
+        images = reals(image_of(dataset), sizes)
+    dtype = compute_type(hyper)
+    right = jax.device_get(jax.jit(lambda images: [TANH.from_bytes(x) for x in images])(images))
     widths = [min(hyper.width * 2 ** (level // WIDENED), hyper.limit) for level in range(len(images))]
     generators = tuple(singan.Generator(width, channels, hyper.layers, dtype=dtype) for width in widths)
     scales = singan.Scales(sizes, generators, hyper.noise_border)
@@ -165,8 +180,7 @@ def build(hyper: Hyper, dataset: Dataset) -> Run:
             begins=not level or widths[level] != widths[level - 1], seed=hyper.seed,
         )  # fmt: skip
         feed = Feed(Arrays({"images": images[level]}), hyper.batch_size, TANH.prepare)
-        right = np.asarray(TANH.from_bytes(images[level]))
-        enter = partial(singan.entered, scales=scales, image=right, amplitude=hyper.noise)
+        enter = partial(singan.entered, scales=scales, image=right[level], amplitude=hyper.noise)
         phases.append(Phase(game, steps, feed, enter))
     described = ", ".join(f"{h} x {w}" for h, w in sizes.sizes)
     note = f"scales: {described} (factor {sizes.factor:.4f})"

@@ -8,9 +8,10 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Files, Mixture, Unpaired
-from genjax.data.drawn import digits, domains, mixtures, photos, scenes, stacked, together
-from genjax.data.known import KNOWN, known, placeholder
+from genjax.data.drawn import digits, domains, mixtures, photos, scene_sets, stacked, together
+from genjax.data.known import KNOWN, known
 from genjax.data.options import Options
 from genjax.data.readers import aligned, captions, folder, idx, npz, single, tfds
 
@@ -46,8 +47,8 @@ SOURCES = (
     Source("photos", photos.load, "2,560 tiles of two photographs, 32 pixels, in colour, 2 classes"),
     Source("photo:pagoda", photos.load_whole, "a photograph of a pagoda, 427 x 640 pixels, for models of one image"),
     Source("photo:dahlia", photos.load_whole, "a photograph of a dahlia, 427 x 640 pixels"),
-    Source("scenes", scenes.load, "10,240 drawn solids on a floor, 32 pixels or more, in colour, 5 classes"),
-    Source("orbit:scenes", scenes.load_orbit, "10,240 drawn solids off the middle of a floor, seen from all around"),
+    Source("scenes", scene_sets.load, "10,240 drawn solids on a floor, 32 pixels or more, in colour, 5 classes"),
+    Source("orbit:scenes", scene_sets.load_orbit, "10,240 drawn solids off a floor's middle, seen from all around"),
     Source("stacked", stacked.load, "32,000 stacks of three digits as red, green and blue, 1,000 classes"),
     Source("mixture:ring", mixtures.load, "points in the plane around 8 centres on a circle"),
     Source("mixture:ring-1.414", mixtures.load, "the same on a circle of radius 1.414"),
@@ -81,6 +82,7 @@ def load(
     skip_unreadable: bool = False,
     stream: bool = False,
     cache_dir: str | os.PathLike | None = None,
+    absent: bool = False,
 ) -> Dataset:
     """Return the data set that `spec` names, one of `SPECS`.
 
@@ -92,7 +94,7 @@ def load(
     options mean says `Options`; what was held out, scaled or left out, the data set's `notes`. DataError, which names
     the file and the cure, for everything wrong with the data.
     """
-    options = Options(image_size, channels, hold_out, skip_unreadable, stream, cache_dir)
+    options = Options(image_size, channels, hold_out, skip_unreadable, stream, cache_dir, absent)
     for source in SOURCES:
         argument = source.argument(spec)
         if argument is not None:

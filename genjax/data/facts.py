@@ -10,6 +10,8 @@ from genjax.data.errors import DataError, reason
 
 Columns = dict[str, tuple[tuple[int, ...], str]]
 """{array's name: (shape, type) of one row}."""
+LABEL = ((), "int32")
+"""Shape and type of one label."""
 
 
 class Mixture(NamedTuple):

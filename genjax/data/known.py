@@ -2,16 +2,14 @@
 
 Counts are the publishers', but those of day2night and of CAGAN's persons, which are nominal: see there.
 
->>> placeholder(known("tfds:celeb_a", image_size=64)).train.take([0])["images"].shape
-(1, 64, 64, 3)
+>>> known("tfds:celeb_a", image_size=64).shape
+(64, 64, 3)
 """
 
 from dataclasses import replace
 
-import numpy as np
-
-from genjax.data.dataset import Arrays, DataError, Dataset, Facts, Unpaired
-from genjax.data.facts import Columns
+from genjax.data.dataset import DataError
+from genjax.data.facts import Columns, Facts
 from genjax.data.readers import tfds
 
 
@@ -117,35 +115,3 @@ def resized(facts: Facts, image_size: int | None, channels: int | None) -> Facts
             shape = (image_size or height, image_size or width, depth)
         columns[name] = (shape, kind)
     return replace(facts, columns=columns)
-
-
-def placeholder(facts: Facts) -> Dataset:
-    """Return a data set of which the facts are true and every image is black: it takes no memory, and is `absent`."""
-
-    def zeros(count: int, names: dict[str, str]) -> Arrays:
-        columns = {new: facts.columns[old] for old, new in names.items() if old in facts.columns}
-        return Arrays(
-            {name: np.broadcast_to(np.zeros((), kind), (count, *shape)) for name, (shape, kind) in columns.items()}
-        )
-
-    def split(number: int) -> Arrays | Unpaired:
-        count = (facts.train, facts.test)[number]
-        if facts.second is None:
-            return zeros(count, dict(zip(facts.columns, facts.columns, strict=True)))
-        return Unpaired(
-            zeros(count, {"images": "images", "labels": "labels"}),
-            zeros(facts.second[number], {"targets": "images", "target_labels": "labels"}),
-        )
-
-    return Dataset(
-        name=facts.name,
-        train=split(0),
-        test=split(1),
-        class_names=facts.class_names,
-        mixture=facts.mixture,
-        channels_of=facts.channels_of,
-        words=facts.words,
-        map_names=facts.map_names,
-        fingerprint=facts.fingerprint,
-        absent=True,
-    )

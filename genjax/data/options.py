@@ -20,6 +20,8 @@ class Options:
     skip_unreadable: leave out image files that cannot be read, instead of listing them in an error.
     stream: decode files each time they are asked for, instead of once into a memory-mapped file.
     cache_dir: where decoded images are kept; None is the user's cache directory.
+    absent: leave the images of a set that is drawn here undrawn, all black, where only its facts are needed. Files are
+    read all the same: nothing else knows what is in them.
     """
 
     image_size: int | None = None
@@ -28,6 +30,7 @@ class Options:
     skip_unreadable: bool = False
     stream: bool = False
     cache_dir: str | os.PathLike | None = None
+    absent: bool = False
 
     def __post_init__(self):
         if self.image_size is not None and not 1 <= self.image_size <= LARGEST:

@@ -21,6 +21,7 @@ import numpy as np
 from genjax import processes, rng
 from genjax.data import pipeline
 from genjax.engine import checkpoint, log
+from genjax.engine.divergence import DivergedError, advice, check_finite
 from genjax.engine.phases import Phase, phase_at, shapes_of
 from genjax.engine.progress import Progress, telling
 from genjax.engine.records import Result, Settings
@@ -30,20 +31,6 @@ from genjax.engine.step import make_run, make_step, steps_in_a_call
 from genjax.parallel import Plan, check_batch
 
 RETRIES = 3
-
-
-class DivergedError(RuntimeError):
-    """A loss was not finite; the text names the step, the player and the last good checkpoint."""
-
-
-def _check_finite(metrics: Mapping[str, np.ndarray], start: int, phase: Phase) -> None:
-    for player in phase.game.players:
-        losses = metrics[f"{player.name}/loss"]
-        bad = ~np.isfinite(losses)
-        # Under loss scaling a step now and then overflows and is skipped; a whole call of them is divergence.
-        if bad.all() if player.scale_loss else bad.any():
-            first = int(np.argmax(bad))
-            raise DivergedError(f"the loss of player '{player.name}' was {losses[first]} at step {start + first + 1}")
 
 
 @dataclass(kw_only=True)
@@ -168,7 +155,7 @@ class _Run:
 def _settle(run: _Run, phase: Phase, start: int, count: int, metrics: Mapping[str, jax.Array]) -> None:
     """Read a call's metrics, which waits for it; check and write them."""
     values = run.plan.get_metrics(metrics)
-    _check_finite(values, start, phase)
+    check_finite(values, start, phase.game)
     row = {name: float(np.mean(value)) for name, value in values.items()}
     run.write(start + count, {"seconds": round(time.perf_counter() - run.begun, 3), **row})
     images = count * phase.game.batches_per_step * phase.feed.batch_size
@@ -291,7 +278,7 @@ def train(
                 except DivergedError as error:
                     back = load() if settings.rollback and retry < RETRIES else None
                     if back is None:
-                        raise DivergedError(f"{error}; {_advice(folder, checkpoint.latest_step(manager))}") from None
+                        raise DivergedError(f"{error}; {advice(folder, checkpoint.latest_step(manager))}") from None
                     state, index = back[:2]
                     retry = max(retry, back[2]) + 1
                     if processes.is_first():
@@ -307,12 +294,3 @@ def _scores_at(rows: Sequence[Mapping[str, Any]], step: int) -> dict[str, float]
         for name, value in found.items()
         if name.startswith("test/")
     }
-
-
-def _advice(folder: Path | None, latest: int | None) -> str:
-    """Return what to do about a loss that is not finite."""
-    where = "none was saved yet" if folder is None or latest is None else f"{folder}/checkpoints/{latest}"
-    return (
-        f"last good checkpoint: {where}; lower the learning rate or clip gradients and --resume, or add --on-nonfinite "
-        "rollback"
-    )

@@ -25,15 +25,13 @@ Configurations
 images: float[batch, height, width, channels] in [-1, 1].
 """
 
-import itertools
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 
@@ -46,7 +44,7 @@ from genjax.losses.penalties import safe_norm
 from genjax.nn.conv import Conv
 from genjax.nn.initializers import TORCH, Initializer
 from genjax.nn.normalization import BatchNorm, around_one
-from genjax.nn.pyramid import Pyramid, Size, resized
+from genjax.nn.scales import Scales, climb, framed, noisy
 from genjax.nn.weights import Plain
 from genjax.nn.wide import wide
 
@@ -115,80 +113,6 @@ class Discriminator(nn.Module):
             )
         patches = Patches(self.width, 1, self.layers, self.initializer, self.dtype, name="patches")
         return patches(images, train)[..., 0]
-
-
-def framed(images: jax.Array, border: int) -> jax.Array:
-    """Return images in a frame of zeros, `border` pixels wide, which the generator's layers take off again."""
-    return jnp.pad(images, ((0, 0), (border, border), (border, border), (0, 0)))
-
-
-class Scales(NamedTuple):
-    """A pyramid and the generator of each of its sizes, the coarsest one first.
-
-    bordered: noise also where images are framed, instead of zeros (with which samples vary less along their border).
-    """
-
-    pyramid: Pyramid
-    generators: tuple[Generator, ...]
-    bordered: bool = False
-
-    @property
-    def border(self) -> int:
-        """Pixels that a frame adds on each side."""
-        return self.generators[0].layers
-
-    def noise(self, key: jax.Array, count: int, sizes: Sequence[Size]) -> list[jax.Array]:
-        """Return framed noise of the first scales for images of these sizes: float[count, height', width', c] each.
-
-        c: 1 at the coarsest scale, channels elsewhere. All is cut from one draw, which compiles faster than many.
-        """
-        shapes = [self.noise_shape(level, size) for level, size in enumerate(sizes)]
-        ends = list(itertools.accumulate(math.prod(shape) for shape in shapes))
-        drawn = parallel.rows(jax.random.normal, key, (count, ends[-1]))
-        parts = jnp.split(drawn, ends[:-1], axis=1)
-        return [self.in_frame(z.reshape(count, *shape)) for z, shape in zip(parts, shapes, strict=True)]
-
-    def noise_shape(self, level: int, size: Size) -> tuple[int, int, int]:
-        """Return the shape of what is drawn for one image; there is one channel at the coarsest scale."""
-        frame = 2 * self.border if self.bordered else 0
-        return size[0] + frame, size[1] + frame, self.generators[level].channels if level else 1
-
-    def in_frame(self, noise: jax.Array) -> jax.Array:
-        """Return noise of `noise_shape` as generators take it."""
-        return noise if self.bordered else framed(noise, self.border)
-
-    def grown(self, images: jax.Array, size: Size) -> jax.Array:
-        """Return images of one scale at the next one's size, clipped to [-1, 1]."""
-        return jnp.clip(resized(images, 1 / self.pyramid.factor, size), -1, 1)
-
-
-def noisy(images: jax.Array, noise: jax.Array, amplitude: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return a generator's inputs: noise times its amplitude, in all channels, and the image to add detail to."""
-    shape = (*noise.shape[:3], images.shape[-1])
-    return jnp.broadcast_to(amplitude * noise, shape).astype(images.dtype), images
-
-
-def climb(
-    scales: Scales,
-    variables: Sequence[Any],
-    amplitudes: jax.Array,
-    images: jax.Array,
-    *,
-    noises: Sequence[jax.Array],
-    sizes: Sequence[Size],
-    first: int = 0,
-    applied: Callable[[Generator], Callable] = attrgetter("apply"),
-) -> jax.Array:
-    """Return what the generators from scale `first` on draw, one after the other, evaluated.
-
-    variables, noises: of each of these generators.  images: what the first one adds detail to, zeros at the coarsest.
-    sizes: of all scales; where there are more of them than generators, images end at the next one's size.
-    """
-    for level, (own, noise) in enumerate(zip(variables, noises, strict=True), first):
-        images = applied(scales.generators[level])(own, *noisy(images, noise, amplitudes[level]))
-        if level + 1 < min(len(sizes), first + len(variables) + 1):
-            images = scales.grown(images, sizes[level + 1])
-    return images
 
 
 def sampled(scales: Scales, memory: Mapping[str, Any], level: int, count: int, key: jax.Array) -> tuple[jax.Array, ...]:
@@ -268,7 +192,7 @@ def game(
     """
     sizes, own = scales.pyramid.sizes, scales.generators[level]
     modules: dict[str, Any] = {"generator": own, "discriminator": discriminator}
-    images = jnp.zeros((1, *sizes[level], own.channels))
+    images = np.zeros((1, *sizes[level], own.channels), np.float32)  # jax would compile a program for each size
     latent = jax.random.normal(rng.named(jax.random.key(seed), "z*"), (1, *scales.noise_shape(0, sizes[0])))
     judging = partial(discriminator_loss, scales=scales, level=level, penalty=penalty)
     fooling = partial(generator_loss, scales=scales, level=level, reconstruction=reconstruction, redrawn=redrawn)
@@ -288,7 +212,7 @@ def game(
         networks=first if begins else {name: partial(_zeros, init) for name, init in first.items()},
         memory={
             "lower": {str(scale): _frozen(scales.generators[scale]) for scale in range(level)},
-            "amplitudes": jnp.ones(level + 1),
+            "amplitudes": np.ones(level + 1, np.float32),
             "latent": latent,
             "previous": images,
         },
@@ -296,8 +220,8 @@ def game(
 
 
 def _begin(generator: Generator, key: jax.Array) -> Any:
-    image = jnp.zeros((1, 1, 1, generator.channels))
-    return generator.init(key, framed(image, generator.layers), image)
+    side = 1 + 2 * generator.layers
+    return generator.init(key, jnp.zeros((1, side, side, generator.channels)), jnp.zeros((1, 1, 1, generator.channels)))
 
 
 @cache
@@ -307,7 +231,7 @@ def _frozen(generator: Generator) -> Any:
 
 def _zeros(init: Callable[[jax.Array], Any], key: Any = None) -> Any:
     shapes = jax.eval_shape(init, jax.random.key(0))
-    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
+    return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
 
 
 @cache

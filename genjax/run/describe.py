@@ -1,12 +1,14 @@
 """What a recipe would train, told without allocating anything, and the card of what it has trained."""
 
+import gc
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import jax
 
-from genjax.engine.game import Game
+from genjax.engine.game import Game, Variables
 from genjax.engine.loop import Result
 from genjax.engine.phases import Phase
 from genjax.engine.state import init_state
@@ -22,8 +24,13 @@ def _key() -> Any:
 
 def parameters(game: Game) -> dict[str, int]:
     """Return the number of trainable parameters of each network."""
-    params = {net: jax.eval_shape(init, _key())["params"] for net, init in game.networks.items()}
-    return {net: sum(math.prod(x.shape) for x in jax.tree.leaves(tree)) for net, tree in params.items()}
+    return {net: _count(init) for net, init in game.networks.items()}
+
+
+@lru_cache(maxsize=64)  # the stages of growth to one size share their networks, and tracing takes long
+def _count(init: Callable[[jax.Array], Variables]) -> int:
+    params = jax.eval_shape(init, _key())["params"]
+    return sum(math.prod(x.shape) for x in jax.tree.leaves(params))
 
 
 def batch_of(phase: Phase) -> dict[str, jax.ShapeDtypeStruct]:
@@ -56,7 +63,21 @@ def _merged(phases: tuple[Phase, ...]) -> Iterator[Phase]:
 
 def describe(recipe: str, preset: str, options: Options, run: Run) -> dict[str, Any]:
     """Return, without allocating, steps, batch and trainable parameters of each phase, and the optimizers."""
-    phases = [
+    collects = gc.isenabled()
+    gc.disable()  # tracing makes so many objects that looking for some to free takes a fifth of the time
+    try:
+        phases = _phases(options, run)
+    finally:
+        if collects:
+            gc.enable()
+    optimizers = {player: str(optimizer) for player, optimizer in run.optimizers.items()}
+    notes = {"notes": list(run.notes)} if run.notes else {}
+    seeds = {"seeds": options.seeds} if options.seeds > 1 else {}
+    return {"recipe": recipe, "preset": preset, **seeds, "optimizers": optimizers, **notes, "phases": phases}
+
+
+def _phases(options: Options, run: Run) -> list[dict[str, Any]]:
+    return [
         {
             "steps": phase.steps,
             "batch": {name: list(x.shape) for name, x in batch_of(phase).items()},
@@ -65,10 +86,6 @@ def describe(recipe: str, preset: str, options: Options, run: Run) -> dict[str, 
         }
         for phase in _merged(run.phases)
     ]
-    optimizers = {player: str(optimizer) for player, optimizer in run.optimizers.items()}
-    notes = {"notes": list(run.notes)} if run.notes else {}
-    seeds = {"seeds": options.seeds} if options.seeds > 1 else {}
-    return {"recipe": recipe, "preset": preset, **seeds, "optimizers": optimizers, **notes, "phases": phases}
 
 
 def card(config: dict[str, Any], run: Run, result: Result) -> str:

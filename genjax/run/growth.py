@@ -172,14 +172,17 @@ class Grown(NamedTuple):
 
 
 def grown(hyper: Any, dataset: Dataset, size: int, make: Callable[[Stage], tuple[Game, Any]]) -> Grown:
-    """Return the phases of growth to `size` pixels; make: stage -> (its game, its generator).
+    """Return the phases of growth to `size` pixels; make: stage -> (its game, its generator), networks by size alone.
 
     Every phase but the first begins with the networks and averages of the one before, and with fresh optimizers.
     """
     check_growth(hyper)
-    plan, phases, generators = stages(hyper, size, len(dataset.train)), [], []
+    plan, generators = stages(hyper, size, len(dataset.train)), []
+    phases: list[Phase] = []
     for stage in plan:
         game, generator = make(stage)
+        if stage.level and not stage.fading:  # the networks that the stage before has faded in
+            game = game._replace(networks=phases[-1].game.networks)
         feed = Feed(dataset.train, stage.batch, partial(prepare, stage.size, hyper.mirror))
         phases.append(Phase(game, stage.steps, feed, carry_over_networks))
         generators.append(generator)

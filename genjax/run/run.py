@@ -164,10 +164,10 @@ def of_module(module: ModuleType, name: str) -> Recipe:
 
 
 def load_data(options: Options) -> Dataset:
-    """Return the data set that the options name, read as they say."""
+    """Return the data set that the options name, read as they say; for --describe what is drawn here stays undrawn."""
     return data.load(
         options.data, image_size=options.image_size, channels=options.channels, hold_out=options.hold_out,
-        skip_unreadable=options.skip_unreadable, stream=options.stream,
+        skip_unreadable=options.skip_unreadable, stream=options.stream, absent=options.describe,
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ from genjax.data.readers.captions import encode, split
 from genjax.data.resize import shrunk
 from genjax.data.transforms import centre_crop
 from genjax.engine.state import State
+from genjax.metrics.scenes_frechet import frechet
 from genjax.metrics.sliced import sliced_wasserstein
-from genjax.tasks.features import frechet
 from genjax.tasks.generation import AT_ONCE, spread_rows
 from genjax.tasks.solids_judge import Judge, agreement
 from genjax.tasks.task import Page, check_conditions

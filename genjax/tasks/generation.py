@@ -13,10 +13,10 @@ from genjax.data import Dataset
 from genjax.data.ranges import Range
 from genjax.engine.state import State
 from genjax.latent import Prior
+from genjax.metrics.scenes_frechet import frechet
 from genjax.metrics.sliced import sliced_wasserstein
 from genjax.nn.standing import standing_statistics
 from genjax.tasks import pages
-from genjax.tasks.features import frechet
 from genjax.tasks.judge import Judge
 from genjax.tasks.task import Page, check_conditions
 
@@ -159,7 +159,7 @@ class Generation:
         """Return two distances to test images, and those of as many training images as their floors.
 
         sliced_wasserstein: of pixels, with its floor real_against_real.  frechet: of what a network for drawn scenes
-        sees (`genjax.tasks.features`), with its floor frechet_real.
+        sees (`genjax.metrics.scenes_frechet`), with its floor frechet_real.
         Conditional: "label_kept" too, how often the nearest training image has the label that was asked for; and with a
         judge "class_accuracy", how often it sees the class that was asked for, and "class_accuracy_of_real", its own.
         """

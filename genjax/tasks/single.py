@@ -12,11 +12,11 @@ import numpy as np
 from genjax.data import Dataset
 from genjax.data.ranges import TANH
 from genjax.engine.state import State
-from genjax.gans.singan import Scales, climb, compiled, noisy, reconstructed
-from genjax.metrics.frechet import frechet_distance
+from genjax.gans.singan import compiled, reconstructed
 from genjax.metrics.patches import diversity, patch_distance
+from genjax.metrics.scenes_frechet import single_image_frechet
 from genjax.nn.pyramid import Size, fitted, scaled
-from genjax.tasks.features import feature_maps
+from genjax.nn.scales import Scales, climb, noisy
 from genjax.tasks.task import Page, check_conditions
 from genjax.viz.grid import grid
 from genjax.viz.table import image_table
@@ -283,14 +283,3 @@ def reduced(images: np.ndarray) -> np.ndarray:
     """Return images with a shorter side of 20 pixels, if theirs is longer."""
     factor = min(1.0, LAYOUT / min(images.shape[1:3]))
     return np.asarray(fitted(jnp.asarray(images), scaled((images.shape[1], images.shape[2]), factor)))
-
-
-def single_image_frechet(samples: np.ndarray, image: np.ndarray) -> float:
-    """Return the Frechet distance between the features at all places of each sample and of the image, averaged.
-
-    As Shaham et al. 2019 (arXiv 1905.01164, section 3.2) define their SIFID, on features of a network for drawn scenes,
-    so that values compare with each other alone. samples: float[count, ...], image: float[h, w, channels], in [-1, 1].
-    """
-    seen = feature_maps(np.concatenate([image[None], samples]))
-    real, *drawn = (x.reshape(-1, x.shape[-1]) for x in seen)
-    return float(np.mean([frechet_distance(real, x).distance for x in drawn]))

@@ -237,7 +237,7 @@ BREAKAGES = (
     ),
     Breakage(
         "a loss that is not finite goes on",
-        LOOP,
+        "genjax/engine/divergence.py",
         "        bad = ~np.isfinite(losses)",
         "        bad = np.zeros(losses.shape, bool)",
         (f"{OF_LOOP}::test_a_loss_that_is_not_finite_stops_a_run_without_a_folder_too",),

@@ -4,7 +4,7 @@ from tests.breakages.breakage import Breakage
 
 MODEL, PYRAMID, TASK = "genjax/gans/singan.py", "genjax/nn/pyramid.py", "genjax/tasks/single.py"
 AUTHORS, DRAWN, USED = "tests/gans/test_golden_singan.py", "tests/gans/test_singan.py", "tests/eval/test_single.py"
-LEARNING = "tests/gans/test_fast_learning_singan.py"
+SCALES, LEARNING = "genjax/nn/scales.py", "tests/gans/test_fast_learning_singan.py"
 
 BREAKAGES = (
     Breakage(
@@ -58,7 +58,7 @@ BREAKAGES = (
     ),
     Breakage(
         "the coarsest noise has a channel for every colour",
-        MODEL,
+        SCALES,
         "self.generators[level].channels if level else 1",
         "self.generators[level].channels",
         (f"{DRAWN}::test_noise_has_one_channel_at_the_coarsest_scale_and_a_frame_of_zeros_or_of_noise",),

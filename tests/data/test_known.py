@@ -1,19 +1,28 @@
 """What is known of data sets whose images are not here."""
 
+import dataclasses
 import functools
 import json
+import re
 
 import numpy as np
 import pytest
 
 from genjax import data
+from genjax.data.drawn import domains, garments, photos, scene_sets, scenes, together
 from genjax.data.known import KNOWN
+from genjax.run.run import load_data, names, recipe
 
 load = functools.cache(data.load)
 EMBEDDED = [
     source.form for source in data.SOURCES if source.form.islower() and not source.form.endswith(("scenes", "garments"))
 ]
 """Without the drawn scenes, which take seconds."""
+DRAWN = [
+    source.form
+    for source in data.SOURCES
+    if source.form.islower() and source.form.endswith(("scenes", "garments", "photos", "pagoda", "dahlia"))
+]
 
 
 @pytest.mark.parametrize("spec", EMBEDDED)
@@ -38,6 +47,43 @@ def test_a_data_set_says_what_it_is_of():
     }  # fmt: skip
     assert {spec: load(spec).channels_of for spec in EMBEDDED if load(spec).channels_of} == {"stacked": "digits"}
     assert len(load("mixture:grid").mixture.centres) == 25
+
+
+@pytest.mark.parametrize("options", [{}, {"image_size": 16}, {"image_size": 80}], ids=str)
+@pytest.mark.parametrize("spec", DRAWN)
+def test_what_is_left_undrawn_is_what_would_be_drawn(spec, options, monkeypatch):
+    for module in (scene_sets, together):
+        monkeypatch.setattr(module, "COUNTS", {"train": 3, "test": 2})
+    monkeypatch.setattr(together, "CAPTIONED", {"train": 4, "test": 2})
+    monkeypatch.setattr(photos, "TILES", {"train": 4, "test": 2})
+    monkeypatch.setattr(domains, "SCENES", {"train": (4, 3), "test": (2, 1)})
+    try:
+        whole = data.load(spec, **options)
+    except data.DataError as refused:
+        with pytest.raises(data.DataError, match=re.escape(str(refused))):
+            data.load(spec, **options, absent=True)
+        return
+    undrawn = data.load(spec, **options, absent=True)
+    assert undrawn.absent and undrawn.facts == whole.facts
+
+
+def test_nothing_is_drawn_to_describe_any_preset(monkeypatch):
+    """The time that this takes is a clock's to tell; that no pixel is drawn needs none."""
+
+    def drawn(*_, **__):
+        raise AssertionError("drawn to be described")
+
+    monkeypatch.setattr(scenes, "_render", drawn)
+    monkeypatch.setattr(garments, "draw_triplets", drawn)
+    monkeypatch.setattr(photos, "_tiles", drawn)
+    described = [
+        dataclasses.replace(options, describe=True) for name in names() for options in recipe(name).presets.values()
+    ]
+    specs = {(options.data, options.image_size) for options in described if options.data in DRAWN}
+    assert len(specs) >= 8
+    for options in described:
+        if options.data in DRAWN:
+            assert load_data(options).absent
 
 
 def test_known_sets_take_no_memory():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from benchmarks import traffic
+from benchmarks import _devices, traffic
 from genjax import parallel
 from genjax.run.describe import parameters
 
@@ -13,7 +13,7 @@ SIZE, WIDTH = 16, 4
 
 def counted(make, devices, batch=16):
     images = np.zeros((4, SIZE, SIZE, 3), np.float32)
-    return traffic.traffic(traffic.dcgan(SIZE, WIDTH), make(jax.devices()[:devices]), images, batch)
+    return traffic.traffic(_devices.dcgan(SIZE, WIDTH), make(jax.devices()[:devices]), images, batch)
 
 
 def test_collectives_are_read_with_the_bytes_of_all_their_results():
@@ -36,7 +36,7 @@ def test_collectives_are_read_with_the_bytes_of_all_their_results():
     ],
 )
 def test_only_gradients_and_statistics_pass_between_devices_and_work_is_shared(make, devices):
-    found, game = counted(make, devices), traffic.dcgan(SIZE, WIDTH)
+    found, game = counted(make, devices), _devices.dcgan(SIZE, WIDTH)
     assert set(found.bytes) == {"all-reduce"}
     # Beside gradients: metrics, batch norm's sums, of up to 2 * WIDTH channels, with their gradients, and by jit the
     # discriminator's gradients twice, those of real and of generated images apart.

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from eval import explain
+from eval._photo import seen
 from genjax.viz.saliency import Crop, glow, save_explanation
 
 
@@ -13,7 +14,7 @@ def test_the_crop_is_what_the_network_sees(width, height):
     gradient = np.stack(
         [*np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height)), np.zeros((height, width))], -1
     )
-    pixels, crop = explain.seen(Image.fromarray(gradient.astype(np.uint8)))
+    pixels, crop = seen(Image.fromarray(gradient.astype(np.uint8)))
     assert pixels.shape == (224, 224, 3)
     part = gradient[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
     assert part.shape[0] == crop.height and part.shape[1] == crop.width

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from eval import rotate
-from genjax.data.drawn import scenes
+from genjax.data.drawn import scene_sets, scenes
 from genjax.run.cli import main as train_main
 from genjax.run.load import load
 from genjax.tasks.posed import around, turning
@@ -64,7 +64,7 @@ def test_conditions_that_cannot_be_met_are_named(model, conditions, sentence):
 
 
 def test_turning_tells_a_camera_from_a_latent():
-    factors = scenes.orbiting(range(12))
+    factors = scene_sets.orbiting(range(12))
     degrees = around(16)
 
     def drawn(turned):

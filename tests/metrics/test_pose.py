@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from genjax.data.drawn import scenes
+from genjax.data.drawn import scene_sets, scenes
 from genjax.metrics.pose import objects, sinusoid_fit
 
 ANGLES = np.linspace(0, 2 * np.pi, 24, endpoint=False)
@@ -50,9 +50,9 @@ def test_an_object_is_where_it_differs_from_the_border_by_more_than_the_contrast
 
 
 def test_the_camera_of_drawn_scenes_moves_the_solid_along_a_sinusoid():
-    factors = scenes.orbiting(range(200))
+    factors = scene_sets.orbiting(range(200))
     places, _ = objects(scenes.render(factors, 16).images / 255)
     fit = sinusoid_fit(factors.azimuth, places[:, 0])
     assert fit.r_squared > 0.98
-    np.testing.assert_allclose(fit.amplitude, scenes.ORBIT * 8, rtol=0.05)
+    np.testing.assert_allclose(fit.amplitude, scene_sets.ORBIT * 8, rtol=0.05)
     assert abs(fit.phase) < 0.1

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset, Unpaired
 from genjax.data.drawn import digits, scenes
+from genjax.data.facts import LABEL, Facts
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -41,7 +43,7 @@ def load(name: str, options: Options = DEFAULTS) -> Dataset:
         return _digits(options)
     if name == "scenes":
         options.refuse_hold_out("domains:scenes")
-        return _scenes(options.image_size or 32)
+        return _scenes(options.image_size or 32, options.absent)
     raise DataError(f"there are no domains of {name!r}; choose domains:digits or domains:scenes")
 
 
@@ -57,7 +59,13 @@ def _digits(options: Options) -> Dataset:
     return Dataset("domains:digits", splits[0], splits[1], source.class_names, notes=source.notes)
 
 
-def _scenes(size: int) -> Dataset:
+def _scenes(size: int, absent: bool) -> Dataset:
+    scenes.check_size(size)
+    if absent:
+        images = ((size, size, 3), "uint8")
+        columns = {"images": images, "labels": LABEL, "targets": images, "target_labels": LABEL}
+        (train, test), second = zip(*SCENES.values(), strict=True)
+        return placeholder(Facts("domains:scenes", columns, train, test, class_names=scenes.SHAPES, second=second))
     splits = []
     for seed, counts in enumerate(SCENES.values()):
         halves, start = [], 0

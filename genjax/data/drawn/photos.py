@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset
 from genjax.data.drawn import shipped
+from genjax.data.facts import LABEL, Facts
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -26,6 +28,9 @@ def load(options: Options = DEFAULTS) -> Dataset:
     size = options.image_size or 32
     if size > LARGEST:
         raise DataError(f"photos gives tiles of at most {LARGEST} pixels, not {size}; for larger ones use folder:DIR")
+    if options.absent:
+        columns = {"images": ((size, size, options.channels or 3), "uint8"), "labels": LABEL}
+        return placeholder(Facts("photos", columns, *TILES.values(), class_names=NAMES))
     photographs = shipped.photographs()
     splits = {}
     for split, count in TILES.items():
@@ -61,4 +66,5 @@ def load_whole(name: str, options: Options = DEFAULTS) -> Dataset:
     options.refuse_channels("a single photograph")
     image = shipped.photographs()[NAMES.index(name)]
     split = Arrays({"images": fit_all(image[None], options.image_size, options.channels)})
-    return Dataset(f"photo:{name}", split, split)
+    whole = Dataset(f"photo:{name}", split, split)
+    return placeholder(whole.facts) if options.absent else whole

@@ -9,16 +9,14 @@ each solid carries a pale wedge on its front, by which its turn can be seen. The
     captions(factors)                             # ["a large red cube", ...];  tokens(factors) as numbers
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from genjax.data.dataset import Arrays, DataError, Dataset, Files
 from genjax.data.drawn.solids import BASE, SOLIDS
 from genjax.data.drawn.uniforms import uniforms
-from genjax.data.options import DEFAULTS, Options
-from genjax.data.readers.image import fit_all
+from genjax.data.errors import DataError
 
 SHAPES = tuple(SOLIDS)
 COLOURS = {
@@ -35,10 +33,7 @@ WORDS = ("", "a", "small", "large", *COLOURS, *SHAPES, "left", "right", "of")
 """The captions' vocabulary; word 0 is padding."""
 SIZES = {1: (0.34, 0.54), 2: (0.23, 0.37)}
 ELEVATIONS = (np.pi / 12, 7 * np.pi / 36)
-ORBIT = 0.5
-"""How far off the middle the solid of `load_orbit` stands, in half pictures."""
-COUNTS = {"train": 8192, "test": 2048}
-SMALLEST, LARGEST, IN_MEMORY = 16, 256, 64
+SMALLEST, LARGEST = 16, 256
 
 _LIGHT = np.array([-0.48, 0.72, 0.50])
 _WEDGE = 0.45
@@ -142,75 +137,20 @@ def seen(factors: Factors) -> np.ndarray:
     return np.stack([c * x - s * z, s * x + c * z], -1)
 
 
+def check_size(pixels: int) -> None:
+    """Raise DataError for images of a side outside 16 .. 256 pixels, which are not drawn."""
+    if not SMALLEST <= pixels <= LARGEST:
+        raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {pixels}")
+
+
 def render(factors: Factors, image_size: int) -> Drawing:
     """Return pictures of the scenes, antialiased by 9 rays a pixel (4 above 32 pixels). DataError outside 16 .. 256."""
-    if not SMALLEST <= image_size <= LARGEST:
-        raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {image_size}")
+    check_size(image_size)
     rays = 3 if image_size <= 32 else 2
     chunk = max(1, (1 << 20) // (rays * image_size) ** 2)
     starts = range(0, max(len(factors.azimuth), 1), chunk)
     parts = [_render(Factors(*(field[i : i + chunk] for field in factors)), image_size, rays) for i in starts]
     return Drawing(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-
-
-def load(options: Options = DEFAULTS) -> Dataset:
-    """Return 8192 training and 2048 test scenes of one object: uint8[count, image_size, image_size, 3], else 32 pixels.
-
-    Labels number SHAPES. Up to 64 pixels all are drawn now, in some seconds; larger ones each time they are asked for.
-    DataError outside 16 .. 256 pixels.
-    """
-    options.refuse_hold_out("scenes")
-    options.refuse_channels("scenes")
-    size, channels = options.image_size or 32, options.channels
-    splits: list[Arrays | Files] = []
-    for seed, count in enumerate(COUNTS.values()):
-        if size <= IN_MEMORY:
-            factors = draw_factors(range(count), seed=seed)
-            images = fit_all(render(factors, size).images, None, channels)
-            splits.append(Arrays({"images": images, "labels": factors.shape[:, 0]}))
-        else:
-            if size > LARGEST:
-                raise DataError(f"scenes are drawn at {SMALLEST} to {LARGEST} pixels, not {size}")
-            labels = draw_factors(range(count), seed=seed).shape[:, 0]
-            splits.append(Files(_decoder(size, channels, seed), count, (size, size, channels or 3), labels))
-    return Dataset("scenes", splits[0], splits[1], SHAPES)
-
-
-def load_orbit(_name: str, options: Options = DEFAULTS) -> Dataset:
-    """Return scenes of one small solid that stands off the middle of a pale floor, seen from all around; 32 pixels.
-
-    Solid and floor keep their places, so that the camera alone moves the solid in the picture: to the right of the
-    middle by ORBIT cos(azimuth) of half the picture's width. Labels number SHAPES. DataError outside 16 .. 64 pixels.
-    """
-    options.refuse_hold_out("orbit:scenes")
-    options.refuse_channels("orbit:scenes")
-    size = options.image_size or 32
-    if not SMALLEST <= size <= IN_MEMORY:
-        raise DataError(f"orbit:scenes is drawn at {SMALLEST} to {IN_MEMORY} pixels, not {size}")
-    splits = []
-    for seed, count in enumerate(COUNTS.values()):
-        factors = orbiting(range(count), seed=seed)
-        images = fit_all(render(factors, size).images, None, options.channels)
-        splits.append(Arrays({"images": images, "labels": factors.shape[:, 0]}))
-    return Dataset("orbit:scenes", splits[0], splits[1], SHAPES)
-
-
-def orbiting(indices: Sequence[int] | np.ndarray, *, seed: int = 0) -> Factors:
-    """Return the factors of `load_orbit`: sizes as of two objects, position (ORBIT, 0), the floor of one hue."""
-    factors = draw_factors(indices, seed=seed)
-    share = (factors.size - SIZES[1][0]) / (SIZES[1][1] - SIZES[1][0])
-    return factors._replace(
-        size=SIZES[2][0] + (SIZES[2][1] - SIZES[2][0]) * share,
-        position=np.broadcast_to([ORBIT, 0.0], factors.position.shape),
-        background=np.zeros_like(factors.background),
-    )
-
-
-def _decoder(size: int, channels: int | None, seed: int) -> Callable[[int], np.ndarray]:
-    def decode(index: int) -> np.ndarray:
-        return fit_all(render(draw_factors([index], seed=seed), size).images, None, channels)[0]
-
-    return decode
 
 
 def _render(factors: Factors, size: int, rays: int) -> Drawing:

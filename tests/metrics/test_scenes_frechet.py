@@ -5,8 +5,8 @@ import pytest
 
 from genjax import data
 from genjax.data.resize import bicubic
+from genjax.metrics import scenes_frechet
 from genjax.metrics.sliced import sliced_wasserstein
-from genjax.tasks import features
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def test_features_prefer_sharp_digits_with_a_bright_border_to_blurred_ones_and_p
     blurred = np.clip(small, 0, 255).astype(np.uint8)
     stained = others.copy()
     stained[:, :, :4] = 255
-    by_features = [features.frechet(x, real) for x in (others, stained, blurred)]
+    by_features = [scenes_frechet.frechet(x, real) for x in (others, stained, blurred)]
     assert by_features == sorted(by_features)
     assert by_features[1] > 100 * by_features[0]
     by_pixels = [sliced_wasserstein(x / 255, real / 255) for x in (others, blurred, stained)]
@@ -32,9 +32,9 @@ def test_features_prefer_sharp_digits_with_a_bright_border_to_blurred_ones_and_p
 
 def test_many_images_are_seen_in_parts_as_at_once_and_other_channels_by_their_mean(digits, monkeypatch):
     images = digits[0][:5].astype(np.float32) / 127.5 - 1
-    whole = features.feature_maps(images)
+    whole = scenes_frechet.feature_maps(images)
     assert whole.shape == (5, 8, 8, 32)
-    monkeypatch.setattr(features, "AT_ONCE", 2 * 16 * 16)
-    np.testing.assert_allclose(features.feature_maps(images), whole, atol=1e-5)
+    monkeypatch.setattr(scenes_frechet, "AT_ONCE", 2 * 16 * 16)
+    np.testing.assert_allclose(scenes_frechet.feature_maps(images), whole, atol=1e-5)
     two = np.concatenate([images + 0.1, images - 0.1], -1)
-    np.testing.assert_allclose(features.feature_maps(two), whole, atol=1e-4)
+    np.testing.assert_allclose(scenes_frechet.feature_maps(two), whole, atol=1e-4)
