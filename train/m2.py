@@ -4,7 +4,9 @@
 
 Presets
     small    embedded digits, 64-256-8, 100 labels: about a minute on two CPU cores, compiling included; our own
-    short    784-500-50 on MNIST for 20 epochs, with a heavy classifier: our own
+    short    784-500-50 on MNIST for 20 epochs, softplus, 2 labelled images in a batch of 100 and a classification term
+             that weighs 50 times as much: the setting in which unlabelled images helped most within an hour on two CPU
+             cores. The accuracy was still rising at its end; our own
     paper    784-500-50 on MNIST, 100 labels, from section 4 and the author's code (dpkingma/nips14-ssl, whose scripts
              train M2 on the latents of M1): softplus, Adam 3e-4, weights from N(0, 0.001), prior N(0, I) on all
              parameters (an L2 penalty of 1/50,000), pixels drawn black or white anew, the first 50,000 images, alpha
@@ -59,8 +61,8 @@ PRESETS = {
     ),
     "short": Hyper(
         data="tfds:mnist", epochs=20, batch_size=100, learning_rate=1e-3, hidden=(500,), latent=50, coder="dense",
-        activation="relu", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli", binarize="no",
-        labels=100, alpha=20.0, beta=1.0, share=0.5, evaluate_every=1000, fuse=20,
+        activation="softplus", batch_norm=False, dropout=0.0, initializer="glorot", likelihood="bernoulli",
+        binarize="no", labels=100, alpha=50.0, beta=1.0, share=0.02, evaluate_every=1200, fuse=20,
     ),
     "paper": Hyper(
         data="tfds:mnist", train_images=50_000, epochs=3000, batch_size=500, learning_rate=3e-4, l2=2e-5, hidden=(500,),
