@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -66,6 +67,27 @@ def test_measure():
 @pytest.mark.slow
 def test_explain_your_own_network():
     assert run("Explain your own network")["found"].map.shape == (1, 16, 16)
+
+
+@pytest.mark.slow
+def test_explain_a_network_of_equinox():
+    pytest.importorskip("equinox", reason="Equinox is not installed")
+    assert run("Explain a network of Equinox")["found"].map.shape == (16, 16)
+
+
+@pytest.mark.slow
+def test_explain_a_network_of_haiku():
+    pytest.importorskip("haiku", reason="Haiku is not installed")
+    assert run("Explain a network of Haiku")["found"].map.shape == (16, 16)
+
+
+@pytest.mark.slow
+def test_explain_a_network_of_transformers():
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    if not hasattr(transformers, "FlaxViTForImageClassification"):
+        pytest.skip("this version of transformers has no Flax networks")
+    with jax.numpy_rank_promotion("allow"):  # as their networks need it
+        assert run("Explain a network of transformers")["found"].map.shape == (4, 4)
 
 
 @pytest.mark.slow
