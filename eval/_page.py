@@ -59,6 +59,7 @@ function draw() {
   const chosen = boxes.filter(box => box.checked).map(box => runs[+box.dataset.run]);
   const on = chosen.filter(run => run.curves[choice.value]);
   const all = on.flatMap(run => run.curves[choice.value]);
+  chart.setAttribute('viewBox', `0 0 1000 ${Math.max(295, 40 + 16 * on.length)}`);
   if (!all.length) { chart.innerHTML = text(20, 30, 'No run with this score is chosen.'); return; }
   const steps = all.map(point => point[0]), values = all.map(point => point[1]);
   const left = Math.min(...steps), right = Math.max(...steps), low = Math.min(...values), high = Math.max(...values);
@@ -72,7 +73,7 @@ function draw() {
     out += text(x(step), 268, Math.round(step), 'text-anchor="middle"');
   }
   on.forEach((run, number) => {
-    const points = run.curves[choice.value], colour = colours[number % colours.length];
+    const points = run.curves[choice.value], colour = colours[runs.indexOf(run) % colours.length];
     const places = points.map(point => `${x(point[0])},${y(point[1])}`);
     out += `<polyline fill="none" stroke="${colour}" stroke-width="2" points="${places.join(' ')}"/>`;
     for (const point of points) out += `<circle r="2.5" fill="${colour}" cx="${x(point[0])}" cy="${y(point[1])}"/>`;
@@ -83,12 +84,18 @@ function draw() {
 
 function sorter(column) {
   let up = 1;
+  // Numbers as they are written ("1,400 (the preset makes 2,000)") come first, then words and dates, then nothing.
   const key = row => {
-    const said = row.children[column + 1].textContent, number = parseFloat(said);
-    return isNaN(number) ? said : number;
+    const said = row.children[column + 1].textContent, first = said.split(' ')[0].replaceAll(',', '');
+    const number = first === '' ? NaN : Number(first);
+    return isNaN(number) ? [said === '' ? 2 : 1, said] : [0, number];
   };
+  const less = (a, b) => a[0] !== b[0] ? a[0] < b[0] : a[1] < b[1];
   return () => {
-    const order = (p, q) => (key(p) < key(q) ? -1 : key(p) > key(q) ? 1 : 0) * up;
+    const order = (p, q) => {
+      const a = key(p), b = key(q), missing = (a[0] === 2) - (b[0] === 2);
+      return missing || (less(a, b) ? -1 : less(b, a) ? 1 : 0) * up;
+    };
     [...body.rows].sort(order).forEach(row => body.append(row));
     up = -up;
   };
@@ -147,7 +154,7 @@ def page(title: str, introduction: str, entries: Sequence[Entry], *, compare: bo
     )
     script = ""
     if compare:
-        data = json.dumps([{"title": e.title, "curves": e.curves} for e in entries]).replace("</", "<\\/")
+        data = json.dumps([{"title": e.title, "curves": e.curves} for e in entries]).replace("<", "\\u003c")
         script = (
             f'<script type="application/json" id="runs">{data}</script>'
             f'<script type="application/json" id="colours">{json.dumps(LINES)}</script><script>{SCRIPT}</script>'

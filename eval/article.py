@@ -4,9 +4,10 @@
     python -m eval.article --data mnist.npz --epochs 1000
 
 Trains {AE, VAE, CVAE} x latents of {2, 4, 16, 64} over seeds, each kind in one compiled program, and writes
-`report.html`, one page with pictures and tables that needs no other file. Trained models are kept in the out folder and
-used again while their options are the same, here and by eval.reconstruct, interpolate, latent and cluster.
-The defaults take minutes on two CPU cores.
+`report.html`, one page with pictures and tables that needs no other file, and `claims.json`, the verdicts and what they
+were measured on; docs/articles.md shows a copy of that file, eval/results/article.json. Trained models are kept in the
+out folder and used again while their options are the same, here and by eval.reconstruct, interpolate, latent and
+cluster. The defaults take minutes on two CPU cores.
 """
 
 import json
@@ -47,14 +48,10 @@ def _curves(family: Family, path) -> None:
     save_figure(path, figure)
 
 
-def _introduction(family: Family, seconds: float) -> str:
+def _told(family: Family) -> str:
+    """Return what was trained, on what and how."""
     options, dataset = family.options, family.dataset
-    device = jax.devices()[0]
     count = len(TITLES) * len(options.latents) * options.seeds
-    trained = ", ".join(
-        f"{TITLES[kind]} {spent:.0f} s" if spent else f"{TITLES[kind]} read from disk"
-        for kind, spent in family.seconds.items()
-    )
     joined = "after the hidden layer" if options.late else "before the hidden layer (the article: after it)"
     return (
         f"{count} models, {options.seeds} seed(s) of each kind and size, {options.epochs} epochs (the article: 1000) "
@@ -62,9 +59,16 @@ def _introduction(family: Family, seconds: float) -> str:
         f"Hidden {options.hidden} tanh, Bernoulli likelihood in logits, KL weight {options.beta:g}, "
         f"{options.samples} draws, batch {options.batch_size}, Adam {options.learning_rate:g}, Glorot; the CVAE sees "
         f"{options.labelled:.0%} of the labels and joins them {joined}."
-        f"\nTraining: {trained}; everything: {seconds:.0f} s. Device: {device.device_kind} ({device.platform}), "
+    )
+
+
+def _where(family: Family, seconds: float) -> str:
+    """Return how long everything took, on which device, and the seeds."""
+    device = jax.devices()[0]
+    return (
+        f"{seconds:.0f} s. Device: {device.device_kind} ({device.platform}), "
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores; jax {jax.__version__}; "
-        f"{time.strftime('%Y-%m-%d')}; seeds 0 to {options.seeds - 1}."
+        f"{time.strftime('%Y-%m-%d')}; seeds 0 to {family.options.seeds - 1}."
     )
 
 
@@ -88,11 +92,17 @@ def run(options: Options) -> list[claims.Claim]:
     judged = Section("Claim by claim", claims.RULE, (summary,), (), {})
     evidence = Section("Every comparison", "The numbers behind the verdicts.", (details,), (), {})
     curves = Section("Training", "", (), pictures, {})
-    text = _introduction(family, time.perf_counter() - began)
+    told, where = _told(family), _where(family, time.perf_counter() - began)
+    trained = ", ".join(
+        f"{TITLES[kind]} {spent:.0f} s" if spent else f"{TITLES[kind]} read from disk"
+        for kind, spent in family.seconds.items()
+    )
+    text = f"{told}\nTraining: {trained}; everything: {where}"
     title = "AE, VAE and CVAE compared"
     write_html(folder / "report.html", title, text, [judged, *sections, evidence, curves])
     rows = [{"experiment": c.experiment, "claim": c.statement, "verdict": c.verdict} for c in found]
-    write_text(folder / "claims.json", json.dumps(rows, indent=1) + "\n")
+    result = {"told": told, "where": where, "claims": rows}
+    write_text(folder / "claims.json", json.dumps(result, indent=1) + "\n")
     for section in (*sections, judged):
         show(section)
     print(f"{text}\n{folder / 'report.html'}")

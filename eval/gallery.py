@@ -174,7 +174,7 @@ def entry(run: Found, pictures: Sequence[Picture]) -> Entry:
     scores = {word(name).words: points[-1][1] for name, points in curves.items() if not name.endswith("/loss")}
     command = next((start["command"] for start in run.config["starts"]), f"train {run.config['recipe']}")
     line = f"{known.title}: take it when {known.use}." if known else run.recipe.doc.splitlines()[0]
-    thin = {name: points[:: max(1, len(points) // 100)] for name, points in curves.items()}
+    thin = {name: points[:: -max(1, len(points) // 100)][::-1] for name, points in curves.items()}  # with the last one
     return Entry(
         run.title, known.kind if known else "Others", line, f"genjax {command}", facts(run), scores, pictures, thin
     )

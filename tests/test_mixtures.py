@@ -27,7 +27,7 @@ def test_points_belong_to_a_mode_within_three_deviations():
     scores = plane_scores(mixture, points)
     assert scores["modes"] == 8
     assert abs(scores["near"] - 0.989) < 0.01
-    assert scores["kl"] < 0.01
+    assert scores["mode_divergence"] < 0.01
     aside = np.array([mixture.deviation, 0])
     shifted = {factor: plane_scores(mixture, mixture.centres + factor * aside) for factor in (2.9, 3.1)}
     assert (shifted[2.9]["modes"], shifted[2.9]["near"]) == (8, 1)

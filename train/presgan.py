@@ -87,7 +87,7 @@ PRESETS = {
         evaluate_every=1500,
     ),
 }  # fmt: skip
-SCORE = ("kl", "divergence of the ring's modes from equal shares, nats")
+SCORE = ("mode_divergence", "divergence of the ring's modes from equal shares, nats")
 CONTROLS = {"without entropy": ("--weight", "0")}
 
 

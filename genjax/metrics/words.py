@@ -33,7 +33,7 @@ WORDS = {
     "modes": Word("modes of the mixture that samples cover", "higher"),
     "near": Word("samples near a mode (share)", "higher"),
     "overlap": Word("overlap with the modes' equal shares (1 at most)", "higher"),
-    "kl": Word("KL divergence (nats)"),
+    "mode_divergence": Word("divergence of the modes' shares from equal ones (nats)", "lower"),
     "code_accuracy": Word("samples with the class of their code (share)", "higher"),
     "code_purity": Word("samples of the commonest class of their code (share)", "higher"),
     "read_accuracy": Word("test images whose code tells their class (share)", "higher"),
@@ -72,6 +72,7 @@ WORDS = {
     "single_image_frechet": Word("single image Frechet distance", "lower"),
     "nll": Word(f"reconstruction, negative log-likelihood ({NATS})", "lower"),
     "nll_at_mean": Word(f"reconstruction from the mean code ({NATS})", "lower"),
+    "kl": Word(f"divergence of codes from the prior ({NATS})"),  # neither way: less of it is a worse reconstruction
     "neg_elbo": Word(f"negative ELBO ({NATS})", "lower"),
     "neg_log_p_iwae": Word(f"neg. log-likelihood, importance weighted ({NATS})", "lower", ("neg_elbo_iwae_images",)),
     "neg_elbo_iwae_images": Word("negative ELBO of the same images"),

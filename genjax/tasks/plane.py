@@ -86,7 +86,7 @@ def plane_scores(mixture: Mixture, points: np.ndarray) -> dict[str, float]:
     See `genjax.metrics.modes.Coverage`.
     """
     found = coverage(points, mixture.centres, mixture.deviation)
-    return {"modes": found.modes, "near": found.near, "kl": found.divergence, "overlap": found.overlap}
+    return {"modes": found.modes, "near": found.near, "mode_divergence": found.divergence, "overlap": found.overlap}
 
 
 def scatter(points: np.ndarray, mixture: Mixture, title: str = "") -> Page:

@@ -9,6 +9,7 @@ from eval import article, cluster, collapse, interpolate, latent, reconstruct
 from eval.comparison.probing import AE, CVAE_NONE, CVAE_TRUE, VAE
 from genjax.metrics.clustering import v_measures
 from genjax.viz.table import image_table
+from tests.conftest import REPOSITORY
 
 
 def ink(path):
@@ -106,7 +107,10 @@ def test_article(arguments, options, monkeypatch, capsys):
     page = (options.out / "report.html").read_text()
     assert page.count("data:image/") == 12 and 'src="http' not in page
     assert "read from disk" in page
-    claims = json.loads((options.out / "claims.json").read_text())
+    result = json.loads((options.out / "claims.json").read_text())
+    shown = json.loads((REPOSITORY / "eval" / "results" / "article.json").read_text())
+    assert result.keys() == shown.keys() and result["claims"][0].keys() == shown["claims"][0].keys()
+    claims = result["claims"]
     assert {claim["verdict"] for claim in claims} <= {"holds", "does not hold", "within spread"}
     assert len(claims) == 13  # those about latents of 16 and more need such models
     assert len(re.findall(r'<td class="(?:holds|fails|within)">', page)) > len(claims)
