@@ -10,7 +10,7 @@ when asked for by 1, 2, 4 ... threads; (2) trains a DCGAN from each, in turns wi
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -67,7 +67,7 @@ def reading_rate(split: Any, batch: int, seconds: float, workers: int | None) ->
         jax.block_until_ready(next(chunks)[2])
         count += batch
     rate = count / (time.perf_counter() - start)
-    chunks.close()  # type: ignore[attr-defined]
+    chunks.close()
     return rate
 
 
@@ -84,7 +84,7 @@ def gather_rate(images: np.ndarray, batch: int, seconds: float) -> float:
 
 def trainers(
     images: np.ndarray, splits: dict[str, Any], batch: int, width: int, steps: int
-) -> tuple[dict[str, Callable[[], None]], list[Iterator[Any]]]:
+) -> tuple[dict[str, Callable[[], None]], list[Generator[Any, None, None]]]:
     """Return functions that train `steps` steps each from "on the device" and every split, and their open readers."""
     size = images.shape[1]
     networks = dcgan.Generator(size=size, width=width), dcgan.Discriminator(size=size, width=width)
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seconds = _result.in_turns(tasks, options.rounds)
         finally:
             for reader in readers:
-                reader.close()  # type: ignore[attr-defined]
+                reader.close()
     resident = seconds["on the device"]
     appetite = options.steps * options.batch / sorted(resident)[len(resident) // 2]
     rows = []

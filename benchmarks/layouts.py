@@ -8,6 +8,7 @@ own in both layouts. An accelerator's units multiply one layout only, so that a 
 """
 
 import argparse
+import importlib.util
 import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -120,11 +121,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--precisions", nargs="+", choices=PRECISIONS, default=["fp32"] if cpu else list(PRECISIONS))
     options = parser.parse_args(arguments)
     libraries: dict[str, Callable[..., Callable[[], Any]]] = {"genjax": ours}
-    try:
-        import torch  # noqa: F401
-
+    if importlib.util.find_spec("torch") is not None:
         libraries["PyTorch"] = theirs
-    except ImportError:
+    else:
         print("torch is not installed: XLA alone")
     protocol = (
         f"batch {options.batch}; {options.rounds} rounds in turns of {options.calls} call(s) after one to compile: "

@@ -68,7 +68,10 @@ def test_the_penalty_of_a_linear_critic_is_known_for_any_mixture():
 def test_the_mixture_is_one_number_per_image_between_the_two():
     """The critic |x|^2 / 2 has gradient x, so the penalty with target 0 is the squared norm of the mixture itself."""
     real, fake = jnp.ones((1, 4, 4, 3)), jnp.zeros((1, 4, 4, 3))
-    bowl = lambda x: 0.5 * jnp.sum(x**2, (1, 2, 3))  # noqa: E731
+
+    def bowl(x):
+        return 0.5 * jnp.sum(x**2, (1, 2, 3))
+
     values = [float(penalties.gradient_penalty(bowl, real, fake, jax.random.key(i), 0.0)) / 48 for i in range(200)]
     shares = np.sqrt(values)
     # e = one uniform number: mean 1/2 and deviation 0.289; a number per pixel would concentrate at sqrt(1/3).
@@ -77,7 +80,9 @@ def test_the_mixture_is_one_number_per_image_between_the_two():
 
 
 def test_the_norm_runs_over_all_axes_of_an_image():
-    bowl = lambda x: 0.5 * jnp.sum(x**2, (1, 2, 3))  # noqa: E731
+    def bowl(x):
+        return 0.5 * jnp.sum(x**2, (1, 2, 3))
+
     images = jax.random.normal(jax.random.key(1), (3, 4, 4, 2))
     np.testing.assert_allclose(penalties.squared_gradient(bowl, images), jnp.sum(images**2, (1, 2, 3)), rtol=1e-5)
 

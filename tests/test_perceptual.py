@@ -1,5 +1,7 @@
 """Perceptual losses: layers by the papers' names, the user's VGG-19, the network that comes with the library."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,17 +62,16 @@ def test_the_two_distances_are_their_equations(file):
     path, stages = file
     sight = perceptual.open_sight(f"vgg19:{path}")
 
-    class State:
-        memory = {perceptual.MEMORY: stages}  # noqa: RUF012
+    state = SimpleNamespace(memory={perceptual.MEMORY: stages})
 
     x, y = (jax.random.uniform(jax.random.key(n), (2, 32, 32, 3), minval=-1.0) for n in (1, 2))
     normed = [((np.asarray(z) + 1) / 2 - np.array(MEAN_RGB)) / np.array(STD_RGB) for z in (x, y)]
     a, b = (np.asarray(vgg.relu_maps(stages, jnp.asarray(z, jnp.float32), ("relu5_4",))["relu5_4"]) for z in normed)
-    found = perceptual.squared(sight, ("relu5_4",), 0.5)(x, y, State)
+    found = perceptual.squared(sight, ("relu5_4",), 0.5)(x, y, state)
     np.testing.assert_allclose(found, 0.5 * ((a - b) ** 2).mean(), rtol=1e-4)
     maps = [vgg.relu_maps(stages, z, list(perceptual.FIVE)) for z in (x, y)]
     expected = sum(share * np.abs(np.asarray(maps[0][n] - maps[1][n])).mean() for n, share in perceptual.FIVE.items())
-    np.testing.assert_allclose(perceptual.absolute(sight, perceptual.FIVE)(x, y, State), expected, rtol=1e-4)
+    np.testing.assert_allclose(perceptual.absolute(sight, perceptual.FIVE)(x, y, state), expected, rtol=1e-4)
 
 
 def test_without_the_file_a_finished_run_knows_the_shapes_and_a_new_one_is_told_what_to_do(tmp_path):

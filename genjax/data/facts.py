@@ -10,7 +10,7 @@ from genjax.data.errors import DataError, reason
 
 Columns = dict[str, tuple[tuple[int, ...], str]]
 """{array's name: (shape, type) of one row}."""
-LABEL = ((), "int32")
+LABEL: tuple[tuple[int, ...], str] = ((), "int32")
 """Shape and type of one label."""
 
 

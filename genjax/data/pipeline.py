@@ -9,7 +9,7 @@ import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -94,7 +94,7 @@ def chunks(
     share: slice = slice(None),
     depth: int = 2,
     workers: int | None = None,
-) -> Iterator[tuple[int, int, Batch]]:
+) -> Generator[tuple[int, int, Batch], None, None]:
     """Yield batches for the training steps start .. stop - 1, `fuse` steps at a time, read and `put` ahead by a thread.
 
     Yields (first step, number k of steps, put({"images": uint8[k, repeats, batch_size, height, width, channels]}));
@@ -116,7 +116,7 @@ def chunks(
             return indices + len(split) * epochs[:, None]
         return indices
 
-    def generate() -> Iterator[tuple[int, int, Batch]]:
+    def generate() -> Generator[tuple[int, int, Batch], None, None]:
         with (
             _reader(split, rows, range(skip + start * repeats, skip + stop * repeats), workers) as read,
             _ahead() as pool,

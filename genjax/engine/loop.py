@@ -24,7 +24,7 @@ from genjax.engine import checkpoint, log
 from genjax.engine.divergence import DivergedError, advice, check_finite
 from genjax.engine.phases import Phase, phase_at, shapes_of
 from genjax.engine.progress import Progress, telling
-from genjax.engine.records import Result, Settings
+from genjax.engine.records import DEFAULTS, Result, Settings
 from genjax.engine.signals import caught
 from genjax.engine.state import State, init_state
 from genjax.engine.step import make_run, make_step, steps_in_a_call
@@ -214,7 +214,7 @@ def train(
     *,
     seed: int,
     folder: Path | None = None,
-    settings: Settings = Settings(),  # noqa: B008 (immutable)
+    settings: Settings = DEFAULTS,
     meta: Mapping[str, Any] | None = None,
     resume: bool = False,
     begin: Callable[[State], State] | None = None,

@@ -25,6 +25,9 @@ class Settings(NamedTuple):
     trackers: tuple[Tracker, ...] = ()
 
 
+DEFAULTS = Settings()
+
+
 class Result(NamedTuple):
     """state: the last one.  signal: what ended the run early, or None.  seconds: of this start, compiling included.
 

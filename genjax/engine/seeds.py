@@ -23,7 +23,7 @@ from genjax.engine import checkpoint, log
 from genjax.engine.loop import DivergedError, _report, _Run, _settle
 from genjax.engine.phases import Phase, phase_at
 from genjax.engine.progress import Silent, telling
-from genjax.engine.records import Result, Settings
+from genjax.engine.records import DEFAULTS, Result, Settings
 from genjax.engine.signals import caught
 from genjax.engine.state import State, init_state
 from genjax.engine.step import make_run, make_step, steps_in_a_call
@@ -133,7 +133,7 @@ def train_seeds(
     devices: Sequence[jax.Device],
     members: Sequence[Member],
     *,
-    settings: Settings = Settings(),  # noqa: B008 (immutable)
+    settings: Settings = DEFAULTS,
     meta: Mapping[str, Any] | None = None,
     begin: Callable[[State], State] | None = None,
     evaluate: Callable[[State], Mapping[str, float]] | None = None,

@@ -95,11 +95,11 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
     import tyro
 
     check_familiar(type(default), arguments)
-    asked: Any = default
-    said = {}
+    whole: Any = default  # a dataclass, which no bound of T can say
+    asked, said = whole, {}
     timed = isinstance(default, RunOptions)
     if timed:
-        asked = dataclasses.replace(default, steps=None, epochs=None)  # type: ignore[type-var]
+        asked = dataclasses.replace(whole, steps=None, epochs=None)
         said = {
             name: f"({limits(type(default))[name]}; of this preset: {value:g})"
             for name in ("steps", "epochs")
@@ -114,10 +114,10 @@ def parse(default: T, arguments: Sequence[str], *, program: str, description: st
         for field in dataclasses.fields(group)
     }
     if timed and values["steps"] is None and values["epochs"] is None:
-        values |= {"steps": default.steps, "epochs": default.epochs}  # type: ignore[attr-defined]
+        values |= {"steps": whole.steps, "epochs": whole.epochs}
     elif timed and None not in (values["steps"], values["epochs"]):
         raise ValueError("--steps and --epochs both say how long the run is; give one of them")
-    options = dataclasses.replace(default, **values)  # type: ignore[type-var]
+    options = dataclasses.replace(whole, **values)
     check(options)
     check_partners(options)
     if timed:

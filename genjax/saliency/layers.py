@@ -96,7 +96,8 @@ def replaced_at(value: Any, key: int | str | None, part: Any) -> Any:
     if hasattr(value, "_fields"):
         return value._replace(**{key if isinstance(key, str) else value._fields[key]: part})
     if isinstance(value, Mapping):
-        return type(value)({**value, key: part})  # type: ignore[call-arg]
+        kind: Any = type(value)
+        return kind({**value, key: part})
     assert isinstance(key, int)
     return type(value)([*value[:key], part, *value[key % len(value) + 1 :]])
 

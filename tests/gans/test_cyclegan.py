@@ -1,5 +1,7 @@
 """CycleGAN: the replay pool, the losses, who is differentiated, the schedule, refusals, and that digits survive."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -92,21 +94,20 @@ class Mean:
 
 
 def test_losses_by_hand():
-    class State:
-        memory = {name: cyclegan.empty_pool(5, (2, 2, 1)) for name in ("pool_a", "pool_b")}  # noqa: RUF012
+    state = SimpleNamespace(memory={name: cyclegan.empty_pool(5, (2, 2, 1)) for name in ("pool_a", "pool_b")})
 
     class nets:
         forward, backward = (Network("", Shift(), shift, {}, False) for shift in (0.5, -0.25))
         discriminator_a, discriminator_b = (Network("", Mean(), factor, {}, False) for factor in (1.0, 2.0))
 
     images = {"images": jnp.full((3, 2, 2, 1), 0.1), "targets": jnp.full((3, 2, 2, 1), -0.2)}
-    loss, aux = cyclegan.generators_loss(nets, State, images, None, cycle=10.0, identity=5.0)
+    loss, aux = cyclegan.generators_loss(nets, state, images, None, cycle=10.0, identity=5.0)
     assert aux.metrics["cycle"] == pytest.approx(2 * 0.25, rel=1e-5)
     assert aux.metrics["identity"] == pytest.approx(0.5 + 0.25, rel=1e-5)
     fooling = (2 * 0.6 - 1) ** 2 + (-0.45 - 1) ** 2
     assert aux.metrics["adversarial"] == pytest.approx(fooling, rel=1e-5)
     assert loss == pytest.approx(fooling + 10 * 0.5 + 5 * 0.75, rel=1e-5)
-    loss, aux = cyclegan.discriminators_loss(nets, State, images, jax.random.key(0))
+    loss, aux = cyclegan.discriminators_loss(nets, state, images, jax.random.key(0))
     expected = 0.5 * ((0.1 - 1) ** 2 + 0.45**2) + 0.5 * ((-0.4 - 1) ** 2 + 1.2**2)
     assert loss == pytest.approx(expected, rel=1e-5)
     assert int(aux.memory["pool_a"]["count"]) == 3
@@ -137,7 +138,10 @@ def test_what_the_doubling_restores_lies_where_the_halving_took_it():
 def test_a_logit_of_the_discriminator_sees_70_pixels():
     network = PatchDiscriminator(3, 4, norm=lambda x, train: x)
     params = network.init(jax.random.key(0), jnp.zeros((1, 256, 256, 1)))
-    logits = lambda x: network.apply(params, x)  # noqa: E731
+
+    def logits(x):
+        return network.apply(params, x)
+
     x = jax.random.normal(jax.random.key(1), (1, 256, 256, 1))
     assert logits(x).shape == (1, 30, 30)
     seen = np.asarray(jax.grad(lambda x: logits(x)[0, 15, 15])(x))[0, ..., 0] != 0

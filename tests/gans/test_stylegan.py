@@ -163,14 +163,19 @@ def test_truncation_moves_the_first_layers_to_the_mean_style():
 
 def test_batches_cross_over_at_every_layer_and_as_often_as_told():
     def crossover(number, mixing):
-        draw = lambda key, count: jax.random.normal(key, (count, LATENT))  # noqa: E731
+        def draw(key, count):
+            return jax.random.normal(key, (count, LATENT))
+
         return stylegan.drawn(draw, jax.random.key(number), 2, 16, stylegan.Styling(mixing))["crossover"]
 
     found = np.asarray(jax.vmap(partial(crossover, mixing=0.9))(jnp.arange(2000)))
     assert set(found) == {1, 2, 3, 4, 5, 6}
     shares = np.bincount(found, minlength=7)[1:] / 2000
     np.testing.assert_allclose(shares, [0.18] * 5 + [0.1], atol=0.04)
-    draw = lambda key, count: jax.random.normal(key, (count, LATENT))  # noqa: E731
+
+    def draw(key, count):
+        return jax.random.normal(key, (count, LATENT))
+
     assert set(stylegan.drawn(draw, KEY, 2, 16, stylegan.Styling(0.0, False))) == {"latent"}
 
 
@@ -209,7 +214,10 @@ def test_the_wasserstein_objective_is_pggans():
     state, x = start(played).replace(step=jnp.int32(1)), batch(8)["images"]
     _, metrics = jax.jit(partial(move, played.players[0]))(state, {"images": x}, KEY)
     (generator, discriminator), (sample_key, mix_key) = networks(8), jax.random.split(KEY)
-    draw = lambda key, count: jax.random.normal(key, (count, LATENT))  # noqa: E731
+
+    def draw(key, count):
+        return jax.random.normal(key, (count, LATENT))
+
     inputs, alpha = stylegan.drawn(draw, sample_key, COUNT, 8, stylegan.Styling()), jnp.float32(0.25)
     fake = generator.apply(state.variables_of("generator"), **inputs, alpha=alpha)
     score = partial(discriminator.apply, state.variables_of("discriminator"), alpha=alpha)

@@ -45,7 +45,9 @@ def test_values_and_derivatives_of_every_mode_are_those_of_the_direct_form(pair,
     arguments = draw(k, channels=channels)
 
     def everything(function, x, kernel, dx, dkernel):
-        direct = lambda x, kernel: function(x, kernel, stride)  # noqa: E731
+        def direct(x, kernel):
+            return function(x, kernel, stride)
+
         y, tangent = jax.jvp(direct, (x, kernel), (dx, dkernel))
         twice = second_order(function, stride)(kernel, x) if k == 4 else ()
         return y, tangent, jax.vjp(direct, x, kernel)[1](jnp.cos(y)), twice

@@ -83,7 +83,10 @@ class Recorder:
 
 def test_both_losses_of_a_gan_see_the_same_samples_under_the_same_dropout():
     nets = SimpleNamespace(generator=Recorder((2, 2, 1)), discriminator=Recorder(()))
-    draw = lambda key, count: jax.random.normal(key, (count, 3))  # noqa: E731
+
+    def draw(key, count):
+        return jax.random.normal(key, (count, 3))
+
     batch, key = {"images": jnp.ones((4, 2, 2, 1))}, jax.random.key(5)
     loss, _ = gan.discriminator_loss(nets, None, batch, key, draw=draw, weight=0.5)
     gan.generator_loss(nets, None, batch, key, draw=draw, objective=lambda logits: logits.mean())

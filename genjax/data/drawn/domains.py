@@ -11,7 +11,7 @@ import numpy as np
 from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset, Unpaired
 from genjax.data.drawn import digits, scenes
-from genjax.data.facts import LABEL, Facts
+from genjax.data.facts import LABEL, Columns, Facts
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -62,8 +62,8 @@ def _digits(options: Options) -> Dataset:
 def _scenes(size: int, absent: bool) -> Dataset:
     scenes.check_size(size)
     if absent:
-        images = ((size, size, 3), "uint8")
-        columns = {"images": images, "labels": LABEL, "targets": images, "target_labels": LABEL}
+        pixels = ((size, size, 3), "uint8")
+        columns: Columns = {"images": pixels, "labels": LABEL, "targets": pixels, "target_labels": LABEL}
         (train, test), second = zip(*SCENES.values(), strict=True)
         return placeholder(Facts("domains:scenes", columns, train, test, class_names=scenes.SHAPES, second=second))
     splits = []

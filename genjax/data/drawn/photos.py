@@ -5,7 +5,7 @@ import numpy as np
 from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset
 from genjax.data.drawn import shipped
-from genjax.data.facts import LABEL, Facts
+from genjax.data.facts import LABEL, Columns, Facts
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -29,8 +29,8 @@ def load(options: Options = DEFAULTS) -> Dataset:
     if size > LARGEST:
         raise DataError(f"photos gives tiles of at most {LARGEST} pixels, not {size}; for larger ones use folder:DIR")
     if options.absent:
-        columns = {"images": ((size, size, options.channels or 3), "uint8"), "labels": LABEL}
-        return placeholder(Facts("photos", columns, *TILES.values(), class_names=NAMES))
+        columns: Columns = {"images": ((size, size, options.channels or 3), "uint8"), "labels": LABEL}
+        return placeholder(Facts("photos", columns, TILES["train"], TILES["test"], class_names=NAMES))
     photographs = shipped.photographs()
     splits = {}
     for split, count in TILES.items():

@@ -7,7 +7,7 @@ import numpy as np
 from genjax.data.absent import placeholder
 from genjax.data.dataset import Arrays, DataError, Dataset, Files
 from genjax.data.drawn import scenes
-from genjax.data.facts import LABEL, Facts
+from genjax.data.facts import LABEL, Columns, Facts
 from genjax.data.options import DEFAULTS, Options
 from genjax.data.readers.image import fit_all
 
@@ -76,8 +76,8 @@ def orbiting(indices: Sequence[int] | np.ndarray, *, seed: int = 0) -> scenes.Fa
 
 
 def _undrawn(name: str, size: int, channels: int | None) -> Dataset:
-    columns = {"images": ((size, size, channels or 3), "uint8"), "labels": LABEL}
-    return placeholder(Facts(name, columns, *COUNTS.values(), class_names=scenes.SHAPES))
+    columns: Columns = {"images": ((size, size, channels or 3), "uint8"), "labels": LABEL}
+    return placeholder(Facts(name, columns, COUNTS["train"], COUNTS["test"], class_names=scenes.SHAPES))
 
 
 def _decoder(size: int, channels: int | None, seed: int) -> Callable[[int], np.ndarray]:

@@ -25,7 +25,7 @@ def load_pairs(_name: str, options: Options = DEFAULTS) -> Dataset:
     name, size = "pairs:scenes", _size(options, "pairs:scenes")
     if options.absent:
         columns: Columns = {"images": _pixels(size, 1), "targets": _pixels(size), "labels": LABEL}
-        return placeholder(Facts(name, columns, *COUNTS.values(), class_names=scenes.SHAPES))
+        return placeholder(Facts(name, columns, COUNTS["train"], COUNTS["test"], class_names=scenes.SHAPES))
     splits = []
     for seed, count in enumerate(COUNTS.values()):
         factors = coloured_by_shape(scenes.draw_factors(range(count), seed=seed))
@@ -43,7 +43,7 @@ def load_maps(_name: str, options: Options = DEFAULTS) -> Dataset:
     name, size, map_names = "maps:scenes", _size(options, "maps:scenes"), ("ground", *scenes.SHAPES)
     if options.absent:
         columns: Columns = {"images": _pixels(size), "maps": _pixels(size, 1), "instances": _pixels(size, 1)}
-        return placeholder(Facts(name, columns, *COUNTS.values(), map_names=map_names))
+        return placeholder(Facts(name, columns, COUNTS["train"], COUNTS["test"], map_names=map_names))
     splits = []
     for seed, count in enumerate(COUNTS.values()):
         factors = coloured_by_shape(scenes.draw_factors(range(count), objects=2, seed=seed))
@@ -62,7 +62,7 @@ def load_captions(_name: str, options: Options = DEFAULTS) -> Dataset:
     if options.absent:
         length = len(scenes.tokens(scenes.draw_factors([0], objects=2))[0])
         columns: Columns = {"images": _pixels(size), "captions": ((1, length), "int32")}
-        return placeholder(Facts(name, columns, *CAPTIONED.values(), words=scenes.WORDS))
+        return placeholder(Facts(name, columns, CAPTIONED["train"], CAPTIONED["test"], words=scenes.WORDS))
     splits = []
     for seed, count in enumerate(CAPTIONED.values()):
         factors = scenes.draw_factors(range(count), objects=2, seed=seed)
@@ -80,7 +80,7 @@ def load_triplets(_name: str, options: Options = DEFAULTS) -> Dataset:
     name, size = "triplets:garments", _size(options, "triplets:garments")
     if options.absent:
         columns: Columns = dict.fromkeys(("images", "articles", "others", "targets"), _pixels(size))
-        return placeholder(Facts(name, columns | {"masks": _pixels(size, 1)}, *COUNTS.values()))
+        return placeholder(Facts(name, columns | {"masks": _pixels(size, 1)}, COUNTS["train"], COUNTS["test"]))
     splits = []
     for seed, count in enumerate(COUNTS.values()):
         drawn = garments.draw_triplets(range(count), size, seed=seed)

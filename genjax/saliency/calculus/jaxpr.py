@@ -9,7 +9,7 @@ import jax.extend.core as jex
 CALLS = frozenset(
     """
     jit pjit closed_call core_call remat remat2 checkpoint custom_jvp_call custom_vjp_call
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 Rule = Callable[[Any, list[Any]], Sequence[Any]]

@@ -16,12 +16,12 @@ ELEMENTWISE = frozenset(
     acosh atanh atan2 logistic erf erfc erf_inv sqrt rsqrt cbrt square integer_pow abs sign floor ceil round
     is_finite select_n clamp eq ne lt le gt ge and or xor not convert_element_type reduce_precision copy copy_p
     stop_gradient nextafter
-    """.split()  # noqa: SIM905
+    """.split()
 )
 REDUCTIONS = frozenset(
     """
     reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or argmax argmin
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 
@@ -221,7 +221,7 @@ UNIFORM = frozenset(
     """
     reshape squeeze expand_dims broadcast_in_dim transpose dot_general conv_general_dilated reduce_sum concatenate
     slice pad rev
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 

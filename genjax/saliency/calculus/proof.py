@@ -33,7 +33,7 @@ CONSTANT, STEP, VARIES = 0, 1, 2
 STEPPING = frozenset(
     """
     eq ne lt le gt ge eq_to lt_to le_to sign floor ceil round is_finite argmax argmin
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 
@@ -105,7 +105,7 @@ KEEPS_ZERO = frozenset(
     slice dynamic_slice dynamic_update_slice gather scatter scatter-add rev cumsum select_n convert_element_type copy
     copy_p copy_to_host stop_gradient max min abs sign sqrt tanh sin integer_pow add_any reduce_window_sum
     reduce_precision sort split square select_and_scatter_add
-    """.split()  # noqa: SIM905
+    """.split()
 )
 ANNIHILATES = frozenset({"mul", "dot_general", "conv_general_dilated"})
 

@@ -190,7 +190,7 @@ COPIES = frozenset(
     """
     squeeze expand_dims broadcast_in_dim transpose concatenate slice dynamic_slice pad rev gather reduce_max reduce_min
     reduce_window_max copy
-    """.split()  # noqa: SIM905
+    """.split()
 )
 
 
