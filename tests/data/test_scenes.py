@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from genjax import data
-from genjax.data.drawn import garments, scenes
+from genjax.data.drawn import garments, scene_sets, scenes
 from genjax.data.drawn.uniforms import uniforms
 
 
@@ -152,7 +152,7 @@ def test_captions_and_tokens_tell_the_factors():
 
 
 def test_the_loader_draws_labelled_splits(monkeypatch):
-    monkeypatch.setattr(scenes, "COUNTS", {"train": 60, "test": 30})
+    monkeypatch.setattr(scene_sets, "COUNTS", {"train": 60, "test": 30})
     dataset = data.load("scenes")
     assert (dataset.shape, dataset.class_names, len(dataset.train)) == ((32, 32, 3), scenes.SHAPES, 60)
     images = dataset.train.take(range(60))["images"]
