@@ -10,6 +10,8 @@ from eval.comparison.probing import AE, CVAE_NONE, CVAE_TRUE, VAE
 from genjax.metrics.clustering import v_measures
 from genjax.viz.table import image_table
 
+pytestmark = pytest.mark.xdist_group("family")  # which is trained once
+
 
 def ink(path):
     """Check that a picture can be read and is not of one colour."""
