@@ -3,6 +3,7 @@
 import gc
 import os
 import pathlib
+import shutil
 import tempfile
 
 # Many small programs, each run a few times: compiling them quickly saves more than running them quickly. The last two
@@ -15,7 +16,7 @@ os.environ.setdefault(
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "genjax-test-cache"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import pytest
@@ -33,6 +34,17 @@ def reference_data():
     if not REFERENCE.is_dir():
         pytest.skip(f"reference data is not beside this checkout (looked for {REFERENCE.name} in ../shared)")
     return REFERENCE
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _curves_as_numbers():
+    """Leave the numbers of a run's curves in place of their picture, which takes longer to draw than a tiny run.
+
+    They are drawn in tests/test_curves.py, and in a run of tests/test_cli.py.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("genjax.run.training.save_curves", lambda rows, path: shutil.copy(rows, path))
+        yield
 
 
 @pytest.hookimpl(trylast=True)

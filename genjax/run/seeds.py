@@ -17,7 +17,7 @@ from genjax.metrics.words import word
 from genjax.run.folder import CONFIG, named, opened
 from genjax.run.options import Options
 from genjax.run.run import Prepared, Recipe
-from genjax.run.training import reporting, settings_of, stopped, tell, write_summary
+from genjax.run.training import reporting, settings_of, stopped, tell, write_card
 
 
 def _root(recipe: str, options: Options) -> Path:
@@ -81,7 +81,7 @@ def train_all(
         if isinstance(result, DivergedError):
             tell(f"error: seed {seed}: {result}")
         elif result.signal is None:
-            write_summary(run, result, folders[seed])  # once more, with the time of the last step
+            write_card(run, result, folders[seed])  # once more, with the time of the last step
     finished = [result for result in results if isinstance(result, Result)]
     early = next((result for result in finished if result.signal is not None), None)
     if early is not None:

@@ -77,7 +77,8 @@ def reporting(recipe: Recipe, preset: str, hyper: Any, run: Run, folder: Path) -
     def report(result: Result) -> None:
         caption = caption_for(recipe, preset, hyper.data, int(result.state.step), result.scores)
         write_pictures(run.task, result.state, folder, caption)
-        write_summary(run, result, folder)
+        save_curves(folder / "metrics.jsonl", folder / "curves.png")
+        write_card(run, result, folder)
         if hyper.keep_best:
             keep_best(folder, run, result, recipe.score)
 
@@ -122,16 +123,15 @@ def train_in(folder: Path, recipe: Recipe, preset: str, hyper: Any, prepared: Pr
         return stopped(result, f"--resume --out {folder}")
     if not processes.is_first():
         return 0
-    write_summary(run, result, folder)  # once more, with the time of the last step
+    write_card(run, result, folder)  # once more, with the time of the last step
     for score, value in result.scores.items():
         print(f"{score}: {value:.4f}")
     print(f"{result.seconds:.1f} s; see {folder / 'card.md'}")
     return 0
 
 
-def write_summary(run: Run, result: Result, folder: Path) -> None:
-    """Write curves.png and card.md of a run so far."""
-    save_curves(folder / "metrics.jsonl", folder / "curves.png")
+def write_card(run: Run, result: Result, folder: Path) -> None:
+    """Write card.md of a run so far."""
     files.write_text(folder / "card.md", card(read_config(folder), run, result))
 
 

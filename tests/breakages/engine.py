@@ -7,7 +7,7 @@ OF_STEP, OF_LOOP, OF_NETWORK = "tests/engine/test_step.py", "tests/engine/test_l
 CHECKPOINT, OF_CHECKPOINT = "genjax/engine/checkpoint.py", "tests/engine/test_checkpoint.py"
 FOLDER, OF_FOLDER = "genjax/run/folder.py", "tests/run/test_folder.py"
 DAMAGED = f"{OF_CHECKPOINT}::test_a_damaged_checkpoint_is_never_restored_as_something_else"
-CONTRACT = "tests/test_contracts.py::test_devices_that_split_the_batch_equal_one_device_with_sgd"
+CONTRACT = "tests/test_contracts.py::test_four_mapped_devices_that_split_the_batch_equal_one_device_with_sgd"
 NOISE = (f"{OF_STEP}::test_noise_is_an_examples_own_however_devices_split_the_batch",)
 PARTS = (f"{OF_STEP}::test_one_device_eight_by_jit_and_eight_by_pmap_agree_with_batch_norm",)
 RESUMED = (f"{OF_LOOP}::test_a_resumed_run_ends_with_the_bits_of_an_uninterrupted_one",)
@@ -306,7 +306,7 @@ BREAKAGES = (
         "genjax/parallel.py",
         "    return x if axis is None else jax.lax.all_gather(x, axis, tiled=True)",
         "    return x",
-        (f"{CONTRACT}[four by pmap-cyclegan]",),
+        (f"{CONTRACT}[pggan]",),
     ),
     # Checkpoints, folders and metrics
     Breakage(

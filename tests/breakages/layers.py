@@ -103,7 +103,7 @@ BREAKAGES = (
         "genjax/nn/minibatch.py",
         "    everything = parallel.gather(x)",
         "    everything = x",
-        ("tests/test_contracts.py::test_devices_that_split_the_batch_equal_one_device_with_sgd[four by pmap-pggan]",),
+        ("tests/test_contracts.py::test_four_mapped_devices_that_split_the_batch_equal_one_device_with_sgd[pggan]",),
     ),
     Breakage(
         "dropout does not scale what it keeps",

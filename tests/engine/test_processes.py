@@ -40,7 +40,9 @@ def alone(folder, steps, devices, resume=False):
     return train([phase], plan, seed=3, folder=folder, settings=settings, resume=resume).state
 
 
-@pytest.mark.parametrize("options", [(), ("streamed",)], ids=["resident", "streamed"])
+@pytest.mark.parametrize(
+    "options", [pytest.param((), marks=pytest.mark.slow, id="resident"), pytest.param(("streamed",), id="streamed")]
+)
 def test_two_processes_of_four_devices_are_one_of_eight(tmp_path, options):
     with spawn(tmp_path / "team", 20, *options) as process:
         out, error = process.communicate(timeout=120)

@@ -1,8 +1,18 @@
 import pytest
 
 from eval.comparison import training
+from genjax.data.drawn import scene_sets, together
 
 TINY = {"epochs": 3, "seeds": 2, "latents": (2, 4), "hidden": 16, "samples": 2}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_drawn_images():
+    """Draw and score few images: runs of two steps have learnt nothing that thousands would tell."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((scene_sets, "COUNTS"), (together, "COUNTS"), (together, "CAPTIONED")):
+            patch.setattr(module, name, {"train": 256, "test": 128})
+        yield
 
 
 @pytest.fixture(scope="session")

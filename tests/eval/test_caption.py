@@ -73,6 +73,7 @@ def test_scores_say_what_a_classifier_sees(run):
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_still_reads_finds_images(reading):
     rows = (reading / "metrics.jsonl").read_text().splitlines()
     assert '"test/found_first"' in rows[-1] and '"test/found_in_five"' in rows[-1]
@@ -89,13 +90,14 @@ def test_a_run_that_still_reads_finds_images(reading):
             "'reed' is in no training caption (did you mean red?); the words are a, ball,",
         ),
         (["{run}", f"{SENTENCE} left of a small blue ball"], "has 16 words; give 1 to 10"),
-        (["{reading}", SENTENCE, "--no-nearest"], "still trains its text encoder"),
+        pytest.param(["{reading}", SENTENCE, "--no-nearest"], "still trains its text encoder", marks=pytest.mark.slow),
         (["{gan}", SENTENCE], "a run of gan, which draws no sentences"),
     ],
 )
-def test_what_cannot_work_is_one_clear_sentence(arguments, sentence, run, reading, tmp_path, capsys):
+def test_what_cannot_work_is_one_clear_sentence(arguments, sentence, run, request, tmp_path, capsys):
     if "{gan}" in arguments:
         assert train_main("gan", ["--steps", "1", "--out", str(tmp_path / "gan"), "--devices", "1"]) == 0
+    reading = request.getfixturevalue("reading") if "{reading}" in arguments else None
     places = {"run": run, "reading": reading, "nothing": tmp_path, "gan": tmp_path / "gan"}
     assert caption.main([argument.format(**places) for argument in arguments]) == 2
     said = capsys.readouterr().err

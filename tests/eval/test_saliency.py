@@ -48,6 +48,7 @@ def test_a_photo_is_explained(photo, reference_data, tmp_path, capsys):
     assert path.with_suffix(".html").read_text().count("data:image/png;base64,") == 1
 
 
+@pytest.mark.slow
 def test_the_comparison_of_the_two_networks(tmp_path, capsys):
     options = ["--out", str(tmp_path), "--steps", "2", "--images", "4", "--score", "exp"]
     assert saliency.main(options) == 0

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from genjax.codes import Codes
 from genjax.engine import init_state, make_run, make_step
@@ -69,6 +70,7 @@ def test_every_class_of_a_code_draws_a_point_of_its_own():
     assert 0.9 * np.log(4) < told <= np.log(4)
 
 
+@pytest.mark.slow
 def test_without_information_classes_share_points():
     _, accuracy, told = check_classes(0.0)
     assert accuracy < 0.8 and told < 0.1
@@ -79,6 +81,7 @@ def test_a_number_moves_samples_along_the_segment():
     assert share > 0.8 and told > 1
 
 
+@pytest.mark.slow
 def test_without_information_a_number_is_one_of_many():
     share, told = check_number(0.0)
     assert share < 0.6 and told < 0

@@ -257,7 +257,8 @@ def whole(tiny_run, tmp_path_factory):
                  folder=tmp_path_factory.mktemp("whole")).state  # fmt: skip
 
 
-@pytest.mark.parametrize("stop", [pytest.param(1, marks=pytest.mark.slow), 3, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [1, 3, 5])
 def test_a_run_resumed_in_any_phase_equals_one_that_was_never_stopped(tiny_run, whole, stop, tmp_path):
     plan, settings = parallel.jit_plan(jax.devices()[:1]), Settings(checkpoint_every=1, evaluate_every=10**9)
     index = (stop - 1) // 2

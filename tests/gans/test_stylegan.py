@@ -278,6 +278,7 @@ def test_what_cannot_work_is_one_clear_sentence(size, options, sentence):
         recipe.build(dataclasses.replace(TINY, **options), placeholder(size))
 
 
+@pytest.mark.slow  # of growth, PGGAN is in the default run
 def test_a_run_resumed_in_a_fade_equals_one_that_was_never_stopped(tmp_path):
     """The fade to 8 pixels takes steps 3 to 7 (4 steps of 4 images)."""
     stop, run = 5, recipe.build(dataclasses.replace(TINY, first_size=4, steps=7), placeholder(8))
