@@ -9,39 +9,23 @@ and products follow Leibniz. Any other operation is differentiated by nested `jv
 mode has a series. Orders that vanish, such as the second up to the first curved operation, are not computed.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
-import numpy as np
 
-from genjax.saliency.calculus.float64 import Pair
-from genjax.saliency.calculus.forward import (
-    Derivatives,
-    Head,
-    Route,
-    assemble,
-    curve3,
-    one_hot,
-    score_value,
-    taylor3,
-    through_score,
-)
+from genjax.saliency.calculus.forward import curve3, taylor3
 from genjax.saliency.calculus.jaxpr import apply_equation, interpret, live
 from genjax.saliency.calculus.proof import is_piecewise_linear
+from genjax.saliency.calculus.shifted import shifted
 from genjax.saliency.calculus.smooth_layer import by_entries
-from genjax.saliency.calculus.structure import Flat, flatten
-from genjax.saliency.calculus.sums import sums_first
-from genjax.saliency.calculus.widen import wide_logits
-from genjax.saliency.scores import Score
+from genjax.saliency.calculus.structure import Flat
 
-NAME = "Taylor series"
-BLOCK = 4 * 2**20  # bytes of the largest series of a block of directions: what stays in cache
 BINOMIAL = ((1,), (1, 1), (1, 2, 1), (1, 3, 3, 1))
 BILINEAR = frozenset({"mul", "dot_general", "conv_general_dilated"})
+Keep = Callable[[Any, list[tuple[Any, ...]]], list[tuple[Any, ...]]]
 
 
 class Series(NamedTuple):
@@ -51,77 +35,76 @@ class Series(NamedTuple):
     terms: tuple[jax.Array | None, ...]
 
 
-def series_mode(
-    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int | None = None
-) -> Derivatives:
-    """Taylor series along every element: exact for any head without a `custom_vjp`, as `forward_mode`, and faster.
+def series(flat: Flat, start: dict[Any, Any], outputs: Sequence[Any]) -> list[tuple[jax.Array, ...]]:
+    """First three derivatives of `outputs`, each float[directions, *shape], from the series of what they depend on.
 
-    `chunk` directions are computed at a time; None: as many as keep the values of a block in the cache.
+    `start` gives values of variables, as `Series` where they move.
     """
-    flat = flatten(head, activations)
-    logits = wide_logits(head, activations)
-    return series_route(flat, activations, logits, score, class_index, chunk, "chosen by the caller", False)
+    found, count = sparse_series(flat, start, outputs), count_of(start)
+    return [dense(v, x, count) for v, x in zip(outputs, found, strict=True)]
 
 
-def series_route(
-    flat: Flat,
-    activations: jax.Array,
-    logits: Pair,
-    score: Score,
-    class_index: jax.Array,
-    chunk: int | None,
-    why: str,
-    for_map: bool,
-) -> Derivatives:
-    """`series_mode` for a head that is flat already.
-
-    With `for_map` only what a map needs: directions with a positive first derivative, in channels that are not zero
-    everywhere; the second and third derivatives of others may be 0. The cost is the activations times the price of a
-    few forward passes, less what `sums_first` saves: it grows with the square of the positions.
-    """
-    flat = sums_first(flat, activations)
-    count = activations.size
-    if chunk is None:
-        largest = max(math.prod(v.aval.shape) for e in flat.equations for v in e.outvars)
-        chunk = min(64, max(1, BLOCK // (3 * largest * activations.dtype.itemsize)))
-    chunk = min(chunk, count)
-
-    def block(members: jax.Array) -> Any:
-        directions = jax.vmap(lambda n: one_hot(n, activations))(members)
-        start = {flat.jaxpr.invars[0]: Series(activations, (directions, None, None))}
-        (along,) = series(flat, start, flat.jaxpr.outvars)
-        return jax.vmap(lambda *s: through_score(score, logits, class_index, s))(*along)
-
-    blocks = -(-count // chunk)
-    order, needed = jnp.arange(count, dtype=jnp.int32), None
-    if for_map and not flat.has_while:
-        first = jax.grad(lambda a: score.function(flat.call(a), class_index))(activations)
-        worth = (first > 0) & jnp.any(activations != 0, tuple(range(activations.ndim - 1)), keepdims=True)
-        order, needed = jnp.argsort(~worth.ravel()).astype(jnp.int32), jnp.sum(worth, dtype=jnp.int32)
-    order = jnp.concatenate([order, jnp.full(blocks * chunk - count, count, jnp.int32)]).reshape(blocks, chunk)
-
-    def step(number: jax.Array, members: jax.Array) -> Any:
-        if needed is None:
-            return number + chunk, block(members)
-        nothing = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), jax.eval_shape(block, members))
-        return number + chunk, jax.lax.cond(number < needed, block, lambda _: nothing, members)
-
-    _, pairs = jax.lax.scan(step, jnp.zeros((), jnp.int32), order)
-    pairs = jax.tree.map(lambda v: jnp.zeros(count, v.dtype).at[order.ravel()].set(v.ravel(), mode="drop"), pairs)
-    reason = f"{why}: {count} directions, {chunk} at a time"
-    if needed is not None:
-        (d1, d2, d3), residuals = pairs
-        pairs = (jnp.where(worth.ravel(), d1, first.ravel()), d2, d3), residuals
-        reason += ", of which those that the map needs"
-    return assemble(pairs, activations.shape, score_value(score, logits, class_index), Route(NAME, reason))
-
-
-def series(flat: Flat, start: dict[Any, Series], outputs: Sequence[Any]) -> list[tuple[jax.Array, ...]]:
-    """First three derivatives of `outputs`, each float[directions, *shape], from the series of what they depend on."""
+def sparse_series(
+    flat: Flat, start: dict[Any, Any], outputs: Sequence[Any], keep: Keep = lambda equation, terms: terms
+) -> list[Any]:
+    """`series` as `Series` and, where nothing moves, arrays; `keep(equation, terms)` gives the terms to go on with."""
 
     def rule(equation: Any, inputs: list[Any]) -> Sequence[Any]:
-        return _push(equation, flat, inputs)
+        return _push(equation, flat, inputs, keep)
 
+    return interpret(*_part(flat, start, outputs), list(start.values()), rule)
+
+
+def two_orders(
+    flat: Flat, start: dict[Any, Any], outputs: Sequence[Any], cotangents: dict[Any, jax.Array]
+) -> tuple[list[tuple[jax.Array, ...]], jax.Array]:
+    """`series` up to the second order, and the third derivative of one number, float[directions].
+
+    A number's third derivative is linear in the third-order terms of all values, so these need not be carried along:
+    what each curved operation adds to its outputs' third order counts with their cotangents (`cotangents_of`). The
+    third-order terms of `start` are left out.
+    """
+    start = {v: x._replace(terms=(*x.terms[:2], None)) if isinstance(x, Series) else x for v, x in start.items()}
+    added: list[jax.Array] = []
+
+    def keep_two(equation: Any, terms: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        for variable, (_, _, third) in zip(filter(_is_inexact, equation.outvars), terms, strict=True):
+            if third is not None:
+                added.append(jnp.sum(third * cotangents[variable][None], range(1, third.ndim)))
+        return [(*term[:2], None) for term in terms]
+
+    found, count = sparse_series(flat, start, outputs, keep_two), count_of(start)
+    terms = [dense(v, x, count) for v, x in zip(outputs, found, strict=True)]
+    return terms, sum(added, start=jnp.zeros(count, terms[0][0].dtype))
+
+
+def cotangents_of(flat: Flat, start: dict[Any, jax.Array], cotangent: jax.Array) -> dict[Any, jax.Array]:
+    """The cotangents of `start`, and of all values between them and the logits, for one of the logits."""
+    outputs = flat.jaxpr.outvars
+    equations = live(flat.equations, outputs, start)
+    inner = [v for e in equations for v in e.outvars if _is_inexact(v)]
+    targets = [*(v for v in start if _is_inexact(v)), *inner]
+
+    def logits(offsets: list[jax.Array]) -> jax.Array:
+        offset = dict(zip(targets, offsets, strict=True))
+
+        def rule(equation: Any, inputs: list[Any]) -> Sequence[Any]:
+            values = apply_equation(equation, flat.jaxpr)(*inputs)
+            return [y + offset[v] if v in offset else y for v, y in zip(equation.outvars, values, strict=True)]
+
+        moved = {v: x + offset[v] if v in offset else x for v, x in start.items()}
+        return interpret(*_part(flat, start, outputs), list(moved.values()), rule)[0]
+
+    zeros = [jnp.zeros(v.aval.shape, v.aval.dtype) for v in targets]
+    return dict(zip(targets, jax.vjp(logits, zeros)[1](cotangent)[0], strict=True))
+
+
+def _is_inexact(variable: Any) -> bool:
+    return not isinstance(variable, jex.DropVar) and jnp.issubdtype(variable.aval.dtype, jnp.inexact)
+
+
+def _part(flat: Flat, start: dict[Any, Any], outputs: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """The program between `start` and `outputs`, and its constants."""
     constants, equations = list(flat.values), live(flat.equations, outputs, start)
     jaxpr = flat.jaxpr.replace(
         constvars=constants,
@@ -130,18 +113,23 @@ def series(flat: Flat, start: dict[Any, Series], outputs: Sequence[Any]) -> list
         eqns=equations,
         debug_info=flat.jaxpr.debug_info,
     )
-    found = interpret(jaxpr, [flat.values[v] for v in constants], list(start.values()), rule)
-    count = next(t.shape[0] for x in start.values() for t in x.terms if t is not None)
-
-    def dense(variable: Any, value: Any) -> tuple[jax.Array, ...]:
-        terms = value.terms if isinstance(value, Series) else (None, None, None)
-        zeros = jnp.zeros((count, *variable.aval.shape), variable.aval.dtype)
-        return tuple(zeros if x is None else jnp.broadcast_to(x, zeros.shape) for x in terms)
-
-    return [dense(v, x) for v, x in zip(outputs, found, strict=True)]
+    return jaxpr, [flat.values[v] for v in constants]
 
 
-def _push(equation: Any, flat: Flat, inputs: list[Any]) -> Sequence[Any]:
+def count_of(start: dict[Any, Any]) -> int:
+    """The number of directions."""
+    moving = (x for x in start.values() if isinstance(x, Series))
+    return next(t.shape[0] for x in moving for t in x.terms if t is not None)
+
+
+def dense(variable: Any, value: Any, count: int) -> tuple[jax.Array, ...]:
+    """The terms of a `Series` (or of a value that does not move), float[count, *shape of `variable`] each."""
+    terms = value.terms if isinstance(value, Series) else (None, None, None)
+    zeros = jnp.zeros((count, *variable.aval.shape), variable.aval.dtype)
+    return tuple(zeros if x is None else jnp.broadcast_to(x, zeros.shape) for x in terms)
+
+
+def _push(equation: Any, flat: Flat, inputs: list[Any], keep: Keep) -> Sequence[Any]:
     """The outputs of one equation."""
     apply = apply_equation(equation, flat.jaxpr)
     moving: dict[Any, Series] = {v: x for v, x in zip(equation.invars, inputs, strict=True) if isinstance(x, Series)}
@@ -160,7 +148,7 @@ def _push(equation: Any, flat: Flat, inputs: list[Any]) -> Sequence[Any]:
 
     name = equation.primitive.name
     linear = is_piecewise_linear(equation, flat.jaxpr, set(moving))
-    convolve = _shifted(equation, moving, fixed)
+    convolve = shifted(equation, moving, fixed)
     if convolve is not None:
         function = convolve
     if len(given) == 1 and by_entries(equation, list(moving)):
@@ -175,51 +163,8 @@ def _push(equation: Any, flat: Flat, inputs: list[Any]) -> Sequence[Any]:
         terms = [_through_product(jnp.multiply, over, inverse)]
     else:
         terms = _through_anything(function, given)
-    pending = iter(terms)
+    pending = iter(keep(equation, terms))
     return [y if y is None or not jnp.issubdtype(y.dtype, jnp.inexact) else _series(y, next(pending)) for y in values]
-
-
-def _shifted(equation: Any, moving: dict[Any, Series], fixed: list[Any]) -> Callable[..., list[jax.Array]] | None:
-    """A convolution with a constant kernel, as a sum over its taps; None for other operations and other machines.
-
-    On CPUs XLA computes convolutions inside loops many times slower than products and sums, and directions are streamed
-    in a loop.
-    """
-    if equation.primitive.name != "conv_general_dilated" or jax.default_backend() != "cpu":
-        return None
-    parameters, kernel = equation.params, fixed[1]
-    numbers, groups = parameters["dimension_numbers"], parameters["feature_group_count"]
-    channels = equation.invars[0].aval.shape[numbers.lhs_spec[1]]
-    depthwise = groups == channels == kernel.shape[numbers.rhs_spec[0]]
-    simple = all(d == 1 for d in parameters["lhs_dilation"]) and parameters["batch_group_count"] == 1
-    if equation.invars[1] in moving or not simple or not (groups == 1 or depthwise):
-        return None
-    taps = kernel.transpose((*numbers.rhs_spec[2:], numbers.rhs_spec[1], numbers.rhs_spec[0]))
-    out_shape = [equation.outvars[0].aval.shape[n] for n in numbers.out_spec[2:]]
-    strides, dilation = parameters["window_strides"], parameters["rhs_dilation"]
-    back = [0] * len(numbers.out_spec)
-    for source, target in enumerate((0, len(back) - 1, *range(1, len(back) - 1))):
-        back[numbers.out_spec[source]] = target
-
-    def convolve(x: jax.Array) -> list[jax.Array]:
-        x = x.transpose((numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1]))
-        pads = [(0, 0, 0), *((low, high, 0) for low, high in parameters["padding"]), (0, 0, 0)]
-        x = jax.lax.pad(x, jnp.zeros((), x.dtype), pads)
-        total: Any = 0
-        for index in np.ndindex(*taps.shape[:-2]):
-            start = [0, *(n * d for n, d in zip(index, dilation, strict=True)), 0]
-            stop = [
-                x.shape[0],
-                *(a + (size - 1) * s + 1 for a, size, s in zip(start[1:-1], out_shape, strides, strict=True)),
-                x.shape[-1],
-            ]
-            part = jax.lax.slice(x, start, stop, (1, *strides, 1))
-            total = total + (
-                part * taps[index].reshape((1,) * (x.ndim - 1) + (-1,)) if depthwise else part @ taps[index]
-            )
-        return [total.transpose(back)]
-
-    return convolve
 
 
 def _series(value: jax.Array, terms: tuple[jax.Array | None, ...]) -> Any:
