@@ -25,7 +25,16 @@ from genjax.saliency.calculus.forward import (
 )
 from genjax.saliency.calculus.jaxpr import live, variables
 from genjax.saliency.calculus.rows import Rows, read_rows
-from genjax.saliency.calculus.series import Series, cotangents_of, dense, series, sparse_series, two_orders
+from genjax.saliency.calculus.series import (
+    ZERO,
+    Terms,
+    cotangents_of,
+    dense,
+    prepare,
+    series,
+    sparse_series,
+    two_orders,
+)
 from genjax.saliency.calculus.structure import Flat, flatten
 from genjax.saliency.calculus.sums import sums_first
 from genjax.saliency.calculus.widen import wide_logits
@@ -76,7 +85,6 @@ def series_route(
     if for_map and reversible:
         first = jax.grad(lambda a: score.function(flat.call(a), class_index))(activations)
         worth = (first > 0) & jnp.any(activations != 0, tuple(range(activations.ndim - 1)), keepdims=True)
-    gradient = score_gradient(score, logits, class_index)
 
     def finish(along: tuple[jax.Array, ...], third: Any = None) -> Any:
         third = jnp.zeros(along[0].shape[0], activations.dtype) if third is None else third
@@ -84,18 +92,21 @@ def series_route(
 
     reason = f"{why}: {count} directions, {chunk} at a time"
     if attentions:
-        pairs = _by_channels(flat, activations, attentions, places, gradient, finish, worth, chunk)
+        pairs = _by_channels(
+            flat, activations, attentions, places, score_gradient(score, logits, class_index), finish, worth, chunk
+        )
         reason += f", through {len(attentions)} attention{'s' * (len(attentions) > 1)} of which one token moves"
     else:
         source = flat.jaxpr.invars[0]
-        cotangents = cotangents_of(flat, {source: activations}, gradient) if reversible else {}
+        program = prepare(flat, {source: activations}, flat.jaxpr.outvars)
+        cotangents = cotangents_of(program, [source], score_gradient(score, logits, class_index)) if reversible else {}
 
         def block(members: jax.Array) -> Any:
             directions = jax.vmap(lambda n: one_hot(n, activations))(members)
-            start = {source: Series(activations, (directions, None, None))}
+            start: dict[Any, Terms] = {source: (directions, None, None)}
             if not reversible:
-                return finish(*series(flat, start, flat.jaxpr.outvars))
-            (along,), third = two_orders(flat, start, flat.jaxpr.outvars, cotangents)
+                return finish(*series(program, start))
+            (along,), third = two_orders(program, start, cotangents)
             return finish(along, third)
 
         pairs = _in_blocks(block, count, chunk, None if worth is None else worth.ravel())
@@ -152,37 +163,32 @@ def _by_channels(
     values = dict(zip(rows, flat.function([source], rows)(activations), strict=True))
     points = [at_point(a, flat, activations) for a in attentions]
     values |= {a.out.variable: a.out.write(p.out) for a, p in zip(attentions, points, strict=True)}
-    cotangents = cotangents_of(flat, values, gradient)
+    program = prepare(flat, values, outputs)
+    cotangents = cotangents_of(program, list(values), gradient)
     adjoints = [a.out.read(cotangents[a.out.variable]) for a in attentions]
-    before = list(
-        dict.fromkeys([*rows, *(m.variable for a in attentions for m in (a.q, a.k, a.v) if m.variable in places)])
-    )
+    operands = (m.variable for a in attentions for m in (a.q, a.k, a.v))
+    before = prepare(flat, {source: activations}, list(dict.fromkeys([*rows, *(v for v in operands if v in places)])))
 
     def channel(number: jax.Array) -> Any:
         direction = jnp.broadcast_to(jnp.arange(channels, dtype=jnp.int32) == number, activations.shape)
-        start = {source: Series(activations, (direction.astype(activations.dtype)[None], None, None))}
-        found = dict(zip(before, sparse_series(flat, start, before), strict=True))
-        moved = {v: [t[0] for t in dense(v, x, 1)] for v, x in found.items()}
+        found = sparse_series(before, {source: (direction.astype(activations.dtype)[None], None, None)})
+        moved = {v: [t[0] for t in dense(v, found.get(v, ZERO), 1)] for v in before.outputs}
 
         def block(members: jax.Array) -> Any:
-            third = jnp.zeros(members.shape, activations.dtype)
-            start: dict[Any, Any] = dict(values)
+            start: dict[Any, Any] = {}
             for v in rows:
-                if isinstance(found[v], Series):
-                    terms = [None if t is None else _only(t, places[v], members) for t in found[v].terms]
-                    start[v] = Series(values[v], (*terms[:2], None))
-                    if terms[2] is not None:
-                        third += jnp.sum(terms[2] * cotangents[v][None], range(1, terms[2].ndim))
+                terms = found.get(v, ZERO)
+                start[v] = tuple(None if t is None else _only(t, places[v], members) for t in terms)
+            third = jnp.zeros(members.shape, activations.dtype)
             for a, point, adjoint in zip(attentions, points, adjoints, strict=True):
                 q, k, v = (
                     [m.read(t) for t in moved[m.variable]] if m.variable in moved else None for m in (a.q, a.k, a.v)
                 )
-                assert k is not None and v is not None
                 one = jax.vmap(lambda n: one_token(a, point, (q, k, v), n, adjoint))  # noqa: B023
                 first, second, added = one(members)
                 third += added
-                start[a.out.variable] = Series(values[a.out.variable], (a.out.write(first), a.out.write(second), None))
-            (along,), added = two_orders(flat, start, outputs, cotangents)
+                start[a.out.variable] = (a.out.write(first), a.out.write(second), None)
+            (along,), added = two_orders(program, start, cotangents)
             return finish(along, third + added)
 
         needed = None if worth is None else worth.reshape(count, channels)[:, number]
