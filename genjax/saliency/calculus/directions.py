@@ -35,13 +35,14 @@ from genjax.saliency.calculus.series import (
     sparse_series,
     two_orders,
 )
+from genjax.saliency.calculus.slices import slices_first
 from genjax.saliency.calculus.structure import Flat, flatten
 from genjax.saliency.calculus.sums import sums_first
 from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.scores import Score
 
 NAME = "Taylor series"
-BLOCK = 4 * 2**20  # bytes of the largest series of a block of directions: what stays in cache
+BLOCK = 2**20  # bytes of the largest series of a block of directions: what stays in cache
 
 
 def series_mode(
@@ -72,14 +73,14 @@ def series_route(
     everywhere; the second and third derivatives of others may be 0. The cost is the activations times the price of a
     few forward passes, less what `sums_first` saves: it grows with the square of the positions.
     """
-    flat = sums_first(flat, activations)
+    flat = sums_first(slices_first(flat, activations), activations)
     count, reversible = activations.size, _has_reverse(flat, activations)
     places = read_rows(flat)
     attentions = read_attentions(flat, places) if reversible else []
     equations = live(flat.equations, flat.jaxpr.outvars, {*places, *(a.out.variable for a in attentions)})
     if chunk is None:
         largest = max(math.prod(v.aval.shape) for e in equations or flat.equations for v in e.outvars)
-        chunk = min(64, max(1, BLOCK // (3 * largest * activations.dtype.itemsize)))
+        chunk = min(64, max(1, BLOCK // (2 * largest * activations.dtype.itemsize)))
     chunk = min(chunk, count)
     first = worth = None
     if for_map and reversible:

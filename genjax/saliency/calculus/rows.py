@@ -32,14 +32,15 @@ def read_rows(flat: Flat) -> dict[Any, Rows]:
         place = _follow(equation, places, depends, math.prod(shape))
         depends.update(equation.outvars)
         if place is not None:
-            places[equation.outvars[0]] = place
+            places.update(dict.fromkeys(equation.outvars, place))
     return places
 
 
 def _follow(equation: Any, places: dict[Any, Rows], depends: set[Any], count: int) -> Rows | None:
     """Where the positions are in the output; None where they meet, or might."""
     moving = [v for v in variables(equation.invars) if v in depends]
-    if len(equation.outvars) != 1 or any(v not in places for v in moving):
+    single = len(equation.outvars) == 1 or equation.primitive.name == "split"
+    if not single or any(v not in places for v in moving):
         return None
     name, out = equation.primitive.name, equation.outvars[0].aval.shape
     place = places[moving[0]]

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from genjax.saliency.calculus.forward import curve3, taylor3
 from genjax.saliency.calculus.jaxpr import apply_equation, live, program, variables
 from genjax.saliency.calculus.proof import is_piecewise_linear
-from genjax.saliency.calculus.shifted import shifted
+from genjax.saliency.calculus.shifted import shifted, summed
 from genjax.saliency.calculus.smooth_layer import by_entries
 from genjax.saliency.calculus.structure import Flat
 
@@ -130,7 +130,7 @@ def _step(
         return [y for y, v in zip(found, equation.outvars, strict=True) if _is_inexact(v)]
 
     if linear:
-        return Step(inputs, results, shifted(equation, inputs, fixed) or function, LINEAR)
+        return Step(inputs, results, shifted(equation, inputs, fixed) or summed(equation) or function, LINEAR)
     if name in BILINEAR and len(inputs) == 2:
         return Step(inputs, results, function, PRODUCT)
     return Step(inputs, results, function, QUOTIENT if name == "div" and len(inputs) == 2 else ANY)
@@ -150,14 +150,16 @@ def two_orders(
     A number's third derivative is linear in the third-order terms of all values, so these need not be carried along:
     what each curved step adds to its outputs' third order counts with their cotangents (`cotangents_of`).
     """
-    added = [jnp.sum(x[2] * cotangents[v][None], range(1, x[2].ndim)) for v, x in start.items() if x[2] is not None]
+    added: list[jax.Array] = []
 
     def keep(variable: Any, terms: Terms) -> Terms:
         if terms[2] is not None:
-            added.append(jnp.sum(terms[2] * cotangents[variable][None], range(1, terms[2].ndim)))
+            added.append((terms[2].reshape(terms[2].shape[0], -1) @ cotangents[variable].reshape(-1, 1))[:, 0])
         return (*terms[:2], None)
 
-    found = sparse_series(prepared, {v: (*x[:2], None) for v, x in start.items()}, keep)
+    start = {v: keep(v, x) for v, x in start.items()}
+
+    found = sparse_series(prepared, start, keep)
     terms = [dense(v, found.get(v, ZERO), count_of(start)) for v in prepared.outputs]
     return terms, sum(added, start=jnp.zeros(count_of(start), terms[0][0].dtype))
 
