@@ -221,8 +221,8 @@ def one_token(
     asking = index + attention.query_offset
     own = _asking(point, [point.q[:, asking], *(term[:, asking] for term in moved[0])], k, v, row, asking)
     here = jnp.arange(point.q.shape[1], dtype=jnp.int32) == asking
-    first, second = (jnp.where(here[:, None], o[:, None], x) for o, x in zip(own, (first, second), strict=False))
-    return first, second, jnp.sum(jnp.where(here, 0, third)) + jnp.sum(adjoint[:, asking] * own[2])
+    first, second = (jnp.where(here[None, :, None], o[:, None], x) for o, x in zip(own, (first, second), strict=False))
+    return first, second, jnp.sum(jnp.where(here[None], 0, third)) + jnp.sum(adjoint[:, asking] * own[2])
 
 
 def _asking(
@@ -234,7 +234,7 @@ def _asking(
     scores = []
     for n in (1, 2, 3):
         met = sum(BINOMIAL[n][m] * jnp.sum(q[n - m] * k[m], -1) for m in range(1, n + 1))
-        scores.append(slope * (jnp.einsum("bd,bmd->bm", q[n], point.k) + here * met[:, None]))
+        scores.append(slope * (jnp.einsum("bd,bmd->bm", q[n], point.k) + here[None] * met[:, None]))
     e = [weights, *(weights * term for term in of_exponential(*scores))]
     out = [point.out[:, asking]]
     for n in (1, 2, 3):

@@ -203,6 +203,6 @@ def _only(terms: jax.Array, place: Rows, members: jax.Array) -> jax.Array:
     """float[1, ...] -> float[members, ...], zero but at the position of each member."""
     shape = terms.shape[1:]
     length = math.prod(shape[place.first : place.last])
-    here = jnp.arange(length, dtype=jnp.int32) == (members[:, None] + place.offset)
+    here = jnp.arange(length, dtype=jnp.int32)[None] == members[:, None] + place.offset
     here = here.reshape(-1, *(1 for _ in shape[: place.first]), *shape[place.first : place.last])
     return jnp.where(here.reshape(*here.shape, *(1 for _ in shape[place.last :])), terms, 0)
