@@ -38,7 +38,7 @@ from genjax.saliency import (
     taylor_mode,
 )
 from genjax.saliency import faithfulness as faith
-from genjax.saliency.calculus import series
+from genjax.saliency.calculus import directions
 from genjax.saliency.overlay import Row, comparison_sheet, correlation
 
 from .comparison.report import Table
@@ -138,7 +138,7 @@ def compare(
         def one(image, class_index):
             return _with_alpha(score, method, settings, lambda a: head(a, image), features(image), class_index)
 
-        streamed = jax.eval_shape(one, images[0], classes[0])[0].route.name == series.NAME
+        streamed = jax.eval_shape(one, images[0], classes[0])[0].route.name == directions.NAME
 
         def every(images, classes):
             return jax.lax.map(lambda v: one(*v), (images, classes)) if streamed else jax.vmap(one)(images, classes)
@@ -183,7 +183,7 @@ def _announce(layer: Split, images: jax.Array, classes: jax.Array, scores: Seque
     for score in scores:
         method = partial(grad_cam_pp, score=score, method=settings.method, chunk=settings.chunk)
         route = jax.eval_shape(partial(explain, method, layer), images, classes).route
-        if route.name == series.NAME:
+        if route.name == directions.NAME:
             seconds = len(images) * forecast(layer, images[0], classes[0], score)
             time_needed = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
             print(

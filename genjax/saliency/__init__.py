@@ -11,6 +11,7 @@ their options are Python objects. `diagonal_derivatives` gives the derivatives a
 
 from genjax.saliency.calculus.closed_form import piecewise_linear
 from genjax.saliency.calculus.derivatives import auto, diagonal_derivatives
+from genjax.saliency.calculus.directions import series_mode
 from genjax.saliency.calculus.forward import (
     Derivatives,
     Route,
@@ -21,7 +22,6 @@ from genjax.saliency.calculus.forward import (
 )
 from genjax.saliency.calculus.pooled import per_position, pooled
 from genjax.saliency.calculus.proof import Proof, prove_piecewise_linear
-from genjax.saliency.calculus.series import series_mode
 from genjax.saliency.explanation import (
     AlphaStatistics,
     Explanation,

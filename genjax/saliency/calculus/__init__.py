@@ -2,5 +2,6 @@
 
 From the ground up: `jaxpr` (walk and cut programs), `float64` and `widen` (precision), `proof` (is a head piecewise
 linear?), `locality` and `structure` (where do positions stop mattering one by one?), the ways to compute (`forward`,
-`closed_form`, `smooth`, `pooled`), and `derivatives`, which picks one.
+`closed_form`, `smooth`, `pooled`, and `directions` with Taylor `series` through `rows` and `attention`), and
+`derivatives`, which picks one.
 """

@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 
 from genjax.saliency.calculus.closed_form import has_closed_form, linear_route, of_one_logit
+from genjax.saliency.calculus.directions import series_route
 from genjax.saliency.calculus.forward import Derivatives, Head, reverse_mode
 from genjax.saliency.calculus.pooled import pooled_route, position_route
 from genjax.saliency.calculus.proof import prove_piecewise_linear
-from genjax.saliency.calculus.series import series_route
 from genjax.saliency.calculus.smooth import read_smooth, smooth_route
 from genjax.saliency.calculus.structure import flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits

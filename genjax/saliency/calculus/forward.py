@@ -70,23 +70,35 @@ def of_exponential(u1: jax.Array, u2: jax.Array, u3: jax.Array) -> tuple[jax.Arr
     return u1, u1**2 + u2, u1**3 + 3 * u1 * u2 + u3
 
 
-def through_score(score: Score, logits: Pair, class_index: jax.Array, along: tuple[jax.Array, ...]) -> Any:
+def through_score(
+    score: Score, logits: Pair, class_index: jax.Array, along: tuple[jax.Array, ...], third: Any = 0.0
+) -> Any:
     """Derivatives of Y along a curve of logits with derivatives `along` (three arrays float[classes]), in float64.
 
-    `logits` are the sum of a pair (`wide_logits`). Returns pairs ((d1, d2, d3), (their residuals)) in the dtype of the
-    curve; divided by Y for an exponentiated score.
+    `logits` are the sum of a pair (`wide_logits`); `third` is added to the third derivative of `score.function`.
+    Returns pairs ((d1, d2, d3), (their residuals)) in the dtype of the curve; divided by Y for an exponentiated score.
     """
 
-    def wide(logits, class_index, s1, s2, s3):
-        s0, s1, s2, s3 = (v.astype(jnp.float64) for v in (from_pair(logits), s1, s2, s3))
+    def wide(logits, class_index, third, s1, s2, s3):
+        s0, s1, s2, s3, third = (v.astype(jnp.float64) for v in (from_pair(logits), s1, s2, s3, third))
 
         def curve(t):
-            return score.function(s0 + t * (s1 + t * (s2 / 2 + t * (s3 / 6))), class_index)
+            along = s0 + t * (s1 + t * (s2 / 2 + t * (s3 / 6)))
+            return score.function(along, class_index) + t**3 / 6 * third
 
         derivatives = curve3(curve, jnp.float64)
         return as_pairs(of_exponential(*derivatives) if score.exponentiated else derivatives, along[0].dtype)
 
-    return in_double(wide, logits, class_index, *along)
+    return in_double(wide, logits, class_index, jnp.asarray(third, along[0].dtype), *along)
+
+
+def score_gradient(score: Score, logits: Pair, class_index: jax.Array) -> jax.Array:
+    """The gradient of `score.function` in the logits, computed in float64."""
+
+    def wide(logits, class_index):
+        return jax.grad(lambda s: score.function(s, class_index))(from_pair(logits)).astype(logits[0].dtype)
+
+    return in_double(wide, logits, class_index)
 
 
 def score_value(score: Score, logits: Pair, class_index: jax.Array) -> jax.Array:

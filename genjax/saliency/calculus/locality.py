@@ -269,10 +269,9 @@ def kept_axes(equation: Any, which: int) -> dict[int, int]:
         moved = {a: b for b, a in enumerate(parameters["permutation"])}
     elif name == "dot_general":
         contracted, batch = parameters["dimension_numbers"]
-        if not any(batch):
-            free = [n for n in range(len(shape)) if n not in contracted[which]]
-            first = 0 if which == 0 else len(out) - len(free)
-            moved = {a: first + b for b, a in enumerate(free)}
+        free = [n for n in range(len(shape)) if n not in (*contracted[which], *batch[which])]
+        first = len(batch[which]) if which == 0 else len(out) - len(free)
+        moved = {a: first + b for b, a in enumerate(free)}
     elif name == "conv_general_dilated" and which == 0 and parameters["batch_group_count"] == 1:
         moved = _through_convolution(equation)
     elif name in REDUCTIONS:

@@ -20,7 +20,7 @@ from genjax.saliency.calculus.forward import (
     through_score,
 )
 from genjax.saliency.calculus.locality import Local
-from genjax.saliency.calculus.series import Series, series
+from genjax.saliency.calculus.series import prepare, series
 from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.calculus.windows import lattice, owners
@@ -86,7 +86,9 @@ def position_route(
     *grid, channels = activations.shape
     period = structure.period(grid)
     points = [-(-size // step) for size, step in zip(grid, period, strict=True)]
-    sums = dict(zip(pools, flat.function(flat.jaxpr.invars, pools)(activations), strict=True))
+    source = flat.jaxpr.invars[0]
+    sums = dict(zip(pools, flat.function([source], pools)(activations), strict=True))
+    before, after = prepare(flat, {source: activations}, summed), prepare(flat, sums, flat.jaxpr.outvars)
 
     def collected(values: jax.Array, place: Local, pool: Any, offsets: Any) -> jax.Array:
         """The changes of a summed value float[1, ...] -> those of its sum by each point of the lattice."""
@@ -106,12 +108,9 @@ def position_route(
         for n, size in enumerate(grid):
             along_axis = [size if m == n else 1 for m in range(len(grid))]
             direction = direction * lattice(size, period[n], offsets[n]).reshape(*along_axis, 1)
-        start = {flat.jaxpr.invars[0]: Series(activations, (direction[None], None, None))}
-        changes = zip(series(flat, start, summed), places, pools, strict=True)
-        tail = {
-            v: Series(sums[v], tuple(collected(t, place, v, offsets) for t in terms)) for terms, place, v in changes
-        }
-        (along,) = series(flat, tail, flat.jaxpr.outvars)
+        changes = zip(series(before, {source: (direction[None], None, None)}), places, pools, strict=True)
+        tail = {v: tuple(collected(t, place, v, offsets) for t in terms) for terms, place, v in changes}
+        (along,) = series(after, tail)
         return jax.vmap(lambda *s: through_score(score, logits, class_index, s))(*along)
 
     lattices = math.prod(period)
