@@ -108,12 +108,14 @@ def _read(
     offset, query_offset = _offset(k, places), None if still else _offset(q, places)
     if offset is None or offset != _offset(values, places) or (query_offset is None and not still):
         return None
-    found = [Matrices(x, tuple(range(number)), axes[1 - keys], axes[keys]) for x in (products, scores, p)]
     lengths = len(q.rows), len(columns)
     first = tuple(range(number, number + lengths[which]))
     second = tuple(range(number + lengths[which], number + sum(lengths)))
     out = Matrices(equation.outvars[0], tuple(order), *((first, second) if which == 0 else (second, first)))
-    return Attention(q, k, values, *found, out, offset, query_offset)
+    under, shifted, weights = (
+        Matrices(x, tuple(range(number)), axes[1 - keys], axes[keys]) for x in (products, scores, p)
+    )
+    return Attention(q, k, values, under, shifted, weights, out, offset, query_offset)
 
 
 def _offset(matrices: Matrices, places: dict[Any, Rows]) -> int | None:
@@ -233,7 +235,7 @@ def _asking(
     weights, slope = point.weights[:, asking], point.slope[:, asking]
     scores = []
     for n in (1, 2, 3):
-        met = sum(BINOMIAL[n][m] * jnp.sum(q[n - m] * k[m], -1) for m in range(1, n + 1))
+        met = jnp.sum(sum(BINOMIAL[n][m] * q[n - m] * k[m] for m in range(1, n + 1)), -1)
         scores.append(slope * (jnp.einsum("bd,bmd->bm", q[n], point.k) + here[None] * met[:, None]))
     e = [weights, *(weights * term for term in of_exponential(*scores))]
     out = [point.out[:, asking]]

@@ -111,7 +111,7 @@ def series_route(
             return finish(along, third)
 
         pairs = _in_blocks(block, count, chunk, None if worth is None else worth.ravel())
-    if worth is not None:
+    if worth is not None and first is not None:
         (d1, d2, d3), residuals = pairs
         pairs = (jnp.where(worth.ravel(), d1, first.ravel()), d2, d3), residuals
         reason += ", of which those that the map needs"
@@ -182,9 +182,8 @@ def _by_channels(
                 start[v] = tuple(None if t is None else _only(t, places[v], members) for t in terms)
             third = jnp.zeros(members.shape, activations.dtype)
             for a, point, adjoint in zip(attentions, points, adjoints, strict=True):
-                q, k, v = (
-                    [m.read(t) for t in moved[m.variable]] if m.variable in moved else None for m in (a.q, a.k, a.v)
-                )
+                q = None if a.query_offset is None else [a.q.read(t) for t in moved[a.q.variable]]
+                k, v = ([m.read(t) for t in moved[m.variable]] for m in (a.k, a.v))
                 one = jax.vmap(lambda n: one_token(a, point, (q, k, v), n, adjoint))  # noqa: B023
                 first, second, added = one(members)
                 third += added

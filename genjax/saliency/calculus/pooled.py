@@ -109,7 +109,7 @@ def position_route(
             along_axis = [size if m == n else 1 for m in range(len(grid))]
             direction = direction * lattice(size, period[n], offsets[n]).reshape(*along_axis, 1)
         changes = zip(series(before, {source: (direction[None], None, None)}), places, pools, strict=True)
-        tail = {v: tuple(collected(t, place, v, offsets) for t in terms) for terms, place, v in changes}
+        tail: dict[Any, Any] = {v: tuple(collected(t, place, v, offsets) for t in terms) for terms, place, v in changes}
         (along,) = series(after, tail)
         return jax.vmap(lambda *s: through_score(score, logits, class_index, s))(*along)
 

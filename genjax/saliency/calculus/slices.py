@@ -50,6 +50,7 @@ def slices_first(flat: Flat, activations: jax.Array) -> Flat:
                 before = _before(part, equation)
                 if before is not None and equation.primitive.name == "split":
                     (whole,), axis = before, equation.params["axis"]
+                    assert whole is not None
                     first = _split_at(equation, part.variable)
                     size = part.variable.aval.shape[axis]
                     rows = read(whole.variable, whole)
@@ -57,7 +58,9 @@ def slices_first(flat: Flat, activations: jax.Array) -> Flat:
                         rows = jax.lax.slice_in_dim(rows, first, first + size, axis=axis)
                     parts[part] = rows
                 elif before is not None and equation.primitive.name == "concatenate" and len(before) == 1:
-                    parts[part] = read(before[0].variable, before[0])
+                    (only,) = before
+                    assert only is not None
+                    parts[part] = read(only.variable, only)
                 elif before is not None:
                     inputs = (read(v, p) for v, p in zip(equation.invars, before, strict=True))
                     parts[part] = equation.primitive.bind(*inputs, **_resized(equation, part))
