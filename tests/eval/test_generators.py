@@ -225,7 +225,7 @@ def test_the_arithmetic_is_that_of_mean_latents(dcgan_run, tmp_path, monkeypatch
 def test_scores_stand_beside_those_of_real_images_with_the_extractors_name(cgan_run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     train = extractors.cli.main
-    monkeypatch.setattr(extractors.cli, "main", lambda name, options: train(name, [*options, "--steps", "200"]))
+    monkeypatch.setattr(extractors.cli, "main", lambda name, options: train(name, [*options, "--steps", "60"]))
     assert scores.main([str(cgan_run), "--count", "200"]) == 0
     result = json.loads((cgan_run / "scores.json").read_text())
     assert result["extractor"] == "convnet trained on digits"
