@@ -119,7 +119,7 @@ PRESETS = {
         generator_widths=(512, 256, 128, 64), discriminator_widths=(64, 128, 256, 512, 1024), labels=True,
     ),
 }  # fmt: skip
-SCORE = ("overlap", "overlap of samples with equal shares of the ring's 8 modes, 1 at most")
+SCORE = ("mode_divergence", "divergence of the ring's modes from equal shares, nats")
 CONTROLS = {"without spectral normalisation": ("--networks", "unnormalised")}
 
 

@@ -1,6 +1,7 @@
 """Several seeds by one command: a folder for each, as a run of its own leaves it, and a summary of their scores."""
 
 import json
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -97,12 +98,15 @@ def train_all(
 def summarised(results: Mapping[int, Result | DivergedError]) -> dict[str, Any]:
     """Return the scores over seeds: values by seed, mean, standard deviation, lowest, highest, and the best seed.
 
+    A score that does not exist for a seed (a divergence of modes, where no sample is near one) is left out of it.
     diverged: `{seed: why}` of those that have no scores.  deviation: of a sample, None for one value.
     """
     scored = {seed: result.scores for seed, result in results.items() if isinstance(result, Result)}
     scores: dict[str, Any] = {}
     for name in next(iter(scored.values()), {}):
-        values = {seed: own[name] for seed, own in scored.items()}
+        values = {seed: own[name] for seed, own in scored.items() if math.isfinite(own[name])}
+        if not values:
+            continue
         lowest, highest = (pick(values, key=lambda seed: values[seed]) for pick in (min, max))
         best = {"higher": highest, "lower": lowest, None: None}[word(name).better]
         scores[name] = {
