@@ -4,8 +4,9 @@
 
 Presets; --steps counts both phases, of which the first, by the mean square error alone, takes --pretraining
     small     drawn scenes, 8 to 32 pixels, 24 channels, 3 blocks; features of the network for drawn scenes that comes
-              with the library: minutes on two CPU cores; our own. Seed 0: 0.89 dB above bicubic with 0.59 of the
-              right images' sharpness after the first phase, 0.81 dB below it with 0.83 after the second; bicubic: 0.47
+              with the library: minutes on two CPU cores; our own. Seeds 0 to 2: 0.8, 1.1
+              and 0.4 dB below bicubic with 0.83, 0.77 and 0.73 of the right images' sharpness (bicubic: 0.47); as many
+              steps of the mean square error alone end 1.3, 1.2 and 1.2 dB above bicubic with a sharpness of 0.61
     srresnet  the paper's section 3.2: ImageNet, 4x, crops of 96 pixels, batch 16, Adam (1e-4, 0.9), 1,000,000 updates
               by the mean square error; published 32.05 dB on Set5 (bicubic 28.43)
     paper     the same, then 100,000 updates at 1e-4 and 100,000 at 1e-5 by features after the fourth convolution of the

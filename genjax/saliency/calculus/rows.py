@@ -23,9 +23,11 @@ class Rows(NamedTuple):
 
 
 def read_rows(flat: Flat) -> dict[Any, Rows]:
-    """The row values of a head: the positions of A followed as far as they stay apart."""
+    """The row values of a head: the positions of A, if it has any, followed as far as they stay apart."""
     source = flat.jaxpr.invars[0]
     shape = source.aval.shape[:-1]
+    if not shape:
+        return {}
     places = {source: Rows(0, len(shape))}
     depends = {source}
     for equation in flat.equations:
