@@ -88,3 +88,14 @@ def test_the_summary_tells_mean_spread_best_and_who_diverged():
 
 def test_devices_that_seeds_share_evenly():
     assert [most_devices(8, 8), most_devices(8, 3), most_devices(7, 4), most_devices(6, 4)] == [8, 2, 1, 3]
+
+
+def test_a_score_that_does_not_exist_for_a_seed_is_left_out_of_the_summary():
+    found = {
+        seed: Result(None, None, 0.0, 0.0, {"mode_divergence": value, "never": float("nan")})
+        for seed, value in enumerate((0.5, float("nan"), 0.1))
+    }
+    summary = seeds.summarised(found)
+    assert summary["scores"]["mode_divergence"]["values"] == {0: 0.5, 2: 0.1}
+    assert summary["scores"]["mode_divergence"]["best"] == 2
+    assert "never" not in summary["scores"]
