@@ -106,7 +106,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 def run(options: Options) -> None:
     """Train, print and write the table."""
     rows = scores(options, data.load(options.data))
-    result = {"options": dataclasses.asdict(options), "environment": environment(), "rows": rows}
+    asked = {name: value for name, value in dataclasses.asdict(options).items() if name != "out"}
+    result = {"options": asked, "environment": environment(), "rows": rows}
     write_text(options.out / "scores.json", json.dumps(result, default=str, indent=2) + "\n")
     write_text(options.out / "table.md", table(rows) + "\n")
     print(table(rows))

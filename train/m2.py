@@ -5,8 +5,8 @@
 Presets
     small    embedded digits, 64-256-8, 100 labels: about a minute on two CPU cores, compiling included; our own
     short    784-500-50 on MNIST for 20 epochs, softplus, 2 labelled images in a batch of 100 and a classification term
-             that weighs 50 times as much: the setting in which unlabelled images helped most within an hour on two CPU
-             cores. The accuracy was still rising at its end; our own
+             that weighs 50 times as much: of the settings tried, that in which unlabelled images helped most within an
+             hour or so on two CPU cores. The accuracy was still rising at its end; our own
     paper    784-500-50 on MNIST, 100 labels, from section 4 and the author's code (dpkingma/nips14-ssl, whose scripts
              train M2 on the latents of M1): softplus, Adam 3e-4, weights from N(0, 0.001), prior N(0, I) on all
              parameters (an L2 penalty of 1/50,000), pixels drawn black or white anew, the first 50,000 images, alpha
