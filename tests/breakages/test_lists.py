@@ -5,6 +5,7 @@ import functools
 
 import pytest
 
+from tests.breakages import __main__ as program
 from tests.breakages.__main__ import main
 from tests.breakages.breakage import Breakage
 from tests.breakages.lists import AREAS
@@ -58,3 +59,18 @@ def test_they_can_be_listed(capsys):
     assert "see --list" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--nothing"])
+
+
+def test_a_run_goes_on_with_the_breakages_that_have_no_verdict(tmp_path, monkeypatch, capsys):
+    chosen = [breakage.what for _, breakage in program.chosen("kernel")]
+    outcomes = iter(["caught"] * (len(chosen) - 1) + ["SURVIVED"])
+    monkeypatch.setattr(program, "run", lambda copy, tests, workers=0: ("passed", ""))
+    monkeypatch.setattr(program, "judge", lambda copy, breakage: next(outcomes))
+    arguments = ["--only", "kernel", "--jobs", "2", "--verdicts", str(tmp_path / "verdicts.jsonl")]
+    assert main(arguments) == 1
+    assert capsys.readouterr().out.count("\n") == len(chosen) + 1
+    assert main(arguments) == 1  # by the file alone: there are no more outcomes
+    assert capsys.readouterr().out == f"{len(chosen) - 1} caught, 1 SURVIVED\n"
+    changed = program.AREAS | {"layers": [breakage._replace(tests=("other",)) for breakage in program.AREAS["layers"]]}
+    monkeypatch.setattr(program, "AREAS", changed)
+    assert set(program.known(tmp_path / "verdicts.jsonl")) < set(chosen)
