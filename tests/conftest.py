@@ -47,6 +47,17 @@ def _curves_as_numbers():
         yield
 
 
+@pytest.fixture(scope="module")
+def few_drawn_images():
+    """Let the drawn sets hold few images, where what they show is not what is tested."""
+    from genjax.data.drawn import scene_sets, together
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((scene_sets, "COUNTS"), (together, "COUNTS"), (together, "CAPTIONED")):
+            patch.setattr(module, name, {"train": 256, "test": 128})
+        yield
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
     """Drop the compiled programs with the last test of a file or of a group that shares them.

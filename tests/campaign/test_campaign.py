@@ -15,7 +15,7 @@ from tests.campaign.tiny import OPTIONS
 @pytest.mark.parametrize(
     ("part", "count"),
     [
-        (command_lines.campaign, 20),
+        (command_lines.campaign, 12),
         (corruptions.campaign, 4),
         (files.pictures_campaign, 100),
         (files.archives_campaign, 100),

@@ -41,7 +41,7 @@ def digits():
     ("network", "rate", "least"),
     [
         (convnet.ConvNet(features=(16, 32)), 5e-3, 0.7),
-        (convnext.tiny(features=(8, 16), patch=2), 1e-2, 0.6),
+        pytest.param(convnext.tiny(features=(8, 16), patch=2), 1e-2, 0.6, marks=pytest.mark.slow),
         (vit.ViT(depth=1), 5e-3, 0.5),
     ],
 )

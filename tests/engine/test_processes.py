@@ -64,6 +64,7 @@ def test_two_processes_of_four_devices_are_one_of_eight(tmp_path, options):
     assert toy.worst(further[-1].params, alone(tmp_path / "whole", 30, 8).params) < 1e-5
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_ends_the_run_with_its_name_and_the_run_resumes(tmp_path):
     with spawn(tmp_path, 10**6) as process:
         wait_for(lambda: len(saved(tmp_path)) > 1, process)
@@ -78,6 +79,7 @@ def test_a_process_that_dies_ends_the_run_with_its_name_and_the_run_resumes(tmp_
     assert int(alone(tmp_path, last + 10, 2, resume=True).step) == last + 10
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_at_the_same_step(tmp_path):
     with spawn(tmp_path, 10**6) as process:
         wait_for(lambda: saved(tmp_path), process)

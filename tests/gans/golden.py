@@ -197,7 +197,7 @@ def start(game: Game, **networks: Arrays) -> State:
         assert {path: x.shape for path, x in networks[net].items()} == shapes
         variables = unflatten_dict({path: jnp.asarray(x) for path, x in networks[net].items()}, sep="/")
         started[net] = partial(lambda variables, key: variables, variables)
-    return init_state(game._replace(networks=started), key)
+    return jax.jit(partial(init_state, game._replace(networks=started)))(key)
 
 
 @partial(jax.jit, static_argnames=("network", "train"))

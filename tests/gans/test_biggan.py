@@ -1,6 +1,7 @@
 """BigGAN's parts: orthogonal weights and their regularisation, the hierarchical latent, the published sizes."""
 
 import math
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ SMALL = biggan.Generator(16, 1, 8, (8, 8), 3, attention=8, embedding=4)
 DEEP = biggan.DeepGenerator(16, 1, 16, (8, 8), 3, attention=8, embedding=4)
 
 
+@cache
 def started(network, size):
     return jax.jit(network.init)(KEY, jnp.zeros((1, size)), jnp.zeros(1, jnp.int32))
 
@@ -56,10 +58,10 @@ def test_the_generator_pays_for_all_kernels_but_the_shared_embedding():
             generator, discriminator, generator_tx=optax.sgd(0.1), discriminator_tx=optax.sgd(0.1), classes=10,
             image_shape=SHAPE, latent=6, orthogonal=orthogonal,
         )  # fmt: skip
-        state = init_state(game, KEY)
+        state = jax.jit(partial(init_state, game))(KEY)
         params = jax.tree.map(lambda x: x + 0.05, state.params["generator"])
         state = state.replace(params={**state.params, "generator": params})
-        _, metrics = move(game.players[1], state, labelled(8, 0), KEY)
+        _, metrics = jax.jit(partial(move, game.players[1]))(state, labelled(8, 0), KEY)
         losses.append(float(metrics["generator/loss"]))
     penalty = float(off_diagonal_of(params, exempt=("embedding",)))
     assert penalty > 0.01
@@ -80,9 +82,14 @@ def test_weights_begin_orthogonal(network, size):
 # Latents
 
 
+@cache
+def told(network):
+    return jax.jit(partial(network.apply, capture_intermediates=True))
+
+
 def within(network, variables, latent, label=1):
     """Return what the layers of a generator give."""
-    _, found = network.apply(variables, latent, jnp.asarray([label]), capture_intermediates=True)
+    _, found = told(network)(variables, latent, jnp.asarray([label]))
     return {path: leaf[0] for path, leaf in flatten_dict(found["intermediates"], sep="/").items()}
 
 

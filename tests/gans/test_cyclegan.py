@@ -1,5 +1,6 @@
 """CycleGAN: the replay pool, the losses, who is differentiated, the schedule, refusals, and that digits survive."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import jax
@@ -70,7 +71,7 @@ def batch(count=4):
 
 def test_the_discriminators_gradient_leaves_the_generators_where_they_are():
     game, key = tiny(), jax.random.key(0)
-    state = init_state(game, key)
+    state = jax.jit(partial(init_state, game))(key)
     after, _ = jax.jit(lambda state: move(game.players[1], state, batch(), key))(state)
     for net in game.players[0].owns:
         jax.tree.map(np.testing.assert_array_equal, after.params[net], state.params[net])
@@ -123,7 +124,7 @@ def test_the_rate_is_constant_and_then_falls_to_zero():
 def test_what_the_doubling_restores_lies_where_the_halving_took_it():
     """An impulse's output through a generator of one channel is centred on the impulse."""
     network = cyclegan.Generator(1, 8, 0)
-    params = network.init(jax.random.key(0), jnp.zeros((1, 32, 32, 1)))
+    params = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 32, 32, 1)))
     base = jnp.zeros((1, 32, 32, 1))
     changed = np.zeros((32, 32), bool)
     for seed in range(3):  # instance norm changes every pixel a little; count the strong changes
@@ -137,7 +138,7 @@ def test_what_the_doubling_restores_lies_where_the_halving_took_it():
 
 def test_a_logit_of_the_discriminator_sees_70_pixels():
     network = PatchDiscriminator(3, 4, norm=lambda x, train: x)
-    params = network.init(jax.random.key(0), jnp.zeros((1, 256, 256, 1)))
+    params = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 256, 256, 1)))
 
     def logits(x):
         return network.apply(params, x)
@@ -181,7 +182,7 @@ def test_the_published_networks_make_a_real_step():
     networks = cyclegan.Generator(3, 64, 9), PatchDiscriminator(3, 64)
     adam = optax.adam(2e-4)
     game = cyclegan.game(*networks, generators_tx=adam, discriminators_tx=adam, image_shape=(64, 64, 3))
-    state = init_state(game, jax.random.key(0))
+    state = jax.jit(partial(init_state, game))(jax.random.key(0))
     x = jax.random.uniform(jax.random.key(1), (1, 64, 64, 3), minval=-1.0)
     for player in game.players:
         state, metrics = move(player, state, {"images": x, "targets": -x}, jax.random.key(2))

@@ -108,7 +108,7 @@ DEEP_PEER = Peer(
 )
 
 
-@pytest.fixture(params=["biggan", "biggan_deep_ajbrock"])
+@pytest.fixture(params=["biggan", pytest.param("biggan_deep_ajbrock", marks=pytest.mark.slow)])
 def ajbrock(request, monkeypatch):
     peer = PLAIN_PEER if request.param == "biggan" else DEEP_PEER
     values = golden.read(request.param)

@@ -20,7 +20,7 @@ SMALL = {"channels": 1, "start": 2, "template": 6, "volumes": (4,), "flat": 8, "
 def generator(**changes):
     network = hologan.Generator(8, **{**SMALL, **changes})
     latents = jax.random.uniform(jax.random.key(1), (3, 5), minval=-1)
-    return network, network.init(jax.random.key(0), latents), latents
+    return network, jax.jit(network.init)(jax.random.key(0), latents), latents
 
 
 def poses(azimuth, elevation=90.0):
@@ -57,7 +57,7 @@ def check_gradients(network, variables, latents):
         # A bias in front of adaptive instance norm is subtracted again, as in the authors' code.
         cancelled = path in ("ConvTranspose3D_0/bias", "ConvTranspose_0/bias")
         assert (np.abs(gradient).max() < 1e-10) == cancelled, path
-    by_latent = jax.grad(lambda z: jnp.sum(weights * network.apply(variables, z, poses(130.0))))(latents)
+    by_latent = jax.jit(jax.grad(lambda z: jnp.sum(weights * network.apply(variables, z, poses(130.0)))))(latents)
     assert np.abs(by_latent).min() > 0
 
 
@@ -124,7 +124,7 @@ def losses(weights, fooled=False):
     alone = jax.tree.map(lambda x: x[2:], both)
     z = np.array([[0.4, -0.6], [0.3, 0.7]])
     network = hologan.Generator(8, **SMALL)
-    params = network.init(jax.random.key(0), jnp.zeros((1, 2)))["params"]
+    params = jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 2)))["params"]
 
     def nets(judged):
         return SimpleNamespace(
@@ -159,7 +159,7 @@ def test_the_discriminator_has_its_norms_behind_every_convolution_but_the_first(
     images = jnp.zeros((2, 16, 16, 3))
     for styles, units in (("none", 0), ("batch", 8), ("channels", 16)):
         network = hologan.Discriminator(5, 4, 3, 6, styles=styles)
-        variables = network.init(jax.random.key(0), images)
+        variables = jax.jit(network.init)(jax.random.key(0), images)
         assert set(variables["spectral"]) == {"Conv_1", "Conv_2"}
         assert set(variables["params"]) >= {"norm_1", "norm_2"} and "norm_0" not in variables["params"]
         kernels = [x["kernel"].shape for name, x in variables["params"].items() if name.startswith("style")]

@@ -176,7 +176,7 @@ def test_numbers_of_q_are_logits_then_means_then_variances_of_the_codes_in_their
     assert (found.mean.tolist(), found.log_variance.tolist()) == ([[5, 6]], [[7, 8]])
     discriminator = infogan.DenseDiscriminator(codes, (4,))
     x = jax.random.normal(KEY, (5, 1, 1, 2))
-    variables = discriminator.init(KEY, x)
+    variables = jax.jit(discriminator.init)(KEY, x)
     state = SimpleNamespace(variables_of=lambda net: variables)
     read = infogan.reading_of(discriminator)(state, x)
     numbers = discriminator.apply(variables, x)[1]

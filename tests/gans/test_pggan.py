@@ -236,7 +236,8 @@ def settings(**options):
 
 
 # The first step of the fade, one inside it, and its end.
-@pytest.mark.parametrize("stop", [pytest.param(5, marks=pytest.mark.slow), 6, pytest.param(7, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stop", [5, 6, 7])
+@pytest.mark.slow
 def test_a_run_resumed_in_a_fade_equals_one_that_was_never_stopped(stop, tmp_path):
     """The fade to 8 pixels takes steps 3 to 7 (4 steps of 4 images), the next one follows at 10."""
     run = recipe.build(TINY, placeholder(16))

@@ -1,6 +1,7 @@
 """pix2pix: sizes, what a logit sees, dropout where images are translated, ablations, augmentation, refusals."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -52,10 +53,11 @@ def test_a_logit_sees_as_many_pixels_as_the_paper_says(strided, sees, logits):
     network = PatchDiscriminator(strided, **options) if strided else PixelDiscriminator(**options)
     side = max(64, 3 * sees // 2**strided * 2**strided)
     x = jax.random.normal(jax.random.key(1), (1, side, side, 1))
-    variables = network.init(jax.random.key(0), x)
+    variables = jax.jit(network.init)(jax.random.key(0), x)
     variables = jax.tree.map(lambda w: jnp.abs(w) + 0.01, variables)  # no place cancels
     middle = jax.eval_shape(network.apply, variables, x).shape[1] // 2
-    seen = np.asarray(jax.grad(lambda x: network.apply(variables, x)[0, middle, middle])(x))[0, ..., 0] != 0
+    slope = jax.jit(jax.grad(lambda x: network.apply(variables, x)[0, middle, middle]))
+    seen = np.asarray(slope(x))[0, ..., 0] != 0
     for axis in range(2):
         places = np.flatnonzero(seen.any(axis))
         assert places[-1] - places[0] + 1 == len(places) == sees
@@ -66,23 +68,26 @@ def test_a_logit_sees_as_many_pixels_as_the_paper_says(strided, sees, logits):
 
 def unet(**options):
     network = Generator(1, 4, 4, **options)
-    return network, network.init(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+    return network, jax.jit(network.init)(jax.random.key(0), jnp.zeros((1, 16, 16, 1)))
+
+
+translate = jax.jit(pix2pix.translate, static_argnums=0)
 
 
 def test_dropout_stays_on_and_each_image_is_translated_for_itself():
     network, variables = unet()
     images = jax.random.normal(jax.random.key(1), (3, 16, 16, 1))
     first, second = jax.random.split(jax.random.key(2))
-    one = pix2pix.translate(network, variables, images, first)
-    np.testing.assert_array_equal(one, pix2pix.translate(network, variables, images, first))
-    assert float(jnp.abs(one - pix2pix.translate(network, variables, images, second)).max()) > 1e-3
-    np.testing.assert_allclose(one[1:], pix2pix.translate(network, variables, images[1:], first), atol=1e-6)
+    one = translate(network, variables, images, first)
+    np.testing.assert_array_equal(one, translate(network, variables, images, first))
+    assert float(jnp.abs(one - translate(network, variables, images, second)).max()) > 1e-3
+    np.testing.assert_allclose(one[1:], translate(network, variables, images[1:], first), atol=1e-6)
     still, variables = unet(dropped=())
-    again = [pix2pix.translate(still, variables, images, key) for key in (first, second)]
+    again = [translate(still, variables, images, key) for key in (first, second)]
     np.testing.assert_array_equal(*again)
     # The statistics are the image's own, not those that were kept: a change of scale before the first norm is undone.
     kept = jax.tree.map(lambda x: 7 * x + 3, variables["batch_stats"])
-    np.testing.assert_array_equal(again[0], pix2pix.translate(still, {**variables, "batch_stats": kept}, images, first))
+    np.testing.assert_array_equal(again[0], translate(still, {**variables, "batch_stats": kept}, images, first))
 
 
 def test_both_placements_of_dropout():
@@ -146,7 +151,7 @@ def test_the_parts_of_the_generators_loss():
 
 def test_the_discriminators_objective_is_halved():
     game = tiny()
-    state = init_state(game, jax.random.key(0))
+    state = jax.jit(partial(init_state, game))(jax.random.key(0))
     zero = jax.tree.map(jnp.zeros_like, state.params["discriminator"])
     state = state.replace(params={**state.params, "discriminator": zero})
     loss, _ = jax.jit(game.players[0].loss)(state, batch(), jax.random.key(0))
@@ -162,7 +167,7 @@ def test_without_skips_the_decoder_sees_the_bottleneck_alone():
         silent = variables["params"]["down_4"]["kernel"] * 0
         variables = {**variables, "params": {**variables["params"], "down_4": {"kernel": silent}}}
         images = jax.random.normal(jax.random.key(1), (2, 16, 16, 1))
-        out = pix2pix.translate(network, variables, images, jax.random.key(0))
+        out = translate(network, variables, images, jax.random.key(0))
         return float(jnp.abs(out[0] - out[1]).max())
 
     assert influence(True) > 1e-4

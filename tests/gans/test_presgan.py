@@ -281,7 +281,7 @@ class Normed(nn.Module):
 def test_mu_is_held_at_the_statistics_of_its_batch():
     """In chains each z passes batch norm alone, and gives for the batch's own z what it gave in the batch."""
     generator, latents = Normed(), jax.random.normal(KEY, (12, 6))
-    variables = generator.init(KEY, latents)
+    variables = jax.jit(generator.init)(KEY, latents)
     statistics = jax.tree.map(lambda x: x + 3.0, variables["batch_stats"])
     network = Network("generator", generator, variables["params"], {"batch_stats": statistics}, True)
     means, after, mu = presgan.held(network, latents)

@@ -1,5 +1,7 @@
 """SAGAN's networks beside their golden values: where they attend, and who moves the power iteration."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +38,7 @@ def test_a_network_attends_after_the_block_that_makes_maps_of_that_size():
 
 def test_before_gamma_moves_networks_with_attention_are_those_without():
     latents, labels = jax.random.normal(KEY, (3, 5)), jnp.arange(3)
-    variables = generator(8, classes=4).init(KEY, latents, labels)
+    variables = jax.jit(generator(8, classes=4).init)(KEY, latents, labels)
 
     def without(tree):
         return {net: {name: x for name, x in leaves.items() if name != "attention"} for net, leaves in tree.items()}
@@ -54,7 +56,7 @@ def test_every_kernel_and_table_is_normalised_and_only_its_owner_moves_its_itera
     modules = generator(8, classes=4), sagan.Discriminator((8, 8), 2, classes=4, attention=8)
     txs = {"generator_tx": optax.sgd(1e-3), "discriminator_tx": optax.sgd(1e-3)}
     game = sagan.game(*modules, **txs, classes=4, image_shape=(16, 16, 3), latent=5)
-    state = init_state(game, KEY)
+    state = jax.jit(partial(init_state, game))(KEY)
     for net in ("generator", "discriminator"):
         kernels = [x for x in jax.tree.leaves(state.params[net]) if x.ndim > 1 and x.shape[0] != 4]
         tables = 1 if net == "discriminator" else 0  # the generator's tables are scales and biases of classes
@@ -76,7 +78,7 @@ def test_time_scales_differ_as_in_the_sources():
 def test_momenta_reach_the_norms():
     network = generator(None, momenta=(0.5, 0.75))
     latents = jax.random.normal(KEY, (64, 5))
-    variables = network.init(KEY, latents)
+    variables = jax.jit(network.init)(KEY, latents)
     _, changed = network.apply(variables, latents, train=True, mutable=["batch_stats"])
     _, again = network.apply({**variables, **changed}, latents, train=True, mutable=["batch_stats"])
     # The same batch twice: the distance to its statistics shrinks by the momentum.

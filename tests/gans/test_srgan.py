@@ -135,6 +135,7 @@ def test_the_second_phase_goes_on_from_the_first_ones_network_and_starts_its_opt
     assert set(entered.params) == {"generator", "discriminator"}
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_between_its_phases_and_in_the_second_goes_on_as_if_it_had_not(tmp_path):
     (first, second), plan = small(layers=("relu1_1",)).phases, parallel.jit_plan(jax.devices()[:1])
     told = {"seed": 3, "settings": Settings(checkpoint_every=1, evaluate_every=10)}

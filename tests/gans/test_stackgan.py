@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -110,7 +111,7 @@ def test_the_divergence_of_a_standard_normal_is_0_and_without_augmentation_there
     layers = stages.Layers(initializer=stages.Initializer(jax.nn.initializers.zeros, stages.NORMAL.bias))
     module = stages.Augmentation(3, layers)
     noise = jnp.ones((2, 3))
-    variables = module.init(KEY, jnp.ones((2, 4)), noise)
+    variables = jax.jit(module.init)(KEY, jnp.ones((2, 4)), noise)
     condition, mean, log_deviation = module.apply(variables, jnp.ones((2, 4)), noise)
     np.testing.assert_array_equal(condition, noise)
     np.testing.assert_array_equal(mean, 0)
@@ -205,9 +206,9 @@ def test_the_phases_hand_on_what_they_share():
         stackgan.game(own("text", "generator1", "discriminator1"), words=4, rules=RULES, **TXS),
         stackgan.game(own("text", "generator1", "generator2", "discriminator2"), words=4, rules=RULES, **TXS),
     )
-    state = init_state(games[0], KEY)
+    state = jax.jit(partial(init_state, games[0]))(KEY)
     for game, kept in ((games[1], ("text",)), (games[2], ("text", "generator1"))):
-        fresh = init_state(game, jax.random.key(9))
+        fresh = jax.jit(partial(init_state, game))(jax.random.key(9))
         entered = carry_over_networks(state, fresh)
         for net in game.networks:
             assert same_bits(entered.variables_of(net), (state if net in kept else fresh).variables_of(net)), net
@@ -219,7 +220,7 @@ def test_two_captions_of_an_image_find_each_other_without_images():
     game = stackgan.embedding(own("text"), optax.sgd(1.0), image_shape=(16, 16, 1), words=4)
     assert set(game.networks) == {"text"}
     batch = captioned(6, 0)
-    state = init_state(game, KEY)
+    state = jax.jit(partial(init_state, game))(KEY)
     _, metrics = move(game.players[0], state, batch, KEY)
     rows = MODULES["text"].apply(state.variables_of("text"), batch["captions"].reshape(12, 4), True,
                                  mutable=["batch_stats"])[0]  # fmt: skip
@@ -232,7 +233,7 @@ def test_the_embedding_on_four_devices_is_that_of_one():
     game = stackgan.embedding(own("text", "vision"), optax.sgd(1e-3), image_shape=(16, 16, 1), words=4)
     found = []
     for plan in (parallel.jit_plan(jax.devices()[:1]), parallel.pmap_plan(jax.devices()[:4])):
-        state = jax.device_get(init_state(game, KEY))
+        state = jax.device_get(jax.jit(partial(init_state, game))(KEY))
         run = plan.compile(make_run(make_step(game, plan.axis)))
         batch = jax.tree.map(lambda x: np.asarray(x)[None, None], captioned(24, 0, (16, 16, 1)))
         state, _ = run(plan.put_state(state), plan.put_batches(batch), None, KEY)
@@ -268,6 +269,7 @@ def test_a_run_resumed_in_any_phase_equals_one_that_was_never_stopped(tiny_run, 
     assert same_bits(whole, resumed.state)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["birds", "coco"])
 def test_every_phase_of_the_published_presets_takes_a_step(preset):
     """By shapes alone: the networks fit together at 304 pixels, with letters, labels and all captions."""

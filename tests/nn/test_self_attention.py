@@ -13,7 +13,7 @@ X = jax.random.normal(jax.random.key(0), (2, 4, 6, 16))
 
 def opened(block, gamma):
     """Return the block's variables with this gamma, and with biases that are not 0."""
-    variables = block.init(jax.random.key(1), X)
+    variables = jax.jit(block.init)(jax.random.key(1), X)
     variables = {**variables, "params": {**variables["params"], "gamma": jnp.float32(gamma)}}
     for index, name in enumerate(("query", "key", "value", "output") if block.use_bias else ()):
         layer = variables["params"][name]
@@ -51,7 +51,7 @@ def test_it_computes_the_equations(full, use_bias):
 
 def test_with_gamma_0_it_is_the_identity_and_gamma_has_a_gradient():
     block = SelfAttention(weight=Spectral())
-    variables = block.init(jax.random.key(1), X)
+    variables = jax.jit(block.init)(jax.random.key(1), X)
     assert variables["params"]["gamma"].shape == () and not variables["params"]["gamma"]
     assert np.array_equal(block.apply(variables, X), X)
     gradients = jax.grad(lambda params: jnp.sum(block.apply({**variables, "params": params}, X) ** 2))(

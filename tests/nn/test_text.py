@@ -76,7 +76,7 @@ def gru(params, x):
 def test_recurrent_layers_are_their_equations(layer, loop):
     x = np.random.default_rng(0).normal(size=(2, 5, 3)).astype(np.float32)
     module = layer(4)
-    params = module.init(jax.random.key(0), x)["params"]
+    params = jax.jit(module.init)(jax.random.key(0), x)["params"]
     params = jax.tree.map(lambda p: p + 0.1, params)  # biases that are not 0
     found = module.apply({"params": params}, x)
     expected = [list(loop(jax.tree.map(np.asarray, params), rows)) for rows in x]
@@ -86,7 +86,7 @@ def test_recurrent_layers_are_their_equations(layer, loop):
 def test_words_behind_the_end_do_not_count():
     module = text.Words(6, 5, 4)
     short, long = jnp.asarray([[2, 3, 0, 0]]), jnp.asarray([[2, 3]])
-    variables = module.init(jax.random.key(0), short)
+    variables = jax.jit(module.init)(jax.random.key(0), short)
     np.testing.assert_allclose(module.apply(variables, short), module.apply(variables, long), rtol=1e-6)
     assert np.any(module.apply(variables, short) != module.apply(variables, jnp.asarray([[2, 4, 0, 0]])))
 
@@ -94,7 +94,7 @@ def test_words_behind_the_end_do_not_count():
 def test_a_trained_encoders_states_are_standardised():
     module = text.Words(6, 5, 4)
     tokens = jax.random.randint(jax.random.key(1), (64, 4), 1, 6)
-    variables = module.init(jax.random.key(0), tokens)
+    variables = jax.jit(module.init)(jax.random.key(0), tokens)
     for _ in range(100):
         _, changed = module.apply(variables, tokens, True, mutable=["batch_stats"])
         variables = {**variables, **changed}
@@ -108,7 +108,7 @@ def test_letters_are_read_to_the_end_of_the_alphabets_window(layers):
     small = layers._replace(convolutions=tuple((4, *rest) for _, *rest in layers.convolutions), units=3)
     module = text.Letters(WORDS, small, 5)
     tokens = jnp.asarray([[2, 3, 4, 2], [3, 2, 0, 0]])
-    variables = module.init(jax.random.key(0), tokens)
+    variables = jax.jit(module.init)(jax.random.key(0), tokens)
     assert module.apply(variables, tokens).shape == (2, 5)
     _, seen = module.apply(variables, tokens, capture_intermediates=True, mutable=["intermediates"])
     (states,) = seen["intermediates"]["recurrent"]["__call__"]

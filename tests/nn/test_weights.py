@@ -39,7 +39,7 @@ def effective(weight, kernel, u):
 def test_a_layer_computes_with_what_its_weight_makes_of_the_stored_parameters(weight, product):
     layer, shape, compute = product
     layer, x = layer.clone(weight=weight), jax.random.normal(KEY, shape)
-    variables = layer.init(jax.random.key(0), x)
+    variables = jax.jit(layer.init)(jax.random.key(0), x)
     params = {**variables["params"], "bias": jnp.arange(7.0)}
     u = np.asarray(variables["spectral"]["norm"]["u"]) if "spectral" in variables else None
     kernel = jnp.asarray(effective(weight, params["kernel"], u), jnp.float32)
@@ -47,7 +47,7 @@ def test_a_layer_computes_with_what_its_weight_makes_of_the_stored_parameters(we
     y = layer.apply({**variables, "params": params}, x)
     np.testing.assert_allclose(y, compute(x, kernel) + bias.reshape((1,) * (y.ndim - 1) + (7,)), atol=1e-5)
     without = layer.clone(use_bias=False)
-    assert "bias" not in without.init(jax.random.key(0), x)["params"]
+    assert "bias" not in jax.jit(without.init)(jax.random.key(0), x)["params"]
     np.testing.assert_allclose(without.apply({**variables, "params": params}, x), compute(x, kernel), atol=1e-5)
 
 
@@ -60,7 +60,7 @@ def test_biases_are_drawn_by_the_fan_in_of_the_kernel():
 
 def test_gradients_to_images_through_a_spectral_convolution_take_its_fast_form():
     layer, x = Conv(4, 4, 2, weight=Spectral()), jnp.ones((1, 8, 8, 3))
-    variables = layer.init(KEY, x)
+    variables = jax.jit(layer.init)(KEY, x)
     text = str(jax.make_jaxpr(jax.grad(lambda x: jnp.sum(layer.apply(variables, x))))(x))
     assert "lhs_dilation=(2, 2)" not in text
 
@@ -108,7 +108,7 @@ def test_it_follows_a_float64_power_iteration_and_ends_at_the_largest_singular_v
 @over_layers
 def test_the_power_iteration_moves_only_when_its_collection_is_mutable(layer):
     module, x, name = layer
-    variables = module.init(jax.random.key(0), x)
+    variables = jax.jit(module.init)(jax.random.key(0), x)
     out = module.apply(variables, x)
     assert same_bits(out, module.apply(variables, x))
     moved = steps(module, variables, x, 1)
@@ -123,7 +123,7 @@ def test_the_power_iteration_moves_only_when_its_collection_is_mutable(layer):
 @over_layers
 def test_the_scale_of_a_spectral_weight_does_not_matter_and_gets_no_gradient(layer):
     module, x, name = layer
-    variables = module.init(jax.random.key(0), x)
+    variables = jax.jit(module.init)(jax.random.key(0), x)
 
     def value(params):
         return jnp.sum(jnp.sin(module.apply({**variables, "params": params}, x)))
@@ -155,7 +155,7 @@ def test_coefficients(weight, fan_in, expected):
 def test_equalised_weights_are_stored_with_deviation_one_over_their_rate_and_give_the_same_outputs():
     x = jax.random.normal(KEY, (3, 256))
     slow, plain = Dense(128, weight=Equalised(rate=0.01)), Dense(128, weight=Equalised())
-    params = slow.init(KEY, x)["params"]
+    params = jax.jit(slow.init)(KEY, x)["params"]
     assert float(jnp.std(plain.init(KEY, x)["params"]["kernel"])) == pytest.approx(1.0, abs=0.02)
     assert float(jnp.std(params["kernel"])) == pytest.approx(100.0, rel=0.02)
     assert not params["bias"].any()

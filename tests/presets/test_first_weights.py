@@ -141,7 +141,7 @@ def leaves_of(name, preset, net):
     return jax.tree_util.tree_leaves_with_path(first_parameters(net, name, preset))
 
 
-@pytest.mark.parametrize("kind", [resnet.ResNet18, resnet.ResNet50])
+@pytest.mark.parametrize("kind", [resnet.ResNet18, pytest.param(resnet.ResNet50, marks=pytest.mark.slow)])
 def test_residual_classifiers_start_as_goyal_et_al_say(kind):
     network = kind(width=16)
     params = jax.jit(lambda key: network.init(key, jnp.zeros((1, 32, 32, 3))))(jax.random.key(0))["params"]

@@ -34,7 +34,7 @@ def test_simultaneous_moves_follow_each_its_own_loss_and_half_the_discriminators
             *networks, generator_tx=optax.sgd(0.1), discriminator_tx=optax.sgd(0.1), image_shape=shape, latent=3,
             simultaneous=True, **options,
         )  # fmt: skip
-        state = init_state(game, jax.random.key(0))
+        state = jax.jit(partial(init_state, game))(jax.random.key(0))
         after, _ = jax.jit(make_step(game))(state, batch, jax.random.key(1))
         return jax.tree.map(lambda a, b: a - b, after.params, state.params)
 
@@ -107,7 +107,7 @@ def test_samples_begin_at_the_mean_image():
     split = Arrays({"images": images})
     hyper = dataclasses.replace(recipe("gan").presets["paper"], train_images=250)
     run = recipe("gan").build(hyper, Dataset("images", split, split))
-    state = init_state(run.phases[0].game, jax.random.key(0))
+    state = jax.jit(partial(init_state, run.phases[0].game))(jax.random.key(0))
     samples = run.task.generate(state, run.task.latents(jax.random.key(1), 1000))
     assert np.abs(samples.mean(0) - images[:250].mean(0) / 255).mean() < 0.03
     assert samples.mean(0)[:4].max() < 1e-5
@@ -128,7 +128,7 @@ def test_pggans_networks_on_cifar_move_at_once_from_the_same_samples():
 
     def generator_after(rate):
         game = make(critic_tx=optax.sgd(rate), simultaneous=True)
-        state = init_state(game, jax.random.key(0))
+        state = jax.jit(partial(init_state, game))(jax.random.key(0))
         after, _ = jax.jit(make_step(game))(state, batch, jax.random.key(1))
         return state.params, after.params
 

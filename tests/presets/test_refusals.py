@@ -6,6 +6,8 @@ import pytest
 
 from tests.presets.built import hyper_of, run_of
 
+pytestmark = pytest.mark.usefixtures("few_drawn_images")
+
 REFUSED = (
     (("gan", "paper", "--beta1", "0.5"), "--optimizer adam"),
     (("cgan", "paper", "--beta2", "0.9"), "--optimizer adam"),

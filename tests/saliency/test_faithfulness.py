@@ -37,7 +37,7 @@ def test_masked_probabilities_match_golden(golden, photos, method):
     np.testing.assert_allclose(masked, golden[f"metric_{method}_prob_masked"], rtol=2e-5)
 
 
-@pytest.mark.parametrize("method", MAPS)
+@pytest.mark.parametrize("method", [pytest.param("gradcam", marks=pytest.mark.slow), "gradcampp_exact"])
 def test_deletion_and_insertion_curves_match_golden(golden, photos, method):
     maps = jnp.asarray(golden[MAPS[method]])
     counts = golden["metric_counts"]
@@ -48,6 +48,7 @@ def test_deletion_and_insertion_curves_match_golden(golden, photos, method):
         np.testing.assert_allclose(computed, expected, rtol=1e-4, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_road_matches_golden(golden, photos):
     predict, images, classes = photos
     maps = jnp.asarray(golden["pgc_fire9_gradcam_final"])

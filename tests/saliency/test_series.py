@@ -78,7 +78,7 @@ def test_a_map_needs_positive_derivatives_and_channels_that_are_not_zero_only():
         assert "the map needs" in part.route.reason
 
 
-@pytest.mark.parametrize("score", [EXP, SOFTMAX])
+@pytest.mark.parametrize("score", [EXP, pytest.param(SOFTMAX, marks=pytest.mark.slow)])
 def test_maps_do_not_change_by_what_is_left_out(score):
     layer = Split(lambda x: x, lambda a, x: curved(a))
     with jax.numpy_rank_promotion("allow"):
