@@ -167,7 +167,7 @@ def test_percentages_by_hand():
     other = jnp.array([0.3, 0.1, 0.4, 0.0])
     np.testing.assert_allclose(faithfulness.win_rate(masked, other), 50)
     np.testing.assert_allclose(faithfulness.win_rate(other, masked) + faithfulness.win_rate(masked, other), 100)
-    np.testing.assert_allclose(faithfulness.area_under_curve(jnp.array([1.0, 0.5, 0.0])), 0.5)
+    np.testing.assert_allclose(faithfulness.area_under_curve(jnp.array([1.0, 1.0, 0.0])), 0.75)
     np.testing.assert_allclose(faithfulness.complexity(HALVES), [0.5, 0.5])
 
 
