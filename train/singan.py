@@ -22,7 +22,8 @@ shuffled), single-image Frechet distance on the library's own features 0.12 agai
 against 0.13, diversity 0.24 against 0.53; one scale alone draws texture without order.
 
 A scale is a phase. Each takes --scale-steps; with --steps or --epochs, which count all scales, the last one takes what
-the others leave of them. The optimizers start afresh in every scale.
+the others leave of them. The optimizers start afresh in every scale. Of `paper` on a photograph of 250 x 167 pixels the
+step of the largest scale needs 316 MiB, of which 310 are intermediate values (as compiled for a CPU; `small`: 4 MiB).
 """
 
 from dataclasses import dataclass
