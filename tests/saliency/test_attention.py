@@ -151,7 +151,7 @@ def test_only_rows_that_reach_the_logits_are_computed():
 
 
 @pytest.mark.slow
-def test_a_direction_costs_less_than_half_of_the_series_it_replaces():
+def test_a_direction_costs_less_than_a_third_of_the_series_it_replaces():
     def head(a):
         x = norm(block(a.reshape(64, CHANNELS)))
         return (x.mean(0) @ LOGITS).astype(a.dtype)

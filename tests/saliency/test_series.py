@@ -78,6 +78,44 @@ def test_a_map_needs_positive_derivatives_and_channels_that_are_not_zero_only():
         assert "the map needs" in part.route.reason
 
 
+def with_rule(rule):
+    """tanh with a derivative rule of one's own."""
+    tanh = jax.custom_jvp(jnp.tanh)
+    tanh.defjvp(lambda point, tangent: (jnp.tanh(point[0]), rule(tangent[0])))
+    return lambda a: tanh(a).std((0, 1)) @ LOGITS
+
+
+WITHOUT_GRADIENT = {
+    "a loop of unknown length": lambda a: heads.loop(jnp.tanh(a)).std((0, 1)) @ LOGITS,
+    "a rule without a transpose": with_rule(jnp.abs),
+    "a rule that branches on tangents": with_rule(lambda t: jax.lax.cond(t.sum() > 0, lambda: t, lambda: 2 * t)),
+}
+
+
+def route_of(head):
+    def derivatives(a):
+        return diagonal_derivatives(lambda a: head(a).astype(a.dtype), a, EXP, 1, for_map=True)
+
+    with jax.numpy_rank_promotion("allow"):
+        return jax.eval_shape(derivatives, jax.ShapeDtypeStruct((4, 3, 4), jnp.float32)).route
+
+
+@pytest.mark.parametrize("name", WITHOUT_GRADIENT)
+def test_heads_without_gradients_leave_no_direction_out(name):
+    assert "the map needs" in route_of(with_rule(lambda t: 2 * t)).reason
+    route = route_of(WITHOUT_GRADIENT[name])
+    assert route.name == "Taylor series" and "the map needs" not in route.reason
+
+
+def test_an_error_that_says_nothing_about_gradients_is_not_hidden(monkeypatch):
+    def broken(*_):
+        raise RuntimeError("a mistake in a head")
+
+    monkeypatch.setattr(jax, "vjp", broken)
+    with pytest.raises(RuntimeError, match="a mistake in a head"):
+        route_of(with_rule(lambda t: 2 * t))
+
+
 @pytest.mark.parametrize("score", [EXP, pytest.param(SOFTMAX, marks=pytest.mark.slow)])
 def test_maps_do_not_change_by_what_is_left_out(score):
     layer = Split(lambda x: x, lambda a, x: curved(a))

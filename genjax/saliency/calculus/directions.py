@@ -122,7 +122,8 @@ def _has_reverse(flat: Flat, activations: jax.Array) -> bool:
     """Whether the head has gradients: loops of unknown length and derivative rules of one's own may forbid them."""
     try:
         jax.eval_shape(lambda a: jax.vjp(flat.call, a)[1](flat.call(a)), activations)
-    except Exception:  # whatever it is, forward mode needs no gradients
+    except (ValueError, NotImplementedError, AssertionError):
+        # A loop of unknown length; an operation on tangents without a transpose; a rule that multiplies tangents.
         return False
     return True
 
