@@ -14,14 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
 
 from genjax.run import program
 from genjax.run.parsing import suggestion
-from genjax.saliency import EXP, SOFTMAX, explain, grad_cam, grad_cam_pp, remarks
+from genjax.saliency import EXP, SOFTMAX, compiled, explain, grad_cam, grad_cam_pp, remarks
 from genjax.viz.grid import captioned, save_page
 from genjax.viz.saliency import glow, save_explanation
 
@@ -77,7 +76,7 @@ def run(options: Options) -> None:
     target = int(sight.best[0]) if options.target is None else class_of(options.target, names)
     plus = partial(grad_cam_pp, score={"exp": EXP, "softmax": SOFTMAX}[options.score])
     method = plus if options.method == "grad-cam++" else grad_cam
-    found = jax.jit(partial(explain, method, sight.layer))(sight.inputs, jnp.array([target], jnp.int32))
+    found = compiled(partial(explain, method, sight.layer))(sight.inputs, jnp.array([target], jnp.int32))
     for number in sight.best:
         print(f"{probabilities[number]:.3f}  {names[number]}")
     for remark in remarks(found):

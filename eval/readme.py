@@ -201,13 +201,34 @@ def claims_section() -> str:
     return "\n".join([*lines, "", f"Measured by `python -m eval.article`: {found['told']} In all {found['where']}"])
 
 
+def _stability() -> dict:
+    """Return what `eval.stability` measured."""
+    return json.loads((SCORES.parent / "stability.json").read_text(encoding="utf-8"))
+
+
+def stability_section() -> str:
+    """Return how stable and how faithful the ways to compute Grad-CAM++ are."""
+    from ._stability import section
+
+    return section(_stability())
+
+
+def map_advice() -> str:
+    """Return which way to compute a saliency map is recommended."""
+    from ._stability import advice
+
+    return advice(_stability())
+
+
 FILES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"models": models_table},
     "docs/results.md": {
         "scores": scores_table,
         "semi-supervised": semi_supervised_section,
+        "stability": stability_section,
         "benchmarks": benchmarks_section,
     },
+    "docs/use.md": {"saliency-advice": map_advice},
     "docs/data.md": {"sources": sources_table},
     "docs/articles.md": {"claims": claims_section},
 }

@@ -5,10 +5,13 @@
 A softmax map swings where a denominator of alpha is close to zero. For each way to compute Grad-CAM++ this prints how
 much of a map is left when the image becomes one grey level brighter, and how faithful it is: over crops of the two
 embedded photographs for SqueezeNet (where weights are given), and over test digits for the two networks of
-`eval.saliency`. Writes `stability.json` and `stability.md`; the last lines recommend one way, by a rule that is stated.
+`eval.saliency`. Writes `stability.json`, of which docs/results.md shows a copy (eval/results/stability.json); one way
+is recommended, by a rule that is stated.
 """
 
 import json
+import sys
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,49 +25,23 @@ from genjax import data, files
 from genjax.classifiers import classify, weights
 from genjax.classifiers.networks import NETWORKS as KINDS
 from genjax.classifiers.networks import Kind, unit
+from genjax.environment import environment
 from genjax.run import program
 from genjax.run.options import at_least
 from genjax.run.run import recipe as find_recipe
 from genjax.saliency import (
-    EXP,
-    SOFTMAX,
+    Explanation,
     Split,
-    exp_trick,
-    explain,
-    grad_cam,
-    grad_cam_plus,
+    compiled,
+    diagonal_derivatives,
     grad_cam_pp,
-    official_alpha,
+    prove_piecewise_linear,
     split,
 )
 from genjax.saliency.overlay import correlation
 
 from . import _saliency, saliency
-from .comparison.report import Table
-
-WAYS: dict[str, Any] = {
-    "Grad-CAM": grad_cam,
-    "Grad-CAM+": grad_cam_plus,
-    "exp": partial(grad_cam_pp, score=EXP),
-    "exp, exp-trick": partial(grad_cam_pp, score=EXP, method=exp_trick),
-    "exp, normalised alpha": partial(grad_cam_pp, score=EXP, alpha=official_alpha),
-    "softmax": partial(grad_cam_pp, score=SOFTMAX),
-    "softmax, guard 0.01": partial(grad_cam_pp, score=SOFTMAX, guard=1e-2),
-    "softmax, guard 0.1": partial(grad_cam_pp, score=SOFTMAX, guard=1e-1),
-    "softmax, guard 0.5": partial(grad_cam_pp, score=SOFTMAX, guard=0.5),
-    "softmax, normalised alpha": partial(grad_cam_pp, score=SOFTMAX, alpha=official_alpha),
-    "softmax, exp-trick": partial(grad_cam_pp, score=SOFTMAX, method=exp_trick),
-}
-EXACT = (
-    "exp",
-    "exp, normalised alpha",
-    "softmax",
-    *(w for w in WAYS if w.startswith("softmax, ") and "trick" not in w),
-)
-RULE = (
-    "Recommended is, among the ways with exact derivatives whose maps all keep a correlation of at least "
-    f"{_saliency.STABLE} on every network, the one with the largest insertion AUC less deletion AUC, mean over networks"
-)
+from ._stability import FIRST_ORDER, PLUS_PLUS, RULE, WAYS, Studied, advice, table
 
 
 @dataclass(frozen=True)
@@ -127,84 +104,84 @@ def subjects(options: Options) -> list[Subject]:
     return found
 
 
-def study(subject: Subject) -> dict[str, dict[str, float]]:
-    """Return `{way: {quantity: value}}` for one network.
+def every_way(layer: Split, image: jax.Array, class_index: jax.Array) -> dict[str, Explanation]:
+    """Return the explanation of one image by each of `WAYS`; ways of the same derivatives share them."""
+    activations = layer.features(image)
 
-    stability, lowest: correlation of raw positive maps with those of the brighter images, median and lowest; swings:
-    share of the images below `_saliency.STABLE`; masked: probability of image times map, in that of the image.
+    def head(a: jax.Array) -> jax.Array:
+        return layer.head(a, image)
+
+    found = {name: method(head, activations, class_index) for name, method in FIRST_ORDER.items()}
+    pairs = dict.fromkeys((way.score, way.method) for way in PLUS_PLUS.values())
+    derivatives = {
+        (score, method): diagonal_derivatives(head, activations, score, class_index, method=method, for_map=True)
+        for score, method in pairs
+    }
+    for name, way in PLUS_PLUS.items():
+        shared = way._replace(method=lambda *_, known=derivatives[way.score, way.method]: known)
+        found[name] = grad_cam_pp(head, activations, class_index, **shared._asdict())
+    return found
+
+
+def study(subject: Subject) -> Studied:
+    """Measure all ways on one network, and tell the progress on stderr.
+
+    stability: correlation of the raw map's positive part with that of the brighter image, 0 where either is constant.
+    alpha: the largest |alpha|.  guarded: the share of the denominators in use that were taken as zero, dead units
+    apart.  insertion, deletion: areas under the curves.  masked: probability of image times map, in that of the image.
     """
     inputs, brighter = (
         jnp.stack([jnp.asarray(subject.kind.preprocess(jnp.asarray(p, jnp.float32))) for p in pixels])
         for pixels in (subject.pixels, saliency.one_level_brighter(subject.pixels))
     )
-    layer: Split = split(subject.network, subject.variables, subject.kind.layer, inputs[0], train=False)
-    predict = classify.predictor(subject.network, subject.variables)
-    classes = jnp.argmax(jax.jit(predict)(inputs), -1).astype(jnp.int32)
+    layer = split(subject.network, subject.variables, subject.kind.layer, inputs[0], train=False)
+    predict = jax.jit(classify.predictor(subject.network, subject.variables))
+    classes = jnp.concatenate([jnp.argmax(predict(x[None]), -1) for x in inputs]).astype(jnp.int32)
     measure = _saliency.faithfulness(predict, steps=16)
-    found = {}
-    for way, method in WAYS.items():
-        run = jax.jit(partial(explain, method, layer))
-        now, then = run(inputs, classes), run(brighter, classes)
-        pairs = zip(*(np.maximum(np.asarray(e.raw), 0) for e in (now, then)), strict=True)
-        related = np.nan_to_num(np.array([correlation(a, b) for a, b in pairs]))
-        measures = [measure(x[None], m[None], c[None]) for x, m, c in zip(inputs, now.map, classes, strict=True)]
-        mean = {k: float(np.mean([m[k] for m in measures])) for k in measures[0]}
-        alpha = np.maximum(np.abs(now.alpha.minimum), np.abs(now.alpha.maximum))
-        found[way] = {
-            "stability": float(np.median(related)),
-            "lowest": float(related.min()),
-            "swings": float(np.mean(related < _saliency.STABLE)),
-            "largest alpha": float(np.max(alpha)),
-            "insertion": mean["insertion AUC"],
-            "deletion": mean["deletion AUC"],
-            "masked": mean["masked"] / mean["full"],
-        }
-    return found
-
-
-def table(name: str, found: dict[str, dict[str, float]]) -> Table:
-    """Return one network's table."""
-    header = ("way", "correlation: median", "lowest", "below 0.9", "largest alpha", "insertion AUC", "deletion AUC",
-              "probability kept by masking")  # fmt: skip
-
-    def row(way: str, f: dict[str, float]) -> tuple[str, ...]:
-        return (way, f"{f['stability']:.3f}", f"{f['lowest']:.3f}", f"{f['swings']:.0%}", f"{f['largest alpha']:.3g}",
-                f"{f['insertion']:.3f}", f"{f['deletion']:.3f}", f"{f['masked']:.0%}")  # fmt: skip
-
-    return Table(name, header, [row(*item) for item in found.items()])
-
-
-def recommended(results: dict[str, dict[str, dict[str, float]]]) -> str | None:
-    """Return the way that `RULE` picks, None where no exact way is stable everywhere."""
-    stable = [w for w in EXACT if all(found[w]["lowest"] >= _saliency.STABLE for found in results.values())]
-    gain = {w: float(np.mean([f[w]["insertion"] - f[w]["deletion"] for f in results.values()])) for w in stable}
-    return max(gain, key=lambda way: gain[way]) if gain else None
+    explained = compiled(partial(every_way, layer))
+    activations = jax.eval_shape(layer.features, inputs[0])
+    proof = prove_piecewise_linear(lambda a: layer.head(a, inputs[0]), activations)
+    found: dict[str, dict[str, list[float]]] = {way: {} for way in WAYS}
+    start = time.perf_counter()
+    for n, class_index in enumerate(classes):
+        now, then = (explained(x[n], class_index) for x in (inputs, brighter))
+        maps = jnp.stack([now[way].map for way in WAYS])
+        repeated = (jnp.broadcast_to(v, (len(WAYS), *v.shape)) for v in (inputs[n], class_index))
+        pixels, targets = repeated
+        measures = {k: np.asarray(v) for k, v in measure(pixels, maps, targets).items()}
+        for i, way in enumerate(WAYS):
+            a, b = (np.maximum(np.asarray(e[way].raw, np.float64), 0) for e in (now, then))
+            alpha = now[way].alpha
+            values = {
+                "stability": np.nan_to_num(correlation(a, b)),
+                "alpha": max(abs(float(alpha.minimum)), abs(float(alpha.maximum))),
+                "guarded": float(now[way].guarded) / max(1, int(alpha.positions)),
+                "insertion": measures["insertion AUC"][i],
+                "deletion": measures["deletion AUC"][i],
+                "masked": measures["masked"][i] / measures["full"][i],
+            }
+            for quantity, value in values.items():
+                found[way].setdefault(quantity, []).append(float(f"{value:.5g}"))
+        left = (time.perf_counter() - start) / (n + 1) * (len(classes) - n - 1)
+        print(f"{subject.name}: image {n + 1} of {len(classes)}; {left:.0f} s left", file=sys.stderr, flush=True)
+    return Studied(proof.piecewise_linear, found)
 
 
 def main(arguments=None) -> int:
     """Run from the command line."""
 
     def run(options: Options) -> None:
-        results, tables = {}, []
+        results = {}
         for subject in subjects(options):
-            print(f"{subject.name}: {len(subject.pixels)} images, {len(WAYS)} ways", flush=True)
-            results[subject.name] = study(subject)
-            tables.append(table(subject.name, results[subject.name]))
-            print(_text(tables[-1]), flush=True)
-        chosen = recommended(results)
-        verdict = f"{RULE}: {chosen if chosen else 'none is'}."
-        print(verdict)
-        text = [f"{len(next(iter(results.values())))} ways, {options.images} images, seed {options.seed}."]
-        text += [_text(t) for t in tables] + [verdict, saliency.where()]
-        files.write_text(options.out / "stability.md", "\n\n".join(text) + "\n")
-        files.write_text(options.out / "stability.json", json.dumps(results, indent=1) + "\n")
+            found = study(subject)
+            results[subject.name] = found._asdict()
+            print(table(subject.name, found) + "\n", flush=True)
+        asked = {"images": options.images, "steps": options.steps, "seed": options.seed}
+        measured = {"options": asked, "environment": environment(), "results": results}
+        print(f"{RULE}.\n{advice(measured)}")
+        files.write_text(options.out / "stability.json", json.dumps(measured, indent=1) + "\n")
 
     return program.main("eval.stability", "Stable and faithful maps.", Options(), run, arguments)
-
-
-def _text(found: Table) -> str:
-    lines = [found.header, ["---"] * len(found.header), *found.rows]
-    return "\n".join([f"**{found.caption}**", "", *("| " + " | ".join(line) + " |" for line in lines)])
 
 
 if __name__ == "__main__":

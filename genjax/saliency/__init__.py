@@ -1,7 +1,7 @@
 """CAM, Grad-CAM and Grad-CAM++ with exact second and third derivatives.
 
     layer = split(network, variables, "stage4", image, train=False)     # any Flax Linen network, cut at a layer
-    explain_batch = jax.jit(partial(explain, partial(grad_cam_pp, score=SOFTMAX), layer))
+    explain_batch = compiled(partial(explain, partial(grad_cam_pp, score=SOFTMAX), layer))
     result = explain_batch(images, class_indices)                       # .map .raw .weights .alpha .route ...
     print(result.route, remarks(result))                                # how it was computed, and what is wrong with it
 
@@ -22,6 +22,7 @@ from genjax.saliency.calculus.forward import (
 )
 from genjax.saliency.calculus.pooled import per_position, pooled
 from genjax.saliency.calculus.proof import Proof, prove_piecewise_linear
+from genjax.saliency.compiled import compiled, hoisted
 from genjax.saliency.explanation import (
     AlphaStatistics,
     Explanation,
@@ -67,6 +68,7 @@ __all__ = [
     "class_log_sigmoid",
     "class_logit",
     "class_probability",
+    "compiled",
     "diagonal_derivatives",
     "exact_alpha",
     "exp_trick",
@@ -76,6 +78,7 @@ __all__ = [
     "grad_cam_plus",
     "grad_cam_pp",
     "hires_cam",
+    "hoisted",
     "layer_cam",
     "layer_names",
     "official_alpha",

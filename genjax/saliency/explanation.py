@@ -10,6 +10,7 @@ import numpy as np
 from genjax.saliency.calculus import directions
 from genjax.saliency.calculus.forward import Route
 from genjax.saliency.checks import is_concrete, require_class, require_finite
+from genjax.saliency.compiled import each
 from genjax.saliency.split import Split
 
 
@@ -177,5 +178,5 @@ def explain(
     arguments = (jax.vmap(features)(batch), batch, classes)
     # Streamed directions fill the machine one image at a time, and leave out what each image does not need.
     streamed = jax.eval_shape(one, *(v[0] for v in arguments)).route.name == directions.NAME
-    result = jax.lax.map(lambda v: one(*v), arguments) if streamed else jax.vmap(one)(*arguments)
+    result = each(lambda v: one(*v), arguments) if streamed else jax.vmap(one)(*arguments)
     return jax.tree.map(lambda v: v[0], result) if single else result

@@ -14,7 +14,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+
+from genjax.saliency.compiled import each
 
 Predict = Callable[[jax.Array], jax.Array]
 
@@ -73,7 +74,7 @@ def _curve(predict, changed, original, maps, classes, counts):
     def at(count):
         return probability_of(predict, jnp.where(ranks < count, changed, original), classes)
 
-    return lax.map(at, jnp.asarray(counts)).T
+    return each(at, jnp.asarray(counts)).T
 
 
 def deletion_curve(
@@ -201,7 +202,7 @@ def road(
 
     count = len(percentiles)
     steps = (jnp.tile(jnp.asarray(percentiles, maps.dtype), 2), jnp.repeat(jnp.arange(2), count), jnp.arange(2 * count))
-    return jnp.moveaxis(lax.map(at, steps).reshape(2, count, -1), -1, 0)
+    return jnp.moveaxis(each(at, steps).reshape(2, count, -1), -1, 0)
 
 
 def road_score(probabilities: jax.Array) -> jax.Array:

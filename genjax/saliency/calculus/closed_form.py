@@ -32,6 +32,7 @@ from genjax.saliency.calculus.pooled import kernels, spread
 from genjax.saliency.calculus.proof import prove_piecewise_linear
 from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
+from genjax.saliency.compiled import scan
 from genjax.saliency.scores import Score, class_log_probability, class_log_sigmoid, class_logit
 
 
@@ -210,7 +211,7 @@ def stream_moments(
     blocks = -(-classes // chunk)
     members = jnp.arange(blocks * chunk, dtype=jnp.int32).reshape(blocks, chunk)
     zeros = (jnp.zeros_like(like),) * 3
-    moments, _ = jax.lax.scan(add, (zeros, zeros), members)
+    moments, _ = scan(add, (zeros, zeros), members)
 
     def finish(high, low):
         e1, e2, e3 = (h.astype(jnp.float64) + r for h, r in zip(high, low, strict=True))

@@ -39,6 +39,7 @@ from genjax.saliency.calculus.slices import slices_first
 from genjax.saliency.calculus.structure import Flat, flatten
 from genjax.saliency.calculus.sums import sums_first
 from genjax.saliency.calculus.widen import wide_logits
+from genjax.saliency.compiled import each, scan
 from genjax.saliency.scores import Score
 
 NAME = "Taylor series"
@@ -142,7 +143,7 @@ def _in_blocks(block: Callable[[jax.Array], Any], count: int, chunk: int, worth:
         nothing = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), jax.eval_shape(block, members))
         return number + chunk, jax.lax.cond(number < needed, block, lambda _: nothing, members)
 
-    _, pairs = jax.lax.scan(step, jnp.zeros((), jnp.int32), order)
+    _, pairs = scan(step, jnp.zeros((), jnp.int32), order)
     return jax.tree.map(lambda v: jnp.zeros(count, v.dtype).at[order.ravel()].set(v.ravel(), mode="drop"), pairs)
 
 
@@ -195,7 +196,7 @@ def _by_channels(
         needed = None if worth is None else worth.reshape(count, channels)[:, number]
         return _in_blocks(block, count, min(chunk, count), needed)
 
-    pairs = jax.lax.map(channel, jnp.arange(channels, dtype=jnp.int32))
+    pairs = each(channel, jnp.arange(channels, dtype=jnp.int32))
     return jax.tree.map(lambda v: v.T.ravel(), pairs)
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from genjax.saliency.calculus.float64 import Pair, as_pairs, from_pair, in_double
 from genjax.saliency.calculus.widen import wide_logits
+from genjax.saliency.compiled import each
 from genjax.saliency.scores import Score
 
 Head = Callable[[jax.Array], jax.Array]
@@ -108,7 +109,7 @@ def score_value(score: Score, logits: Pair, class_index: jax.Array) -> jax.Array
 
 def stream(function: Callable[[jax.Array], Any], count: int, chunk: int) -> Any:
     """`function(0), ..., function(count - 1)` stacked, `chunk` at a time."""
-    return jax.lax.map(function, jnp.arange(count, dtype=jnp.int32), batch_size=min(chunk, count))
+    return each(function, jnp.arange(count, dtype=jnp.int32), min(chunk, count))
 
 
 def one_hot(index: jax.Array, like: jax.Array) -> jax.Array:
