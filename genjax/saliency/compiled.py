@@ -40,7 +40,7 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arguments: Any) -> Any:
         leaves, tree = jax.tree.flatten(arguments)
         wide: bool = jax.config.jax_enable_x64  # type: ignore[attr-defined]
-        key = (tree, wide, *map(jax.typeof, leaves))
+        key = (tree, wide, jax.sharding.get_abstract_mesh(), *map(jax.typeof, leaves))
         if key not in programs:
             pure, arrays = hoisted(function, *arguments)
             # Inlined: inside another program it is no more than its operations.

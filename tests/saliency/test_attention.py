@@ -126,6 +126,29 @@ def test_a_map_leaves_out_what_it_does_not_need():
     assert needed.any() and np.any(np.asarray(part.third)[needed])
 
 
+@pytest.mark.parametrize("name", ["class token", pytest.param("softmax over queries", marks=pytest.mark.slow)])
+def test_devices_share_the_directions(name):
+    head = READ[name][0]
+
+    def compiled(chunk):
+        def derivatives(a):
+            return diagonal_derivatives(lambda a: head(a).astype(a.dtype), a, SOFTMAX, 1, chunk=chunk, for_map=True)
+
+        return jax.jit(derivatives).lower(grid()).compile()
+
+    alone = compiled(8)
+    with jax.set_mesh(jax.make_mesh((8,), ("device",), axis_types=(jax.sharding.AxisType.Auto,))):
+        shared = compiled(1)
+        found = shared(grid())
+    right = alone(grid())
+    assert "1 at a time on each of 8 devices" in found.route.reason and "devices" not in right.route.reason
+    assert len(found.third.sharding.device_set) == 8 and found.third.sharding.is_fully_replicated
+    for value, expected in zip(found[:3], right[:3], strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
+    # A block of eight directions: each device computes one of them.
+    assert shared.cost_analysis()["flops"] < 0.7 * alone.cost_analysis()["flops"]
+
+
 def test_tokens_keep_their_places_through_shapes():
     def head(a):
         x = jnp.tanh(after_class_token(a))[None].reshape(1, 7, HEADS, WIDTH).transpose(2, 0, 1, 3)

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import AxisType, PartitionSpec
 
 from genjax.saliency.calculus.attention import Attention, at_point, one_token, read_attentions
 from genjax.saliency.calculus.float64 import Pair
@@ -92,7 +93,9 @@ def series_route(
         third = jnp.zeros(along[0].shape[0], activations.dtype) if third is None else third
         return jax.vmap(lambda third, *s: through_score(score, logits, class_index, s, third))(third, *along)
 
-    reason = f"{why}: {count} directions, {chunk} at a time"
+    mesh = _mesh()
+    where = f" on each of {mesh.size} devices" if mesh else ""
+    reason = f"{why}: {count} directions, {chunk} at a time{where}"
     if attentions:
         pairs = _by_channels(
             flat, activations, attentions, places, score_gradient(score, logits, class_index), finish, worth, chunk
@@ -129,8 +132,19 @@ def _has_reverse(flat: Flat, activations: jax.Array) -> bool:
     return True
 
 
+def _mesh() -> Any:
+    """The mesh in use, if it leaves to the compiler what its devices do, or None."""
+    mesh = jax.sharding.get_abstract_mesh()
+    return mesh if not mesh.empty and set(mesh.axis_types) == {AxisType.Auto} else None
+
+
 def _in_blocks(block: Callable[[jax.Array], Any], count: int, chunk: int, worth: jax.Array | None) -> Any:
-    """`block(members)` for the members 0 to `count` - 1, `chunk` at a time; those without `worth` may be left at 0."""
+    """`block(members)` for the members 0 to `count` - 1, `chunk` at a time; those without `worth` may be left at 0.
+
+    Where a mesh of devices is in use (`jax.set_mesh`), each of them computes `chunk` members at a time.
+    """
+    mesh = _mesh()
+    chunk = min(chunk, -(-count // mesh.size)) * mesh.size if mesh else min(chunk, count)
     blocks = -(-count // chunk)
     order, needed = jnp.arange(count, dtype=jnp.int32), None
     if worth is not None:
@@ -138,6 +152,8 @@ def _in_blocks(block: Callable[[jax.Array], Any], count: int, chunk: int, worth:
     order = jnp.concatenate([order, jnp.full(blocks * chunk - count, count, jnp.int32)]).reshape(blocks, chunk)
 
     def step(number: jax.Array, members: jax.Array) -> Any:
+        if mesh:
+            members = jax.lax.with_sharding_constraint(members, PartitionSpec(mesh.axis_names))
         if needed is None:
             return number + chunk, block(members)
         nothing = jax.tree.map(lambda v: jnp.zeros(v.shape, v.dtype), jax.eval_shape(block, members))
@@ -194,7 +210,7 @@ def _by_channels(
             return finish(along, third + added)
 
         needed = None if worth is None else worth.reshape(count, channels)[:, number]
-        return _in_blocks(block, count, min(chunk, count), needed)
+        return _in_blocks(block, count, chunk, needed)
 
     pairs = each(channel, jnp.arange(channels, dtype=jnp.int32))
     return jax.tree.map(lambda v: v.T.ravel(), pairs)
