@@ -396,6 +396,25 @@ def test_orders_that_were_not_asked_for_are_none(order):
     assert [v is not None for v in found[:3]] == [n <= order for n in (1, 2, 3)]
 
 
+def test_gradients_of_classes_come_in_blocks_of_bounded_memory():
+    matrix = np.sin(np.arange(32)[:, None] * np.arange(1, 1001)[None]).astype(np.float32)
+
+    def streamed(side, **options):
+        def head(a):
+            largest = jax.lax.reduce_window(a, -jnp.inf, jax.lax.max, (2, 2, 1), (1, 1, 1), "VALID")
+            return jnp.abs(largest).mean((0, 1)) @ matrix
+
+        a = jax.ShapeDtypeStruct((side, side, 32), jnp.float32)
+        lowered = jax.jit(lambda a: diagonal_derivatives(head, a, SOFTMAX, 0, **options)).lower(a)
+        return lowered.out_info.route.reason, lowered
+
+    assert "1000 gradients, 64 at a time" in streamed(8)[0]
+    assert "1000 gradients, 5 at a time" in streamed(8, chunk=5)[0]
+    reason, lowered = streamed(80)
+    assert "1000 gradients, 10 at a time" in reason
+    assert lowered.compile().memory_analysis().temp_size_in_bytes < 3 * 2**26
+
+
 def test_memory_is_bounded_by_the_chunk():
     head = STRUCTURES["3x3 conv, gelu"][0]
     a = jnp.ones((16, 16, 6))

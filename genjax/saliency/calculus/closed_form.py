@@ -35,15 +35,18 @@ from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.compiled import scan
 from genjax.saliency.scores import Score, class_log_probability, class_log_sigmoid, class_logit
 
+BLOCK = 2**26  # bytes of a block of gradients
+BYTES = 32  # compiled programs take for each element of a gradient, measured: SqueezeNet fire5, ResNet-50 layer3
+
 
 def piecewise_linear(
-    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64
+    head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int | None = None
 ) -> Derivatives:
     """Closed form for a head that is proved piecewise linear, and the scores `EXP`, `SIGMOID`, `SOFTMAX` and `LOGIT`.
 
     EXP, SIGMOID and LOGIT need one gradient. SOFTMAX needs the class moments: from one matrix for heads with a spatial
-    mean, otherwise streamed over the classes, `chunk` gradients at a time. Raises ValueError for other heads (naming
-    what is in the way) and scores.
+    mean, otherwise streamed over the classes, `chunk` gradients at a time (None: what fits). Raises ValueError for
+    other heads (naming what is in the way) and scores.
     """
     proof = prove_piecewise_linear(head, activations)
     if not proof.piecewise_linear:
@@ -77,16 +80,20 @@ def linear_route(
     activations: jax.Array,
     score: Score,
     class_index: jax.Array,
-    chunk: int,
+    chunk: int | None,
 ) -> Derivatives:
     """`piecewise_linear` without the proof, for a head whose structure has been read."""
     if of_one_logit(score):
         return _of_one_logit(head, activations, score, class_index)
     if structure is not None and structure.uniform:
-        return _moments_of_pooled(structure, activations, wide_logits(head, activations), score, class_index, chunk)
+        return _moments_of_pooled(
+            structure, activations, wide_logits(head, activations), score, class_index, chunk or 64
+        )
     if structure is not None and structure.kernel is not None and structure.tail_is_diagonal:
-        return _moments_of_masked(structure, activations, wide_logits(head, activations), score, class_index, chunk)
-    return _moments_streamed(head, activations, score, class_index, chunk)
+        return _moments_of_masked(
+            structure, activations, wide_logits(head, activations), score, class_index, chunk or 64
+        )
+    return _moments_streamed(head, activations, score, class_index, chunk or fitting(activations))
 
 
 def _of_one_logit(head: Head, activations: jax.Array, score: Score, class_index: jax.Array) -> Derivatives:
@@ -177,6 +184,11 @@ def _moments_streamed(
         f"the head is proved piecewise linear: {classes} gradients, {min(chunk, classes)} at a time",
     )
     return assemble(pairs, activations.shape, score_value(score, logits, class_index), route)
+
+
+def fitting(activations: jax.Array) -> int:
+    """How many gradients `stream_moments` should take at a time: larger blocks leave the cache, and are slower."""
+    return max(4, min(64, BLOCK // (BYTES * activations.size)))
 
 
 def stream_moments(

@@ -32,12 +32,11 @@ def auto(
 
     `for_map`: directions that no map needs may be left out (`series_mode`).
     """
-    series_chunk, chunk = chunk, chunk or 64
     proof = prove_piecewise_linear(head, activations)
     closed = proof.piecewise_linear and has_closed_form(score)
     if proof.reverse_only and not closed:
         why = "the head has a custom_vjp, which forbids forward mode"
-        return reverse_mode(head, activations, score, class_index, chunk=chunk, why=why)
+        return reverse_mode(head, activations, score, class_index, chunk=chunk or 64, why=why)
     flat = flatten(head, activations)
     if closed and flat.has_while:
         closed, proof = False, proof._replace(obstacle="a while loop, which forbids gradients")
@@ -55,12 +54,12 @@ def auto(
         if smooth is not None:
             return smooth_route(smooth, activations, logits, score, class_index, chunk)
     if structure is not None and structure.uniform:
-        return pooled_route(structure, activations, logits, score, class_index, chunk)
+        return pooled_route(structure, activations, logits, score, class_index, chunk or 64)
     # A series leaves out what no map needs, about half: a lattice has to save more.
     if structure is not None and (lattices == 1 or 2 * lattices <= math.prod(grid)):
-        return position_route(structure, activations, logits, score, class_index, chunk)
+        return position_route(structure, activations, logits, score, class_index, chunk or 64)
     why = f"no closed form ({proof.obstacle})" if proof.obstacle else "no closed form for this score"
-    return series_route(flat, activations, logits, score, class_index, series_chunk, why, for_map)
+    return series_route(flat, activations, logits, score, class_index, chunk, why, for_map)
 
 
 def diagonal_derivatives(

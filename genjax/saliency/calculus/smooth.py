@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from genjax.saliency.calculus.closed_form import has_closed_form, of_one_logit, stream_moments
+from genjax.saliency.calculus.closed_form import fitting, has_closed_form, of_one_logit, stream_moments
 from genjax.saliency.calculus.float64 import Pair, as_pairs, from_pair, in_double
 from genjax.saliency.calculus.forward import Derivatives, Route, curve3, of_exponential, one_hot, score_value
 from genjax.saliency.calculus.pooled import spread
@@ -40,7 +40,7 @@ def read_smooth(flat: Flat, structure: PooledHead | None, activations: jax.Array
 
 
 def smooth_route(
-    smooth: Smooth, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
+    smooth: Smooth, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int | None
 ) -> Derivatives:
     """Derivatives for a head whose smooth layer has been read, and a score with `has_closed_form`.
 
@@ -53,7 +53,7 @@ def smooth_route(
         pairs = _of_one_logit(score, logits, class_index, along(one_hot(class_index, logits[0])))
         passes = "three backward passes"
     else:
-        pairs = stream_moments(along, point, logits, class_index, chunk)
+        pairs = stream_moments(along, point, logits, class_index, chunk or fitting(point))
         passes = f"three backward passes for each of {logits[0].size} classes"
     route = Route("powers of one smooth layer", f"the head is linear but for functions of single entries: {passes}")
     return spread(pairs, activations, score_value(score, logits, class_index), route)
