@@ -7,9 +7,8 @@ arXiv:1710.11063, equations 5 and 9).
 With the softmax score the denominator has zeros, and close to one the map follows the rounding of the image: on
 SqueezeNet's fire9 the exact softmax map of a photo of a cat correlates with that of the photo plus one grey level to
 0.33 only, Grad-CAM and the exact map of the exponential score to 1.00 (float32, CPU, 2026-11-26). `eval.saliency` shows
-this number beside every map.
-`EXP` is exact in meaning, and stable on piecewise linear heads; smooth heads have such zeros under every score
-(`eval.stability`; the numbers are in docs/results.md).
+this number beside every map. `EXP` is exact in meaning, and stable on piecewise linear heads; smooth heads have such
+zeros under every score (`eval.stability`; the numbers are in docs/results.md).
 """
 
 from collections.abc import Callable
