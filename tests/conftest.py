@@ -60,7 +60,7 @@ def few_drawn_images():
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Drop the compiled programs with the last test of a file or of a group that shares them.
+    """Drop the compiled programs with the last test of a file, and with the last one of a model of the catalogue.
 
     Each program holds memory maps, and Linux gives a process 65,530: one more is a segmentation fault in the compiler.
     """
@@ -70,5 +70,4 @@ def pytest_runtest_teardown(item, nextitem):
 
 
 def _home(item):
-    group = item.get_closest_marker("xdist_group")
-    return item.path, group and group.args
+    return item.path, item.callspec.params.get("entry") if hasattr(item, "callspec") else None

@@ -32,8 +32,8 @@ PLANS = {
     "four by jit": parallel.jit_plan(jax.devices()[:4]),
     "four by pmap": parallel.pmap_plan(jax.devices()[:4]),
 }
-# A model's tests share compiled programs, so they run in one process, one after the other.
-ENTRIES = [pytest.param(entry, marks=pytest.mark.xdist_group(entry.name), id=entry.name) for entry in CATALOGUE]
+# A model's tests share compiled programs, so they run one after the other.
+ENTRIES = [pytest.param(entry, id=entry.name) for entry in CATALOGUE]
 over_models = pytest.mark.parametrize("entry", ENTRIES, scope="module")
 
 

@@ -21,8 +21,6 @@ from tests.conftest import REPOSITORY
 from tests.engine import toy
 from tests.engine.test_loop import saved, wait_for
 
-pytestmark = pytest.mark.xdist_group("processes")
-
 
 def spawn(folder, steps, *options):
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}

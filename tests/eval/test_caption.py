@@ -8,7 +8,6 @@ from eval import caption, interpolate, sample
 from genjax.run.cli import main as train_main
 from genjax.run.load import load
 
-pytestmark = pytest.mark.xdist_group("caption")
 SENTENCE = "a large red cube left of a small blue ball"
 TINY = ("--image-size", "16", "--text-size", "6", "--word-size", "4", "--width", "1", "--discriminator-width", "2",
         "--condition", "3", "--batch-size", "4", "--text-batch", "4", "--refine-batch", "4", "--no-cache", "--devices",

@@ -12,7 +12,7 @@ from genjax.run.cli import main as train_main
 from genjax.run.export import sampler
 from genjax.run.load import load
 
-pytestmark = [pytest.mark.xdist_group("codes"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 
 
 # A rate at which two steps of the generator can be seen.

@@ -11,7 +11,7 @@ from eval import density
 from genjax.data.drawn.mixtures import MIXTURES, draw
 from genjax.run.cli import main as train_main
 
-pytestmark = [pytest.mark.xdist_group("density"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 QUICK = ["--count", "12", "--temperatures", "20", "--chains", "4"]
 
 

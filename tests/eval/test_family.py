@@ -11,8 +11,6 @@ from genjax import data, rng
 from genjax.data import pipeline
 from genjax.engine import init_state
 
-pytestmark = pytest.mark.xdist_group("family")  # which is trained once
-
 KEY = jax.random.key(0)
 
 

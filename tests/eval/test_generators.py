@@ -17,7 +17,7 @@ from genjax.run.cli import main as train_main
 from genjax.run.load import Trained, load
 from tests.gans import golden
 
-pytestmark = [pytest.mark.xdist_group("generators"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 
 
 def trained(recipe, folder, *options):

@@ -13,7 +13,6 @@ from genjax.run.cli import main
 from genjax.run.load import load
 from genjax.viz.palette import NONE, painted
 
-pytestmark = pytest.mark.xdist_group("maps and photos")
 COMMON = ["--width", "2", "--discriminator-width", "2", "--no-cache", "--devices", "1", "--image-size", "16",
           "--batch-size", "4"]  # fmt: skip
 

@@ -11,8 +11,6 @@ from genjax.metrics.clustering import v_measures
 from genjax.viz.table import image_table
 from tests.conftest import REPOSITORY
 
-pytestmark = pytest.mark.xdist_group("family")  # which is trained once
-
 
 def ink(path):
     """Check that a picture can be read and is not of one colour."""

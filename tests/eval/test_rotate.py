@@ -11,7 +11,7 @@ from genjax.run.cli import main as train_main
 from genjax.run.load import load
 from genjax.tasks.posed import around, turning
 
-pytestmark = [pytest.mark.xdist_group("rotate"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 TINY = "--template 4 --volumes 4 --flat 8 --images 6 --width 4 --hidden 8 --latent 5 --batch-size 8 --train-images 64"
 
 

@@ -13,7 +13,7 @@ from genjax.run.load import load
 from genjax.tasks.single import softened, walk
 from tests.engine.toy import same_bits
 
-pytestmark = [pytest.mark.xdist_group("single"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 KEY = jax.random.key(0)
 TINY = [
     "--width",

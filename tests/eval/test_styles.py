@@ -12,7 +12,7 @@ from genjax.run import extractors
 from genjax.run.cli import main as train_main
 from genjax.run.load import load
 
-pytestmark = [pytest.mark.xdist_group("styles"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 
 
 @pytest.fixture(scope="module")

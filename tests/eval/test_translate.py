@@ -9,7 +9,7 @@ from genjax.run.cli import main as train_main
 from genjax.run.load import load
 from genjax.tasks.sizes import Takes, at_any_size
 
-pytestmark = [pytest.mark.xdist_group("translators"), pytest.mark.usefixtures("unreported")]
+pytestmark = pytest.mark.usefixtures("unreported")
 TINY = ["--steps", "2", "--width", "2", "--discriminator-width", "2", "--no-cache", "--devices", "1",
         "--evaluate-every", "100"]  # fmt: skip
 

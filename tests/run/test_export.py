@@ -11,8 +11,6 @@ import pytest
 import genjax
 from genjax.run.export import named_arrays
 
-pytestmark = pytest.mark.xdist_group("run")
-
 ELSEWHERE = """
 import sys
 import jax, numpy as np

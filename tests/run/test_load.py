@@ -6,7 +6,6 @@ import pytest
 import genjax
 from tests.run.conftest import train
 
-pytestmark = pytest.mark.xdist_group("run")
 IMAGES = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
 
 
