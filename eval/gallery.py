@@ -35,7 +35,7 @@ from ._page import Entry, Picture, page
 
 WIDTH, THUMB = 500, 96
 """Pixels of copied pictures and of thumbnails."""
-COLOURS, GREYS = 160, 20
+COLOURS, GREYS = 256, 20
 """Of copied pictures: a palette keeps files small."""
 SHOWN = {
     "samples": "samples",
@@ -173,6 +173,7 @@ def entry(run: Found, pictures: Sequence[Picture]) -> Entry:
     known = MODELS.get(run.config["recipe"])
     scores = {word(name).words: points[-1][1] for name, points in curves.items() if not name.endswith("/loss")}
     command = next((start["command"] for start in run.config["starts"]), f"train {run.config['recipe']}")
+    command = re.sub(r" --(out|devices) ('[^']*'|\S+)", "", command)  # where it ran is no matter of a reader's
     line = f"{known.title}: take it when {known.use}." if known else run.recipe.doc.splitlines()[0]
     thin = {name: points[:: -max(1, len(points) // 100)][::-1] for name, points in curves.items()}  # with the last one
     return Entry(
@@ -207,9 +208,13 @@ def copied(source: Path, target: Path, width: int = WIDTH) -> None:
 
 def save_small(target: Path, picture: Any) -> None:
     """Write a picture with a palette, of few colours where it has greys alone."""
+    from PIL import Image
+
     grey = int(np.ptp(np.asarray(picture), axis=-1).max()) < 16
     with atomic(target) as temporary:
-        picture.quantize(GREYS if grey else COLOURS).save(temporary, format="PNG", optimize=True)
+        # Median cut, the default, gives small things in a colour of their own that of their neighbours.
+        few = picture.quantize(GREYS if grey else COLOURS, method=Image.Quantize.MAXCOVERAGE, kmeans=1)
+        few.save(temporary, format="PNG", optimize=True)
 
 
 def short_curves(run: Found, target: Path) -> bool:
