@@ -25,8 +25,9 @@ asked colour in 0.60 of the samples (0.13 where captions are exchanged, 0.99 of 
 asked places in 0.87 (0.44), the asked size in 0.65 (0.50; 0.92), and the asked shape in 0.28 (0.19; 0.92). Colour and
 place are stage I's (0.60 and 0.88); what stage II adds is realism: the Frechet distance falls from 0.77 for enlarged
 sketches to 0.33 (0.07 between real images). It takes long: after 1000 of its 3000 steps colour is at 0.38. With 3000
-steps of stage I and 2500 of stage II colour ends at 0.42, place at 0.73 (2026-11-27, 1 x cpu). Seed 1 has 0.64, 0.86,
-0.70 and 0.26 for colour, place, size and shape, and a distance of 0.24.
+steps of stage I and 2500 of stage II colour ends at 0.42, place at 0.73 (2026-11-27, 1 x cpu). Seeds 1 and 2 have 0.64
+and 0.62 for colour, 0.86 and 0.94 for place, 0.26 and 0.28 for shape, and distances of 0.24 and 0.12; in seed 2 stage
+II brings colours too (sketches: 0.42).
 Of the controls one seed each: without mismatched pairs stage I ends at 0.50 for colour and 0.84 for place. Without
 conditioning augmentation it is ahead after 1000 steps (0.48 and 0.75, for 0.38 and 0.69 with it) and had 0.48 and 0.81
 after 2000, when it was cut short: on these captions augmentation has not been shown to help.
