@@ -23,7 +23,8 @@ def runs(tmp_path):
         folder.mkdir(parents=True)
         hyper = json.loads(json.dumps(vars(recipe("cgan").presets["small"]) | changed, default=str))
         config = {"recipe": "cgan", "preset": "small", "hyper": hyper, "data": {}}
-        config |= {"environment": {"device": "one", "date": "then"}, "starts": [{"command": "train cgan --steps 20"}]}
+        command = "train cgan --out '/my runs/a' --steps 20 --devices 1"
+        config |= {"environment": {"device": "one", "date": "then"}, "starts": [{"command": command}]}
         write_config(folder, config)
         with metrics_writer(folder) as (write, _):
             write(10, {"seconds": 1.0, "generator/loss": 2.0})
@@ -48,6 +49,17 @@ def test_the_page_of_runs_lists_draws_and_links_them(runs, capsys):
     assert "cgan-digits/samples-000020.png" in links and not any("000010" in link for link in links)
     assert "label_noise 1.0" in text and "cgan-&lt;noise&gt;" in text and "cgan-<noise>" not in text.split("<script")[0]
     assert not re.findall(r"(?:src|href)=.https?:", text), "nothing comes from elsewhere"
+    assert "<code>genjax train cgan --steps 20</code>" in text, "where it ran is left out"
+
+
+def test_small_things_keep_their_colour(tmp_path):
+    draw = np.random.default_rng(0)
+    pixels = draw.integers(150, 256, (200, 300, 3), np.uint8)
+    pixels[90:96, 100:106] = 250, 220, 0
+    gallery.save_small(tmp_path / "a.png", Image.fromarray(pixels))
+    with Image.open(tmp_path / "a.png") as picture:
+        found = np.asarray(picture.convert("RGB"))[90:96, 100:106]
+    assert np.abs(found.astype(int) - (250, 220, 0)).max() < 30
 
 
 def test_a_gallery_of_models_has_small_pictures_and_controls(runs, tmp_path, monkeypatch):

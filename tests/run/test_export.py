@@ -31,7 +31,9 @@ def drawn_elsewhere(path, folder, *labels):
     return np.load(out)
 
 
-@pytest.mark.parametrize(("recipe", "labels"), [("vae", []), ("cgan", [3, 0, 2, 2])])
+@pytest.mark.parametrize(
+    ("recipe", "labels"), [pytest.param("dcgan", [], marks=pytest.mark.slow), ("vae", []), ("cgan", [3, 0, 2, 2])]
+)
 def test_a_sampler_draws_the_same_bytes_where_only_jax_is(gone, tmp_path, recipe, labels):
     model = genjax.load(gone(recipe))
     about = genjax.save_sampler(model, tmp_path / "sampler.stablehlo", count=4)
