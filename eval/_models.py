@@ -18,7 +18,7 @@ AUTOENCODERS, SAMPLES, CLASSES, TRANSLATION = (
 MODELS = {
     "ae": Model("AE", AUTOENCODERS, "you want to compress images, and to draw none"),
     "vae": Model("VAE", AUTOENCODERS, "you want a latent space to walk in, or a likelihood, from few images"),
-    "cvae": Model("CVAE", AUTOENCODERS, "the same, and classes are known for some of the images"),
+    "cvae": Model("CVAE", AUTOENCODERS, "you want a latent space for each class, and know the classes"),
     "m2": Model("M2", AUTOENCODERS, "you want to classify, and few images have labels"),
     "gan": Model("GAN", SAMPLES, "you want the smallest game there is, to learn or to change it"),
     "dcgan": Model("DCGAN", SAMPLES, "you want a first generator for photos of 32 to 64 pixels"),
