@@ -22,6 +22,7 @@ from genjax.saliency import (
     reverse_mode,
     taylor_mode,
 )
+from genjax.saliency.calculus.pooled import matrix_of
 from genjax.saliency.calculus.widen import wide_logits
 from tests.golden import FOLDER
 
@@ -226,6 +227,40 @@ STRUCTURES = {
     "loop over the whole": (lambda a: doubled(jnp.abs(a))[0] @ MATRIX[:, 0] @ SQUARE[:4, :3], "Taylor series"),
     "custom reverse rule": (lambda a: reverse_only_tanh(a.mean((0, 1)) @ MATRIX), "reverse mode"),
 }
+
+
+@pytest.mark.parametrize(
+    "linear",
+    [
+        lambda s: s @ MATRIX,
+        lambda s: MATRIX.T @ (s / 12),
+        lambda s: 2 * jnp.squeeze(s[None] @ MATRIX, 0),
+        lambda s: jax.lax.dot_general(s.reshape(2, 3), MATRIX.reshape(2, 3, 5), (((1, 0), (1, 0)), ((), ()))),
+    ],
+)
+def test_the_matrix_of_a_linear_map_is_read_off_its_program(linear):
+    with jax.enable_x64(True):
+        vector = jnp.ones(6)
+        matrix = matrix_of(linear, vector)
+        assert matrix is not None
+        np.testing.assert_allclose(matrix, jax.jacobian(linear)(vector).T, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "linear",
+    [
+        lambda s: s @ SQUARE @ MATRIX,
+        lambda s: s * MATRIX[:, 0],
+        lambda s: s[::-1] @ MATRIX,
+        lambda s: s.reshape(2, 3) @ MATRIX[:3],
+        lambda s: s @ MATRIX + s[:5],
+        lambda s: s.reshape(2, 3).T.reshape(6) @ MATRIX,
+        lambda s: jnp.broadcast_to(s.reshape(1, 6), (2, 6)).reshape(12) @ np.concatenate([MATRIX, MATRIX]),
+    ],
+)
+def test_no_matrix_is_read_off_what_is_no_single_product(linear):
+    with jax.enable_x64(True):
+        assert matrix_of(linear, jnp.ones(6)) is None
 
 
 @pytest.mark.parametrize("name", STRUCTURES)

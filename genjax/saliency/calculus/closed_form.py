@@ -28,7 +28,7 @@ from genjax.saliency.calculus.forward import (
     score_value,
     stream,
 )
-from genjax.saliency.calculus.pooled import kernels, spread
+from genjax.saliency.calculus.pooled import kernels, matrix_of, spread
 from genjax.saliency.calculus.proof import prove_piecewise_linear
 from genjax.saliency.calculus.structure import PooledHead, flatten, read_structure
 from genjax.saliency.calculus.widen import wide_logits
@@ -124,23 +124,28 @@ def _moments_of_pooled(
     structure: PooledHead, activations: jax.Array, logits: Pair, score: Score, class_index: jax.Array, chunk: int
 ) -> Derivatives:
     classes, channels = logits[0].size, activations.shape[-1]
-    if structure.kernel_is_diagonal and len(structure.sums) == 1 and classes < channels:
-        ones = jnp.ones_like(activations)
-        scale = jax.jvp(structure.local, (activations,), (ones,))[1][0][0]
+    push = jax.linearize(structure.tail, *structure.sums)[1]
+    alone = structure.kernel_is_diagonal and len(structure.sums) == 1
+    matrix = matrix_of(push, structure.sums[0]) if alone else None
+    if alone and matrix is None and classes < channels:
         pullback = jax.vjp(structure.tail, *structure.sums)[1]
-        jacobian = stream(lambda q: pullback(one_hot(q, logits[0]))[0] * scale, classes, chunk)
+        matrix = stream(lambda q: pullback(one_hot(q, logits[0]))[0], classes, chunk).T
+    if matrix is not None:
+        scale = jax.jvp(structure.local, (activations,), (jnp.ones_like(activations),))[1][0][0]
     else:
-        matrices = kernels(structure.local, activations, chunk)
-        push = jax.linearize(structure.tail, *structure.sums)[1]
-        jacobian = stream(lambda k: push(*(w[k] for w in matrices)), channels, chunk).T
+        vectors = kernels(structure.local, activations, chunk)
 
-    def wide(logits, class_index, jacobian):
+    def along(k):
+        """What channel k does to the logits."""
+        return push(*(v[k] for v in vectors)) if matrix is None else scale[k] * matrix[k]
+
+    def wide(logits, class_index, slopes):
         others, _ = _probabilities(logits, class_index)
-        d = jacobian.astype(jnp.float64)
+        d = slopes.astype(jnp.float64)
         sums = [jnp.sum(others)] + [others @ d**n for n in (1, 2, 3)]
-        return as_pairs(_from_raw_moments(sums, d[class_index]), jacobian.dtype)
+        return as_pairs(_from_raw_moments(sums, d[class_index]), slopes.dtype)
 
-    pairs = in_double(wide, logits, class_index, jacobian)
+    pairs = stream(lambda k: in_double(wide, logits, class_index, along(k)), channels, chunk)
     route = Route(
         "class moments, one matrix",
         f"the head is proved piecewise linear, and A enters through its mean: a {classes} x {channels} Jacobian",

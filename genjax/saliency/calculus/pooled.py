@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.extend.core as jex
 import jax.numpy as jnp
 
 from genjax.saliency.calculus.float64 import Pair
@@ -25,6 +26,8 @@ from genjax.saliency.calculus.structure import PooledHead, flatten, read_structu
 from genjax.saliency.calculus.widen import wide_logits
 from genjax.saliency.calculus.windows import lattice, owners
 from genjax.saliency.scores import Score
+
+KEEPS_ORDER = ("reshape", "squeeze", "broadcast_in_dim", "copy")  # where the number of entries stays the same
 
 
 def pooled(head: Head, activations: jax.Array, score: Score, class_index: jax.Array, *, chunk: int = 64) -> Derivatives:
@@ -153,6 +156,35 @@ def kernels(local: Callable[[jax.Array], list[jax.Array]], activations: jax.Arra
     probes = -(-channels // positions)
     rows = stream(probe, probes, max(1, chunk // positions))
     return [v.reshape(probes * positions, -1)[:channels] for v in rows]
+
+
+def matrix_of(linear: Callable[[jax.Array], jax.Array], vector: jax.Array) -> jax.Array | None:
+    """The matrix float[inputs, outputs] of a linear map that is one product with it and a factor; None for others.
+
+    It is read off the program: to push unit vectors through the map would cost a product of two matrices.
+    """
+    flat = flatten(linear, vector)
+    (carried,), matrix, factor = flat.jaxpr.invars, None, jnp.ones((), vector.dtype)
+    for equation in flat.equations:
+        which = next((n for n, v in enumerate(equation.invars) if v is carried), None)
+        others = [v.val if isinstance(v, jex.Literal) else flat.values.get(v) for v in equation.invars]
+        name, other = equation.primitive.name, others[1 - which] if which is not None and len(others) == 2 else None
+        if which is None or len(equation.outvars) != 1:
+            return None
+        if name == "dot_general" and other is not None and matrix is None:
+            inner, shared = equation.params["dimension_numbers"]
+            if shared[0] or math.prod(carried.aval.shape[a] for a in inner[which]) != vector.size:
+                return None
+            axes = [there for _, there in sorted(zip(inner[which], inner[1 - which], strict=True))]
+            matrix = jnp.moveaxis(other, axes, range(len(axes))).reshape(vector.size, -1)
+        elif (name == "mul" or (name == "div" and which == 0)) and other is not None and jnp.size(other) == 1:
+            factor = (factor * other if name == "mul" else factor / other).reshape(()).astype(vector.dtype)
+        elif name not in KEEPS_ORDER or (name == "reshape" and equation.params["dimensions"] is not None):
+            return None
+        if name != "dot_general" and equation.outvars[0].aval.size != carried.aval.size:
+            return None
+        (carried,) = equation.outvars
+    return None if matrix is None or carried is not flat.jaxpr.outvars[0] else factor * matrix
 
 
 def spread(pairs: Any, activations: jax.Array, log_score: jax.Array, route: Route) -> Derivatives:
