@@ -44,7 +44,7 @@ from genjax.saliency.compiled import each, scan
 from genjax.saliency.scores import Score
 
 NAME = "Taylor series"
-BLOCK = 2**20  # bytes of the largest series of a block of directions: what stays in cache
+BLOCK = 2**18  # bytes of the largest series of a block of directions: what stays in cache
 
 
 def series_mode(

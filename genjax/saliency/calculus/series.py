@@ -154,7 +154,7 @@ def two_orders(
 
     def keep(variable: Any, terms: Terms) -> Terms:
         if terms[2] is not None:
-            added.append((terms[2].reshape(terms[2].shape[0], -1) @ cotangents[variable].reshape(-1, 1))[:, 0])
+            added.append(_total(terms[2] * cotangents[variable][None]))
         return (*terms[:2], None)
 
     start = {v: keep(v, x) for v, x in start.items()}
@@ -162,6 +162,13 @@ def two_orders(
     found = sparse_series(prepared, start, keep)
     terms = [dense(v, found.get(v, ZERO), count_of(start)) for v in prepared.outputs]
     return terms, sum(added, start=jnp.zeros(count_of(start), terms[0][0].dtype))
+
+
+def _total(values: jax.Array) -> jax.Array:
+    """float[count, ...] -> float[count], first over the last axis: XLA turns that into loops that CPUs run fast."""
+    rows = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
+    rows = (rows @ jnp.ones((rows.shape[1], 1), values.dtype)).reshape(values.shape[0], -1)
+    return (rows @ jnp.ones((rows.shape[1], 1), values.dtype))[:, 0]
 
 
 def cotangents_of(prepared: Prepared, start: Sequence[Any], cotangent: jax.Array) -> dict[Any, jax.Array]:

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+LARGEST = 2**22  # entries of the matrices that a convolution may become
+
 
 def shifted(equation: Any, moving: Collection[Any], fixed: list[Any]) -> Callable[..., list[jax.Array]] | None:
     """A convolution with a constant kernel, as a sum over its taps; None for other operations and other machines.
@@ -49,7 +51,34 @@ def shifted(equation: Any, moving: Collection[Any], fixed: list[Any]) -> Callabl
             )
         return [total.transpose(back)]
 
-    return convolve
+    in_shape = [equation.invars[0].aval.shape[n] for n in numbers.lhs_spec[2:]]
+    if not depthwise or channels * math.prod(in_shape) * math.prod(out_shape) > LARGEST:
+        return convolve
+    return _as_products(convolve, equation, kernel.dtype)
+
+
+def _as_products(convolve: Callable[..., list[jax.Array]], equation: Any, dtype: Any) -> Callable[..., list[jax.Array]]:
+    """A depthwise convolution of few positions as one matrix for each channel.
+
+    Besides being faster, products are computed once, where XLA computes sums over taps anew in each operation that
+    reads them: with both, the head after the first stage of a small ConvNeXt takes a third of the time.
+    """
+    (x,), (out,), numbers = equation.invars[:1], equation.outvars, equation.params["dimension_numbers"]
+    grid, channels = [x.aval.shape[n] for n in numbers.lhs_spec[2:]], x.aval.shape[numbers.lhs_spec[1]]
+    count = math.prod(grid)
+    order = (numbers.lhs_spec[0], *numbers.lhs_spec[2:], numbers.lhs_spec[1])  # batch, positions, channels
+    order_out = (numbers.out_spec[0], *numbers.out_spec[2:], numbers.out_spec[1])
+    units = jnp.broadcast_to(jnp.eye(count, dtype=dtype).reshape(count, *grid, 1), (count, *grid, channels))
+    answers = convolve(units.transpose(np.argsort(order)))[0].transpose(order_out)
+    matrices = answers.reshape(count, -1, channels).transpose(2, 0, 1)
+    shape = [out.aval.shape[n] for n in order_out]
+
+    def multiply(x: jax.Array) -> list[jax.Array]:
+        rows = x.transpose(order).reshape(-1, count, channels)
+        products = jnp.einsum("bpc,cpq->bqc", rows, matrices)
+        return [products.reshape(-1, *shape[1:]).transpose(np.argsort(order_out))]
+
+    return multiply
 
 
 def summed(equation: Any) -> Callable[..., list[jax.Array]] | None:
