@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax.nn.conv_layout import in_fast_layout
 from genjax.saliency.calculus.jaxpr import program
 
 
@@ -52,13 +53,14 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def scan(step: Callable[[Any, Any], tuple[Any, Any]], start: Any, values: Any) -> tuple[Any, Any]:
-    """`jax.lax.scan`, whose program is forgotten with `step`.
+    """`jax.lax.scan`, whose program is forgotten with `step`, and whose convolutions CPUs run fast.
 
-    Outside of `jit` jax compiles a loop for each new function, and keeps all of these programs.
+    Outside of `jit` jax compiles a loop for each new function, and keeps all of these programs. Inside of loops the
+    gradient of a convolution takes many times longer on a CPU, unless its axes are brought into order.
     """
-    return compiled(lambda start, values: jax.lax.scan(step, start, values))(start, values)
+    return compiled(lambda start, values: jax.lax.scan(in_fast_layout(step), start, values))(start, values)
 
 
 def each(function: Callable[[Any], Any], values: Any, batch: int | None = None) -> Any:
-    """`function` of every row of `values`, `batch` at a time: `jax.lax.map`, whose program is forgotten likewise."""
-    return compiled(lambda values: jax.lax.map(function, values, batch_size=batch))(values)
+    """`function` of every row of `values`, `batch` at a time: `jax.lax.map`, otherwise as `scan`."""
+    return compiled(lambda values: jax.lax.map(in_fast_layout(function), values, batch_size=batch))(values)
