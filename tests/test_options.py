@@ -44,8 +44,12 @@ def outside(allowed, kind):
     return wrong
 
 
+def refusal(field, number, allowed):
+    return f"{flag(field)} {number:g}: give a number {allowed}"
+
+
 def check_refusals(name, fields, folder, capsys):
-    """Give each of the fields every wrong number on the command line of the recipe `name`."""
+    """Give each of the fields every wrong number: the first on the command line of the recipe `name`, the rest parsed."""
     options = recipe(name).options
     declared, numbers = limits(options), numeric(options)
     for field in fields:
@@ -55,14 +59,19 @@ def check_refusals(name, fields, folder, capsys):
         allowed = declared[field]
         wrong = outside(allowed, kind)
         assert [x for x in wrong if math.isfinite(x)], f"{field} has no ends"
-        for number in wrong:
-            low = allowed.least if math.isfinite(allowed.least) else allowed.above + 1
-            right = [str(int(low))] * (max(count, 2) - 1) if count else []
-            assert main(name, [flag(field), *right, str(number), "--out", str(folder / "run")]) == 2
-            said = capsys.readouterr()
-            assert said.err == f"error: {flag(field)} {number:g}: give a number {allowed}\n"
-            assert not said.out
-            assert not (folder / "run").exists()
+        low = allowed.least if math.isfinite(allowed.least) else allowed.above + 1
+        right = [int(low)] * (max(count, 2) - 1) if count else []
+        first, *others = wrong
+        assert main(name, [flag(field), *map(str, (*right, first)), "--out", str(folder / "run")]) == 2
+        said = capsys.readouterr()
+        assert said.err == f"error: {refusal(field, first, allowed)}\n"
+        assert not said.out
+        assert not (folder / "run").exists()
+        preset = next(iter(recipe(name).presets.values()))
+        for number in others:
+            with pytest.raises(ValueError) as refused:
+                check(dataclasses.replace(preset, **{field: (*right, number) if count else number}))
+            assert str(refused.value) == refusal(field, number, allowed)
 
 
 @pytest.mark.parametrize("name", names())

@@ -189,15 +189,22 @@ def txs(opponent: str) -> dict[str, optax.GradientTransformation]:
     return {"generator_tx": optax.sgd(1.0), f"{opponent}_tx": optax.sgd(1.0)}
 
 
+_COMPARED: list[dict[str, tuple[int, ...]]] = []
+"""The shapes of networks that were found to be those of their golden values."""
+
+
 def start(game: Game, **networks: Arrays) -> State:
     """Return the state of a game with these networks by path, in float64; no array may be missing or left over."""
     key, started = jax.random.key(0), {}
     for net, init in game.networks.items():
-        shapes = {path: x.shape for path, x in flatten_dict(jax.eval_shape(init, key), sep="/").items()}
-        assert {path: x.shape for path, x in networks[net].items()} == shapes
+        given_shapes = {path: x.shape for path, x in networks[net].items()}
+        if given_shapes not in _COMPARED:  # every test has a game of its own, and tracing its networks takes long
+            shapes = {path: x.shape for path, x in flatten_dict(jax.eval_shape(init, key), sep="/").items()}
+            assert given_shapes == shapes
+            _COMPARED.append(shapes)
         variables = unflatten_dict({path: jnp.asarray(x) for path, x in networks[net].items()}, sep="/")
         started[net] = partial(lambda variables, key: variables, variables)
-    return jax.jit(partial(init_state, game._replace(networks=started)))(key)
+    return init_state(game._replace(networks=started), key)
 
 
 @partial(jax.jit, static_argnames=("network", "train"))

@@ -110,7 +110,8 @@ def test_at_first_the_constant_is_normalised_to_exactly_nothing():
     generator, variables = networks(8)[0], state.variables_of("generator")
     assert np.all(np.asarray(variables["params"]["synthesis"]["constant"]) == 1)
     noise = stylegan.noise_images(KEY, COUNT, 8)
-    _, seen = generator.apply(variables, latents(), noise=noise, capture_intermediates=True, mutable="intermediates")
+    captured = partial(generator.apply, capture_intermediates=True, mutable="intermediates")
+    _, seen = jax.jit(captured)(variables, latents(), noise=noise)
     (first,) = seen["intermediates"]["synthesis"]["layer_0"]["__call__"]
     w = generator.apply(variables, latents(), method="styles_of")
     style = variables["params"]["synthesis"]["layer_0"]["style"]
@@ -185,8 +186,9 @@ def test_the_mean_style_follows_in_the_generators_moves_alone():
     moves = {p.name: jax.jit(partial(move, p))(state, batch(8), KEY)[0] for p in played.players}
     assert same_bits(moves["discriminator"].variables, state.variables)
     mean = moves["generator"].variables["generator"]["average"]["w"]
+    styles_of = jax.jit(partial(networks(8)[0].apply, method="styles_of"))
     z = stylegan.drawn(lambda key, count: jax.random.normal(key, (count, LATENT)), KEY, COUNT, 8, stylegan.Styling())
-    w = networks(8)[0].apply(state.variables_of("generator"), z["latent"], method="styles_of")
+    w = styles_of(state.variables_of("generator"), z["latent"])
     np.testing.assert_allclose(mean, 0.005 * np.mean(w, 0), rtol=1e-4, atol=1e-7)
     assert worst(mean, jnp.zeros(STYLE)) > 1e-4
 
@@ -199,8 +201,8 @@ def test_at_alpha_0_the_networks_are_those_of_half_the_resolution(trained, grown
     faded = apply(grown, 16)(latents(), noise=noise, alpha=zero)
     np.testing.assert_array_equal(faded, grow(apply(trained)(latents(), noise=noise[:4])))
     x, (new, old) = batch(16)["images"], (networks(size)[1] for size in (16, 8))
-    score = new.apply(grown.variables_of("discriminator"), x, alpha=zero)
-    np.testing.assert_array_equal(score, old.apply(trained.variables_of("discriminator"), pool(x)))
+    score = jax.jit(new.apply)(grown.variables_of("discriminator"), x, alpha=zero)
+    np.testing.assert_array_equal(score, jax.jit(old.apply)(trained.variables_of("discriminator"), pool(x)))
     same_bits(trained.variables["generator"], grown.variables["generator"])
 
 
@@ -218,13 +220,16 @@ def test_the_wasserstein_objective_is_pggans():
     def draw(key, count):
         return jax.random.normal(key, (count, LATENT))
 
-    inputs, alpha = stylegan.drawn(draw, sample_key, COUNT, 8, stylegan.Styling()), jnp.float32(0.25)
-    fake = generator.apply(state.variables_of("generator"), **inputs, alpha=alpha)
-    score = partial(discriminator.apply, state.variables_of("discriminator"), alpha=alpha)
-    real = fade(x, alpha)
-    penalty = gradient_penalty(score, real, fake, mix_key)
-    expected = score(fake).mean() - score(real).mean() + 10 * penalty + 0.5 * (score(real) ** 2).mean()
-    np.testing.assert_allclose(metrics["discriminator/loss"], expected, rtol=1e-4)
+    @jax.jit
+    def expected(x):
+        inputs, alpha = stylegan.drawn(draw, sample_key, COUNT, 8, stylegan.Styling()), jnp.float32(0.25)
+        fake = generator.apply(state.variables_of("generator"), **inputs, alpha=alpha)
+        score = partial(discriminator.apply, state.variables_of("discriminator"), alpha=alpha)
+        real = fade(x, alpha)
+        penalty = gradient_penalty(score, real, fake, mix_key)
+        return score(fake).mean() - score(real).mean() + 10 * penalty + 0.5 * (score(real) ** 2).mean()
+
+    np.testing.assert_allclose(metrics["discriminator/loss"], expected(x), rtol=1e-4)
     assert float(metrics["discriminator/alpha"]) == 0.25
 
 
