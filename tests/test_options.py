@@ -49,7 +49,7 @@ def refusal(field, number, allowed):
 
 
 def check_refusals(name, fields, folder, capsys):
-    """Give each of the fields every wrong number: the first on the command line of the recipe `name`, the rest parsed."""
+    """Give each of the fields every wrong number: the first on the recipe's command line."""
     options = recipe(name).options
     declared, numbers = limits(options), numeric(options)
     for field in fields:

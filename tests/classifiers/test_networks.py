@@ -48,17 +48,24 @@ def small(name):
     return network, variables, images, layer
 
 
-def capture(network, variables, images, layer):
-    filtered, mutated = network.apply(
-        variables, images, capture_intermediates=lambda module, _: module.name == layer, mutable=["intermediates"]
-    )
-    return filtered, mutated["intermediates"][layer]["__call__"][0]
+@functools.cache
+def captured(name):
+    """Return logits and the activations of the named layer."""
+    network, variables, images, layer = small(name)
+
+    @jax.jit
+    def capture(variables, images):
+        found, mutated = network.apply(
+            variables, images, capture_intermediates=lambda module, _: module.name == layer, mutable=["intermediates"]
+        )
+        return found, mutated["intermediates"][layer]["__call__"][0]
+
+    return capture(variables, images)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_logits_and_named_spatial_layer(name):
-    network, variables, images, layer = small(name)
-    logits, activations = jax.jit(functools.partial(capture, network, layer=layer))(variables, images)
+    logits, activations = captured(name)
     assert logits.shape == (2, 5)
     assert activations.ndim == 4
     assert activations.shape[0] == 2
@@ -68,8 +75,7 @@ def test_logits_and_named_spatial_layer(name):
 
 @pytest.mark.parametrize("name", ["convnet", "resnet", "vgg", "squeezenet"])
 def test_relu_networks_keep_their_target_layer_non_negative(name):
-    network, variables, images, layer = small(name)
-    _, activations = capture(network, variables, images, layer)
+    _, activations = captured(name)
     assert float(jnp.min(activations)) >= 0
 
 
@@ -95,7 +101,8 @@ def test_dtype_field_sets_the_compute_type_and_leaves_parameters_alone(name):
 @pytest.mark.parametrize("name", ["convnet", "resnet"])
 def test_training_mode_updates_statistics_and_uses_no_bias_before_batch_norm(name):
     network, variables, images, _ = small(name)
-    _, updated = network.apply(variables, images, train=True, mutable=["batch_stats"])
+    train = jax.jit(functools.partial(network.apply, train=True, mutable=["batch_stats"]))
+    _, updated = train(variables, images)
     assert not np.allclose(
         jax.tree.leaves(updated["batch_stats"])[0], jax.tree.leaves(variables["batch_stats"])[0], atol=1e-9
     )

@@ -45,7 +45,7 @@ def corrupted(saved, tmp_path, seed):
     return restored(folder)[0] if damage(draw.choice(files), draw) else None
 
 
-@pytest.mark.parametrize("count", [25, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [12, pytest.param(300, marks=pytest.mark.slow)])
 def test_a_damaged_checkpoint_is_never_restored_as_something_else(saved, tmp_path, count, capfd):
     """What comes back is a state that was saved, and where it is the older one, a sentence says so of the newer."""
     states = {20: restored(saved)[0]}

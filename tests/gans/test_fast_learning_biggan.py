@@ -4,6 +4,8 @@ Images of 8 x 8 pixels: the upper half is light or dark at random, the class is 
 The class reaches the generator through the conditions of its norms alone.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,9 +50,10 @@ def test_it_draws_the_class_it_is_told_and_both_tones_and_its_average_does():
     generator, state, latents, labels = learned(400)
     averaged = state.variables_of("generator", ema=True)
     standing = standing_statistics(generator, averaged, [(latents, labels)])
-    trained, _ = generator.apply(averaged, latents, labels, train=True, mutable=["batch_stats"])
+    trained, _ = jax.jit(partial(generator.apply, train=True, mutable=["batch_stats"]))(averaged, latents, labels)
+    draw = jax.jit(generator.apply)
     for variables in (averaged, standing):
-        drawn = generator.apply(variables, latents, labels)
+        drawn = draw(variables, latents, labels)
         light, columns = seen(drawn)
         assert (columns == labels).mean() > 0.9
         assert 0.15 < light.mean() < 0.85

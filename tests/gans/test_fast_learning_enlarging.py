@@ -92,10 +92,10 @@ def test_colours_follow_the_map_and_exchange_with_its_labels():
     game = spade.game(*networks, **rates, image_shape=(16, 16, 3), labels=labels)
     state = trained(game, jax.jit(lambda key: init_state(game, key))(jax.random.key(0)), coloured, 80)
     test = coloured(1000)
+    draw = jax.jit(partial(networks[0].apply, train=True, mutable=["batch_stats"]))
 
     def right(maps):
-        variables = state.variables_of("generator")
-        out, _ = networks[0].apply(variables, labels.read({"maps": maps}), train=True, mutable=["batch_stats"])
+        out, _ = draw(state.variables_of("generator"), labels.read({"maps": maps}))
         nearest = np.abs(np.asarray(out)[..., None, :] - COLOURS).sum(-1).argmin(-1)
         return (nearest == maps[..., 0]).mean()
 

@@ -32,12 +32,12 @@ def learned(seed, attention, steps):
     txs = {"generator_tx": optax.adam(2e-3, b1=0.0, b2=0.9), "discriminator_tx": optax.adam(8e-3, b1=0.0, b2=0.9)}
     game = sagan.game(generator, discriminator, **txs, classes=2, image_shape=(8, 8, 1), latent=8)
     key, draw = jax.random.key(seed), np.random.default_rng(seed)
-    state, step = init_state(game, key), jax.jit(make_step(game))
+    state, step = jax.jit(lambda key: init_state(game, key))(key), jax.jit(make_step(game))
     for _ in range(steps):
         state, _ = step(state, batch_of(draw), key)
     labels = np.arange(1000) % 2
     latents = jax.random.normal(jax.random.key(9), (1000, 8))
-    drawn = np.asarray(generator.apply(state.variables_of("generator"), latents, jnp.asarray(labels)))[..., 0]
+    drawn = np.asarray(jax.jit(generator.apply)(state.variables_of("generator"), latents, jnp.asarray(labels)))[..., 0]
     left, middle, right = (drawn[:, :, columns].mean((1, 2)) for columns in (slice(2), slice(3, 5), slice(6, 8)))
     return float((left * right > 0).mean()), float(((middle > 0) == labels).mean()), state
 

@@ -53,7 +53,8 @@ def test_colours_follow_the_word(learned):
     modules, rules, state = learned
     words = np.arange(60) % 3
     variables = {net: state.variables_of(net) for net in ("text", "generator1")}
-    (images,) = stackgan.draw(modules, rules, variables, jnp.asarray(words)[:, None, None], jax.random.key(1))
+    draw = jax.jit(lambda *given: stackgan.draw(modules, rules, *given))
+    (images,) = draw(variables, jnp.asarray(words)[:, None, None], jax.random.key(1))
     nearest = np.abs(np.asarray(images)[..., None, :] - COLOURS).sum(-1).argmin(-1)
     assert (nearest == words[:, None, None]).mean() > 0.85
 
@@ -63,5 +64,6 @@ def test_the_discriminator_knows_which_word_an_image_belongs_to(learned):
     batch = coloured(1000, 60)
     words = batch["captions"][:, 0]
     text = [modules["text"].apply(state.variables_of("text"), jnp.asarray(w)) for w in (words, (words + 1) % 3)]
-    (right, wrong), _ = modules["discriminator1"].apply(state.variables_of("discriminator1"), batch["images"], text)
+    judge = jax.jit(modules["discriminator1"].apply)
+    (right, wrong), _ = judge(state.variables_of("discriminator1"), batch["images"], text)
     assert float((right > wrong).mean()) > 0.95 and float((right - wrong).mean()) > 1

@@ -94,7 +94,7 @@ def test_m2_predicts_labels(tmp_path):
 
 
 def test_a_translator_translates_both_ways(tmp_path):
-    options = ["--width", "2", "--batch-size", "1", "--data", "domains:digits", "--image-size", "16"]
+    options = ["--width", "2", "--blocks", "1", "--batch-size", "1", "--data", "domains:digits", "--image-size", "16"]
     train("cyclegan", "small", "--out", str(tmp_path / "cyclegan"), *options)
     model = genjax.load(tmp_path / "cyclegan")
     height, width, channels = model.dataset.shape

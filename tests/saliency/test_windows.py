@@ -58,18 +58,18 @@ def test_a_lattice_of_probes_has_the_derivatives_of_forward_mode(name):
         assert found.route.name == ROUTE
 
 
-def test_auto_takes_lattices_and_agrees_with_three_gradients():
+@pytest.mark.parametrize("score", [SOFTMAX, *(pytest.param(score, marks=pytest.mark.slow) for score in (EXP, LOGIT))])
+def test_auto_takes_lattices_and_agrees_with_three_gradients(score):
     head, _ = WINDOWS["layer norm after"]
     with jax.enable_x64(True), jax.numpy_rank_promotion("allow"):
         a = jax.random.normal(jax.random.key(4), (7, 6, 4), jnp.float64)
-        for score in (EXP, LOGIT, SOFTMAX):
-            found, right = (
-                jax.jit(lambda a, s=score, m=m: diagonal_derivatives(head, a, s, 2, **m))(a)
-                for m in ({}, {"method": reverse_mode})
-            )
-            assert found.route.name == ROUTE and "9 lattices x 4 channels, instead of 168" in found.route.reason
-            for value, reference in zip(found[:3], right[:3], strict=True):
-                np.testing.assert_allclose(value, reference, rtol=0, atol=1e-11 * np.abs(reference).max())
+        found, right = (
+            jax.jit(lambda a, m=m: diagonal_derivatives(head, a, score, 2, **m))(a)
+            for m in ({}, {"method": reverse_mode})
+        )
+        assert found.route.name == ROUTE and "9 lattices x 4 channels, instead of 168" in found.route.reason
+        for value, reference in zip(found[:3], right[:3], strict=True):
+            np.testing.assert_allclose(value, reference, rtol=0, atol=1e-11 * np.abs(reference).max())
 
 
 NO_WINDOW = {
