@@ -95,9 +95,8 @@ def test_images_and_samples_are_normalised_apart():
         return jnp.mean(x, (0, 1, 2))
 
     latent = jax.random.normal(KEY, (8, 5))
-    fake, _ = dcgan.Generator(16, 1, 4).apply(
-        state.variables_of("generator"), latent, train=True, mutable=["batch_stats"]
-    )
+    draw = jax.jit(partial(dcgan.Generator(16, 1, 4).apply, train=True, mutable=["batch_stats"]))
+    fake, _ = draw(state.variables_of("generator"), latent)
     expected = 0.9 * (0.1 * batch_mean(real)) + 0.1 * batch_mean(fake)
     statistics = moved.variables["discriminator"]["batch_stats"]["Norm_0"]["BatchNorm_0"]["BatchNorm_0"]["mean"]
     np.testing.assert_allclose(statistics, expected, rtol=1e-4, atol=1e-7)
@@ -186,12 +185,12 @@ def test_the_power_iteration_moves_once_a_move_of_the_discriminator_and_not_in_t
 def test_projection_adds_the_inner_product_of_the_class_with_the_features():
     network = sngan.ResNetDiscriminator((4, 4), 1, classes=3)
     x = jax.random.normal(KEY, (5, *IMAGE))
-    variables = network.init(jax.random.key(0), x, jnp.zeros(5, jnp.int32))
+    variables = jax.jit(network.init)(jax.random.key(0), x, jnp.zeros(5, jnp.int32))
     plain = sngan.ResNetDiscriminator((4, 4), 1)
     without = {name: {k: v for k, v in part.items() if k != "SpectralEmbed_0"} for name, part in variables.items()}
-    base = plain.apply(without, x)
+    base, score = jax.jit(plain.apply)(without, x), jax.jit(network.apply)
     table = variables["params"]["SpectralEmbed_0"]["table"]
-    scores = jnp.stack([network.apply(variables, x, jnp.full(5, c)) - base for c in range(3)], 1)
+    scores = jnp.stack([score(variables, x, jnp.full(5, c)) - base for c in range(3)], 1)
     # Three classes, four features: scores of a class are linear in its row, with the same features for all.
     features, *_ = np.linalg.lstsq(np.asarray(table), np.asarray(scores).T, rcond=None)
     np.testing.assert_allclose(np.asarray(table) @ features, scores.T, atol=1e-4)

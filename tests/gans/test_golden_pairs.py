@@ -54,7 +54,7 @@ def patch_names(strided):
     return {"Conv_0": (CONV, "model.0"), **convolutions, **norms}
 
 
-@pytest.fixture(params=[1, 2, 3])
+@pytest.fixture(params=[1, pytest.param(2, marks=pytest.mark.slow), 3])
 def torch_pix2pix(request):
     values, strided = golden.read("pix2pix"), request.param
     modules = {

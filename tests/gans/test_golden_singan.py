@@ -105,7 +105,8 @@ def test_generator_moves(fine):
 
 def test_running_statistics(fine):
     variables = fine.state.variables_of("generator")
-    _, changed = fine.modules["generator"].apply(variables, *inputs(fine), train=True, mutable=["batch_stats"])
+    apply = jax.jit(partial(fine.modules["generator"].apply, train=True, mutable=["batch_stats"]))
+    _, changed = apply(variables, *inputs(fine))
     before, after = under(fine.values, "G/state/"), under(fine.values, "G/after_train/")
     statistics = golden.biased(before, after, counts((29, 33)))
     agree(flatten_dict(changed, sep="/"), golden.converted(statistics, GENERATOR))
@@ -120,10 +121,7 @@ def test_the_noise_amplitude_is_a_tenth_of_the_error(fine, monkeypatch):
     monkeypatch.setattr(singan.Scales, "grown", lambda *_: jnp.asarray(images(fine.values["in/prev"])))
     state = singan.entered(old, fresh, scales=scales, image=images(fine.values["in/real"]), amplitude=0.1)
     agree(state.memory["amplitudes"], [1.0, fine.values["out/noise_amp_0.1_times_rmse_of_prev_and_real"]])
-    drawn = fine.modules["generator"].apply(
-        fine.state.variables_of("generator"),
-        *singan.anchored(scales, state.memory, 1), train=True, mutable=["batch_stats"],
-    )[0]  # fmt: skip
+    drawn = fine.outputs("generator", *singan.anchored(scales, state.memory, 1), train=True)
     agree(np.transpose(drawn, (0, 3, 1, 2)), fine.values["out/G_reconstruction_train"])
     assert unflatten_dict(flatten_dict(state.memory["lower"])).keys() == {"0"}
 

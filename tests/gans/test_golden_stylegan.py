@@ -1,5 +1,7 @@
 """StyleGAN at reduced width against golden values: forward, styles, losses, gradients and the mean of w."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,11 +79,17 @@ def styled(monkeypatch):
     return golden.Case(values, modules, game, state, {"images": images(values["in/x"])}, values["in/z"]), noise
 
 
+@partial(jax.jit, static_argnames=("generator", "method"))
+def called(generator, method, variables, *inputs):
+    """Return what a method of a generator makes of its inputs."""
+    return generator.apply(variables, *inputs, method=method)
+
+
 def test_styles_and_images(styled):
     case, noise = styled
     values, generator, variables = case.values, case.modules["generator"], case.state.variables_of("generator")
     for z, w in (("in/z", "out/w"), ("in/z2", "out/w2")):
-        agree(generator.apply(variables, values[z], method="styles_of"), values[w])
+        agree(called(generator, "styles_of", variables, values[z]), values[w])
     images_agree(case.outputs("generator", case.latents, noise=noise), values["out/image"])
     for crossover in (1, 3):
         mixed = case.outputs("generator", case.latents, noise=noise, second=values["in/z2"], crossover=crossover)
@@ -90,9 +98,8 @@ def test_styles_and_images(styled):
 
 def test_every_layer(styled):
     case, noise = styled
-    _, seen = case.modules["generator"].apply(
-        case.state.variables_of("generator"), case.latents, noise=noise, capture_intermediates=True, mutable=True
-    )
+    apply = jax.jit(partial(case.modules["generator"].apply, capture_intermediates=True, mutable=True))
+    _, seen = apply(case.state.variables_of("generator"), case.latents, noise=noise)
     for n in LAYERS:
         (found,) = seen["intermediates"]["synthesis"][f"layer_{n}"]["__call__"]
         agree(np.transpose(found, (0, 3, 1, 2)), case.values[f"out/activation_after_layer{n}"])
@@ -102,9 +109,9 @@ def test_every_layer(styled):
 def test_truncation(styled, psi, cutoff):
     case, noise = styled
     generator, variables = case.modules["generator"], case.state.variables_of("generator")
-    styles = stylegan.repeated(generator.apply(variables, case.latents, method="styles_of"), 6)
+    styles = stylegan.repeated(called(generator, "styles_of", variables, case.latents), 6)
     styles = stylegan.truncated(styles, variables["average"]["w"], psi, cutoff)
-    found = generator.apply(variables, styles, noise, method="drawn")
+    found = called(generator, "drawn", variables, styles, noise)
     images_agree(found, case.values[f"out/image_truncation_psi_{psi}_cutoff_{cutoff}"])
 
 
@@ -116,7 +123,8 @@ def test_fading_and_the_smaller_network(styled):
     new = {"layer_4", "layer_5", "to_rgb_16"}
     kept = {name: x for name, x in variables["params"]["synthesis"].items() if name not in new}
     smaller = {**variables, "params": {**variables["params"], "synthesis": kept}}
-    images_agree(generator_of(8).apply(smaller, case.latents, noise=noise[:4]), case.values["out/image_8px"])
+    drawn = golden.outputs(generator_of(8), smaller, case.latents, noise=noise[:4])
+    images_agree(drawn, case.values["out/image_8px"])
 
 
 def test_gradients_of_the_generator(styled):
@@ -127,7 +135,7 @@ def test_gradients_of_the_generator(styled):
         image = case.modules["generator"].apply({**variables, "params": params}, z, noise=noise)
         return jnp.sum(image * images(case.values["in/cotangent"]))
 
-    by_params, by_latent = jax.grad(total, (0, 1))(variables["params"], case.latents)
+    by_params, by_latent = jax.jit(jax.grad(total, (0, 1)))(variables["params"], case.latents)
     expected = dotted(under(case.values, "grad/sum_image_times_cotangent/"))
     agree(by_latent, expected.pop("in_z"))
     agree(flatten_dict({"params": by_params}, sep="/"), golden.converted(expected, GENERATOR))

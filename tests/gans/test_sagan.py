@@ -43,8 +43,8 @@ def test_before_gamma_moves_networks_with_attention_are_those_without():
     def without(tree):
         return {net: {name: x for name, x in leaves.items() if name != "attention"} for net, leaves in tree.items()}
 
-    expected = generator(None, classes=4).apply(without(variables), latents, labels)
-    assert np.array_equal(generator(8, classes=4).apply(variables, latents, labels), expected)
+    expected = jax.jit(generator(None, classes=4).apply)(without(variables), latents, labels)
+    assert np.array_equal(jax.jit(generator(8, classes=4).apply)(variables, latents, labels), expected)
 
 
 def test_the_full_form_is_the_papers():
@@ -79,8 +79,9 @@ def test_momenta_reach_the_norms():
     network = generator(None, momenta=(0.5, 0.75))
     latents = jax.random.normal(KEY, (64, 5))
     variables = jax.jit(network.init)(KEY, latents)
-    _, changed = network.apply(variables, latents, train=True, mutable=["batch_stats"])
-    _, again = network.apply({**variables, **changed}, latents, train=True, mutable=["batch_stats"])
+    train = jax.jit(partial(network.apply, train=True, mutable=["batch_stats"]))
+    _, changed = train(variables, latents)
+    _, again = train({**variables, **changed}, latents)
     # The same batch twice: the distance to its statistics shrinks by the momentum.
     for path, momentum in ((("UpBlock_1", "ClassNorm_1", "BatchNorm_0"), 0.5), (("BatchNorm_0",), 0.75)):
         means = []

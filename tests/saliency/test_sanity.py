@@ -60,13 +60,14 @@ def test_grad_cam_of_a_trained_network_changes_and_an_edge_detector_does_not():
     images, labels = (data.images[..., None] / 8 - 1).astype(np.float32), data.target.astype(np.int32)
     network = convnet.ConvNet()
     game = classify.game(network, optax.adam(3e-3), image_shape=(8, 8, 1))
-    state, step = init_state(game, jax.random.key(0)), jax.jit(make_step(game))
+    state, step = jax.jit(lambda key: init_state(game, key))(jax.random.key(0)), jax.jit(make_step(game))
     for i in range(40):
         rows = np.arange(64) + 40 * i
         state, _ = step(state, {"images": images[rows][None], "labels": labels[rows][None]}, jax.random.key(1))
-    trained, fresh = state.variables_of("classifier"), network.init(jax.random.key(9), images[:1])
+    trained, fresh = state.variables_of("classifier"), jax.jit(network.init)(jax.random.key(9), images[:1])
     shown, classes = jnp.asarray(images[:16]), jnp.asarray(labels[:16])
 
+    @jax.jit
     def maps(variables):
         layer = split(network, variables, "stage2", shown[0], train=False)
         return explain(grad_cam, layer, shown, classes).raw
