@@ -50,6 +50,8 @@ def over_some_models(names):
     return pytest.mark.parametrize("entry", entries, scope="module")
 
 
+# SAGAN is made of what is in BigGAN too: attention, class norms, spectral norm, and the hinge.
+over_trained_models = over_some_models({entry.name for entry in CATALOGUE} - {"sagan"})
 over_light_models = over_some_models({entry.name for entry in CATALOGUE} - COSTLY)
 
 
@@ -136,7 +138,7 @@ def test_a_recipe_describes_the_steps_and_the_work_of_every_phase(entry, capsys)
         assert phase["flops_per_step"] > 0
 
 
-@over_models
+@over_trained_models
 def test_steps_are_finite_and_change_every_network(entry):
     game, start = compiled(entry, ALONE)[0], first_state(entry)
     _, state, halves = trained(entry, ALONE)
@@ -148,7 +150,7 @@ def test_steps_are_finite_and_change_every_network(entry):
         assert (worst(start.params[net], state.params[net]) > 0) == (net in owned), net
 
 
-@over_models
+@over_trained_models
 def test_the_same_seed_gives_the_same_bits_and_one_trace(entry):
     start = doubled(first_state(entry))
     middle, end, _ = trained(entry, ALONE)
@@ -195,7 +197,7 @@ def test_a_player_changes_only_what_it_owns(entry):
                 assert same_bits(after.variables[net], start.variables[net])
 
 
-@over_models
+@over_trained_models
 def test_saved_and_restored_it_continues_as_if_nothing_had_happened(entry, tmp_path):
     middle, expected, _ = trained(entry, ALONE)
     with jax.enable_x64(True), checkpoint.open_checkpoints(tmp_path) as manager:
@@ -206,9 +208,10 @@ def test_saved_and_restored_it_continues_as_if_nothing_had_happened(entry, tmp_p
     assert same_bits(expected, end)
 
 
-@over_models
+# Those whose moves in half precision the test in float16 below leaves out, and two more.
+@over_some_models(COSTLY | {"dcgan", "vae"})
 def test_losses_in_bfloat16_are_float32_and_close_to_those_in_float32(entry):
-    """Forward alone: gradients and moves in half precision are those of the test in float16 below."""
+    """Forward alone."""
     batch = jax.tree.map(jnp.asarray, entry.batch(BATCH, 0))
 
     def losses(dtype):
@@ -238,10 +241,14 @@ def check_half_precision(full_moves, half_game, entry):
     # A scale at which these losses do not overflow: runs find it by themselves, by skipping their first moves.
     begun = start.replace(loss_scale={player.name: precision.initial_scale(2.0**7) for player in scaled.players})
     _, halves = _moves(scaled, begun, entry)
-    for (player, after, _), (_, half, metrics) in zip(full, halves, strict=True):
+    for (player, after, exact), (_, half, metrics) in zip(full, halves, strict=True):
+        loss = metrics[f"{player.name}/loss"]
+        assert loss.dtype == np.float32
+        np.testing.assert_allclose(loss, exact[f"{player.name}/loss"], rtol=0.05, atol=0.05)
         assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(half.params))
         expected, got = difference(after, start, player), difference(half, begun, player)
         assert np.linalg.norm(expected) > 0
+        assert np.any(got != expected), "the policy's type does not reach the layers"
         # What half precision rounds is a sixth of CycleGAN's step (instance norm), and far less elsewhere; a loss that
         # is not scaled where its gradient is divided, or the other way round, is off by a factor of 128.
         assert np.linalg.norm(got - expected) < 0.25 * np.linalg.norm(expected), player.name
@@ -260,7 +267,7 @@ def test_players_that_move_at_once_are_scaled_too():
     check_half_precision(_moves(full, started(full), entry), half, entry)
 
 
-@over_models
+@over_trained_models
 def test_no_bias_stands_in_front_of_a_batch_norm(entry):
     """Such a bias gets no gradient, since batch norm subtracts it again."""
     if entry.bias_before_norm:

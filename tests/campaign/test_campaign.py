@@ -32,7 +32,8 @@ def test_nothing_is_wrong(part, count, tmp_path):
         assert len(tally.right) > 1, "all attempts end in the same way"
 
 
-@pytest.mark.parametrize("part", [kills.campaign, kills.signals, disks.campaign])
+# Signals reach a run in tests/engine/test_loop.py, and one of several processes in tests/engine/test_processes.py.
+@pytest.mark.parametrize("part", [kills.campaign, pytest.param(kills.signals, marks=pytest.mark.slow), disks.campaign])
 def test_runs_survive(part, tmp_path):
     tally = part(1, tmp_path, seed=1, recipes=["gan"])
     assert not tally.wrong
