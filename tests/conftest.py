@@ -67,6 +67,17 @@ def pytest_collection_finish():
     gc.set_threshold(100_000, 20, 20)
 
 
+@pytest.fixture(scope="module")
+def unreported():
+    """Neither score nor picture the runs on which something else is tried, which takes longer than their few steps."""
+    from genjax.run import training
+
+    train, nothing = training.train, {"evaluate": None, "report": None}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train", lambda *given, **named: train(*given, **{**named, **nothing}))
+        yield
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item, nextitem):
     """Drop the compiled programs with the last test of a file, and with the last one of a model of the catalogue.

@@ -1,7 +1,6 @@
 import pytest
 
 from eval.comparison import training
-from genjax.run import training as runs
 
 TINY = {"epochs": 3, "seeds": 2, "latents": (2, 4), "hidden": 16, "samples": 2}
 
@@ -9,15 +8,6 @@ TINY = {"epochs": 3, "seeds": 2, "latents": (2, 4), "hidden": 16, "samples": 2}
 @pytest.fixture(autouse=True, scope="module")
 def _few_drawn_images(few_drawn_images):
     """Draw and score few images: runs of two steps have learnt nothing that thousands would tell."""
-
-
-@pytest.fixture(scope="module")
-def unreported():
-    """Neither score nor picture the runs on which programs are tried, which takes longer than their few steps."""
-    train, nothing = runs.train, {"evaluate": None, "report": None}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "train", lambda *given, **named: train(*given, **{**named, **nothing}))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 import genjax
 from genjax.run.export import named_arrays
 
+pytestmark = pytest.mark.usefixtures("unreported")
 ELSEWHERE = """
 import sys
 import jax, numpy as np

@@ -6,6 +6,7 @@ import pytest
 import genjax
 from tests.run.conftest import train
 
+pytestmark = pytest.mark.usefixtures("unreported")
 IMAGES = np.random.default_rng(1).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
 
 
