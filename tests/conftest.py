@@ -64,7 +64,7 @@ def pytest_collection_finish():
     """Look for garbage seldom, and never among modules and tests: tracing makes millions of objects that stay."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="module")
