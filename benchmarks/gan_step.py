@@ -22,79 +22,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from benchmarks import _result
+from benchmarks._games import CASES
 from genjax import parallel, rng
 from genjax.engine import init_state, make_run, make_step
 from genjax.engine.game import Game
 from genjax.engine.step import move
-from genjax.gans import cyclegan, dcgan, sngan, wgan_gp
-from genjax.nn.patch import PatchDiscriminator
-
-
-def _adam(beta1: float, beta2: float) -> optax.GradientTransformation:
-    return optax.adam(2e-4, b1=beta1, b2=beta2)
-
-
-def _dcgan(width: int, dtype: Any) -> Game:
-    networks = dcgan.Generator(width=width, dtype=dtype), dcgan.Discriminator(width=width, dtype=dtype)
-    return dcgan.game(
-        *networks,
-        generator_tx=_adam(0.5, 0.999),
-        discriminator_tx=_adam(0.5, 0.999),
-        image_shape=(64, 64, 3),
-        latent=100,
-    )
-
-
-def _sngan(width: int, dtype: Any) -> Game:
-    generator = sngan.ResNetGenerator(widths=(width,) * 3, first=width, dtype=dtype)
-    discriminator = sngan.ResNetDiscriminator(widths=(width // 2,) * 4, dtype=dtype)
-    return sngan.game(
-        generator, discriminator, generator_tx=_adam(0, 0.9), discriminator_tx=_adam(0, 0.9),
-        image_shape=(32, 32, 3), latent=128, generator_batch=2,
-    )  # fmt: skip
-
-
-def _wgan_gp(width: int, dtype: Any) -> Game:
-    networks = wgan_gp.Generator(widths=(width,) * 3, dtype=dtype), wgan_gp.Critic(widths=(width,) * 4, dtype=dtype)
-    return wgan_gp.game(
-        *networks,
-        generator_tx=_adam(0, 0.9),
-        critic_tx=_adam(0, 0.9),
-        image_shape=(32, 32, 3),
-        latent=128,
-        generator_batch=2,
-    )
-
-
-def _cyclegan(width: int, dtype: Any) -> Game:
-    generator = cyclegan.Generator(width=width, blocks=6, dtype=dtype)
-    discriminator = PatchDiscriminator(width=width, dtype=dtype)
-    return cyclegan.game(
-        generator, discriminator, generators_tx=_adam(0.5, 0.999), discriminators_tx=_adam(0.5, 0.999),
-        image_shape=(64, 64, 3),
-    )  # fmt: skip
-
-
-class Case(NamedTuple):
-    """game: (width, dtype) -> Game.  batches: on a CPU and on an accelerator.  sets: names of the batch's images."""
-
-    title: str
-    game: Callable[[int, Any], Game]
-    size: int
-    width: int
-    batches: tuple[int, int]
-    sets: tuple[str, ...] = ("images",)
-
-
-CASES = {
-    "dcgan": Case("DCGAN-64", _dcgan, 64, 64, (32, 128)),
-    "sngan": Case("SNGAN-32", _sngan, 32, 256, (4, 64)),
-    "wgan_gp": Case("WGAN-GP-32", _wgan_gp, 32, 128, (8, 64)),
-    "cyclegan": Case("CycleGAN-64", _cyclegan, 64, 64, (1, 8), ("images", "targets")),
-}
 
 
 class Precision(NamedTuple):
