@@ -17,7 +17,19 @@ from genjax.classifiers import resnet, vgg
 from genjax.codes import Codes
 from genjax.engine.game import Game
 from genjax.gans import (
-    biggan, cyclegan, dcgan, hologan, infogan, pix2pix, sagan, singan, sngan, spade, srgan, stylegan, wgan_gp,
+    biggan,
+    cyclegan,
+    dcgan,
+    hologan,
+    infogan,
+    pix2pix,
+    sagan,
+    singan,
+    sngan,
+    spade,
+    srgan,
+    stylegan,
+    wgan_gp,
 )  # fmt: skip
 from genjax.latent import SYMMETRIC
 from genjax.losses import perceptual
@@ -180,6 +192,15 @@ class Case(NamedTuple):
     width: int
     batches: tuple[int, int]
     columns: Mapping[str, Column]
+
+
+IMAGES = 256
+
+
+def columns_of(case: Case) -> dict[str, np.ndarray]:
+    """Return the random examples that a case trains on, by column."""
+    draw = np.random.default_rng(0)
+    return {name: column.random(draw, IMAGES) for name, column in case.columns.items()}
 
 
 _64, _32 = {"images": Column((64, 64, 3))}, {"images": Column(COLOURS)}

@@ -60,7 +60,7 @@ def in_turn(
     place: Place,
     after: Callable[[], None] = lambda: None,
 ) -> Model:
-    """Return the Model whose sides move one after the other, each on the last `repeats` rows of float[rows, batch, ...].
+    """Return the Model whose sides move in turn, each on the last `repeats` rows of columns [rows, batch, ...].
 
     wrap: `torch.compile` or the identity.  after: what follows a step.
     """

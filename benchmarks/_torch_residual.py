@@ -83,7 +83,7 @@ class _Generator(nn.Module):
         self.first, self.last = norm(nn.Linear(128, 16 * width)), norm(nn.Conv2d(width, 3, 3, padding=1))
         self.start, self.norm = View(width, 4, 4), nn.BatchNorm2d(width)
         self.blocks = nn.ModuleList(_Up(width, width, classes, norm) for _ in range(3))
-        self.attention, self.attends = None if attends is None else _Attention(width, norm), attends
+        self.attention, self.attends = nn.Identity() if attends is None else _Attention(width, norm), attends
 
     def forward(self, latent, labels=None):
         x = self.start(self.first(latent))
@@ -102,7 +102,7 @@ class _Discriminator(nn.Module):
         self.blocks, self.last = nn.ModuleList(blocks), norm(nn.Linear(width, 1, bias=last_bias))
         self.mean = mean
         self.rows = norm(nn.Embedding(classes, width)) if classes else None
-        self.attention, self.attends = None if attends is None else _Attention(width, norm), attends
+        self.attention, self.attends = nn.Identity() if attends is None else _Attention(width, norm), attends
 
     def forward(self, x, labels=None):
         for number, block in enumerate(self.blocks):

@@ -10,11 +10,13 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from benchmarks._torch_parts import Model, Place, Side, averaged, cross_entropy, gradient, in_turn, not_fooled
 
+RELU_GAIN = math.sqrt(2)
+
 
 class _Equalised(nn.Module):
     """A dense layer, or a convolution with `size` pixels a side, whose weights are scaled when they are used."""
 
-    def __init__(self, inputs, outputs, size=None, gain=math.sqrt(2), rate=1.0, bias=True):
+    def __init__(self, inputs, outputs, size=None, gain=RELU_GAIN, rate=1.0, bias=True):
         super().__init__()
         shape = (outputs, inputs) if size is None else (outputs, inputs, size, size)
         self.weight = nn.Parameter(torch.randn(shape) / rate)

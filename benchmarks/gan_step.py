@@ -1,13 +1,17 @@
-"""How long is a training step of four GANs, against plainly written PyTorch of the same networks in the same run?
+"""How long is a training step of thirteen GANs, against plainly written PyTorch of the same networks in the same run?
 
     python -m benchmarks.gan_step [--models dcgan sngan] [--rounds 5]
 
-DCGAN-64, SNGAN-32 and WGAN-GP-32 (residual, five critic steps) with their published widths, and CycleGAN-64: the same
-networks (parameter counts are compared), losses, moves and batches of images that live on the device. PyTorch runs
+The games of `benchmarks._games` with their published widths, and `benchmarks._torch_gans`: the same networks
+(parameter counts are compared), losses, moves and batches of random examples that live on the device. PyTorch runs
 eagerly; on an accelerator also with channels last in memory; and, where a compiler is found, with its networks under
 `torch.compile`. On an accelerator in bf16, in TF32 (float32 whose products round to 11 bits) and in fp32, on a CPU
 in fp32 with smaller batches. The table is written anew after each model, so that a run that is cut short leaves what it
 measured. PyTorch takes part where it is installed: pip install '.[bench]'.
+
+Peak memory of genjax is what XLA plans for the compiled step: state, examples, results and temporaries. PyTorch's is
+what its allocator had given out at most on a GPU, and on a CPU the growth of a process of its own
+(`benchmarks._torch_step`), eager alone.
 """
 
 import argparse
@@ -17,14 +21,14 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import _result
-from benchmarks._games import CASES
+from benchmarks._games import CASES, IMAGES, columns_of
 from genjax import parallel, rng
 from genjax.engine import init_state, make_run, make_step
 from genjax.engine.game import Game
@@ -44,16 +48,19 @@ PRECISIONS = {
     "fp32": Precision(jnp.float32, "float32"),
 }
 MODES = ("eager", "channels-last", "compiled")
-IMAGES = 256
 
 
 class Ours(NamedTuple):
-    """train: `steps` steps.  flops: of one.  compile_seconds: of the first call, which is over."""
+    """train: `steps` steps.  flops: of one.  compile_seconds: of the first call, which is over.
+
+    peak: bytes of a call's arguments, results and temporaries, as XLA plans them; None where it does not say.
+    """
 
     train: Callable[[], None]
     parameters: dict[str, int]
     flops: float
     compile_seconds: float
+    peak: int | None
 
 
 def flops_of(game: Game, state: Any, batch: Any, key: jax.Array) -> float:
@@ -68,68 +75,42 @@ def flops_of(game: Game, state: Any, batch: Any, key: jax.Array) -> float:
     return sum(p.repeats * (cost or {}).get("flops", 0.0) for p, cost in zip(game.players, costs, strict=True))
 
 
-def ours(game: Game, images: dict[str, np.ndarray], batch: int, steps: int) -> Ours:
+def ours(game: Game, columns: dict[str, np.ndarray], batch: int, steps: int) -> Ours:
     """Compile and run once; steps are calls of their own on a CPU and one call on an accelerator, as recipes do."""
     device, key = jax.devices()[0], jax.random.key(0)
     plan = parallel.jit_plan([device])
     state = plan.put_state(jax.jit(lambda key: init_state(game, key))(rng.named(key, "init")))
     parameters = {net: sum(x.size for x in jax.tree.leaves(tree)) for net, tree in state.params.items()}
-    one = {name: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype) for name, x in images.items()}
+    one = {name: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype) for name, x in columns.items()}
     flops = flops_of(game, jax.eval_shape(lambda: init_state(game, key)), one, key)
     calls, fused = (steps, 1) if device.platform == "cpu" else (1, steps)
-    source, run = plan.put_source(images), plan.compile(make_run(make_step(game)))
+    source, run = plan.put_source(columns), cast(Any, plan.compile(make_run(make_step(game))))
     draw = np.random.default_rng(0)
+
+    def indices():
+        return plan.put_batches(draw.integers(0, IMAGES, (fused, game.batches_per_step, batch), np.int32))
+
+    start = time.perf_counter()
+    compiled = run.lower(state, source, indices(), key).compile()
 
     def train():
         nonlocal state
         metrics: Any = None
         for _ in range(calls):
-            indices = draw.integers(0, IMAGES, (fused, game.batches_per_step, batch), np.int32)
-            state, metrics = run(state, source, plan.put_batches(indices), key)
+            state, metrics = compiled(state, source, indices(), key)
         jax.block_until_ready(metrics)
 
-    start = time.perf_counter()
     train()
-    return Ours(train, parameters, flops, time.perf_counter() - start)
+    return Ours(train, parameters, flops, time.perf_counter() - start, planned(compiled))
 
 
-def theirs(
-    build: Callable, width: int, images: dict[str, np.ndarray], batch: int, repeats: int, steps: int, precision: str,
-    mode: str,
-) -> tuple[Callable[[], None], dict[str, int], float]:  # fmt: skip
-    """Return the PyTorch counterpart of `Ours`, after a first call: what trains, parameters, seconds to compile."""
-    import torch
-
-    from benchmarks._torch_gans import Place
-
-    device = "cpu" if jax.devices()[0].platform == "cpu" else "cuda"
-    torch.manual_seed(0)
-    torch.backends.cudnn.benchmark = True
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision != "fp32"
-    if mode == "compiled":  # every network is a variant of one wrapper; beyond eight variants torch would run eagerly
-        torch._dynamo.reset()
-        torch._dynamo.config.recompile_limit = 64
-    wrap = torch.compile if mode == "compiled" else (lambda network: network)
-    model = build(wrap, Place(device, precision == "bf16"), width=width)
-    layout = torch.contiguous_format if mode == "eager" or device == "cpu" else torch.channels_last
-    for network in model.networks.values():
-        network.to(memory_format=layout)
-    source = {
-        n: torch.from_numpy(x).permute(0, 3, 1, 2).to(device).contiguous(memory_format=layout)
-        for n, x in images.items()
-    }
-    parameters = {net: sum(p.numel() for p in module.parameters()) for net, module in model.networks.items()}
-
-    def train():
-        for _ in range(steps):
-            rows = torch.randint(0, IMAGES, (repeats, batch), device=device)
-            model.step(*(x[rows] for x in source.values()))
-        if device == "cuda":
-            torch.cuda.synchronize()
-
-    start = time.perf_counter()
-    train()
-    return train, parameters, time.perf_counter() - start
+def planned(compiled: Any) -> int | None:
+    """Return the bytes that a compiled program needs, what it takes over from its arguments counted once."""
+    plan = compiled.memory_analysis()
+    if plan is None:
+        return None
+    results = plan.output_size_in_bytes - plan.alias_size_in_bytes
+    return plan.argument_size_in_bytes + results + plan.temp_size_in_bytes
 
 
 def measure(
@@ -137,38 +118,38 @@ def measure(
     rate: float,
 ) -> list[dict[str, str]]:  # fmt: skip
     """Return the table's rows of one model in one precision. rate: the machine's products, FLOP/s."""
-    from benchmarks import _torch_gans
-
     case, cpu = CASES[name], jax.devices()[0].platform == "cpu"
     width, batch = width or case.width, batch or case.batches[0 if cpu else 1]
-    game = case.game(width, PRECISIONS[precision].dtype)
-    shape = (IMAGES, case.size, case.size, 3)
-    draw = np.random.default_rng(0)
-    images = {each: draw.uniform(-1, 1, shape).astype(np.float32) for each in case.sets}
-    own = ours(game, images, batch, steps)
-    tasks, seconds_to_compile, notes = {"genjax": own.train}, {"genjax": own.compile_seconds}, {}
+    game, columns = case.game(width, PRECISIONS[precision].dtype), columns_of(case)
+    own = ours(game, columns, batch, steps)
+    tasks, first, peaks, notes = {"genjax": own.train}, {"genjax": own.compile_seconds}, {"genjax": own.peak}, {}
     for mode in modes:
+        from benchmarks import _torch_step
+
         label = f"PyTorch {mode}"
-        build = getattr(_torch_gans, name)
-        arguments = (build, width, images, batch, game.batches_per_step, steps, precision)
+        job = _torch_step.Job(
+            name, width, batch, game.batches_per_step, steps, precision, mode, "cpu" if cpu else "cuda"
+        )
         try:
-            train, parameters, first = theirs(*arguments, mode)
+            other = _torch_step.ready(job, columns)
         except Exception as error:
             if mode == "eager":
                 raise
             notes[label] = f"torch.compile fails: {str(error).strip().splitlines()[0][:90]}"
             continue
-        if parameters != own.parameters:
-            raise AssertionError(f"{name}: genjax has {own.parameters} parameters, {label} {parameters}")
-        tasks[label], seconds_to_compile[label] = train, first
+        if other.parameters != own.parameters:
+            raise AssertionError(f"{name}: genjax has {own.parameters} parameters, {label} {other.parameters}")
+        tasks[label], first[label] = other.train, other.compile_seconds
+        peaks[label] = _torch_step.growth_in_a_child(job) if cpu and mode == "eager" else other.peak
     seconds = _result.in_turns(tasks, rounds)
     rows = []
     for label in (*seconds, *notes):
         row = {"model": case.title, "batch": str(batch), "precision": precision, "library": label}
         if label in notes:
             rows.append({**row, "steps per second": notes[label], "times genjax's": "-", "share of product rate": "-",
-                         "first call, s": "-"})  # fmt: skip
+                         "first call, s": "-", "peak memory, MiB": "-"})  # fmt: skip
             continue
+        peak = peaks[label]
         times = [value / steps for value in seconds[label]]
         ratios = [other / mine for other, mine in zip(seconds[label], seconds["genjax"], strict=True)]
         rows.append({
@@ -176,7 +157,8 @@ def measure(
             "steps per second": _result.spread([1 / value for value in times]),
             "times genjax's": _result.spread(ratios),
             "share of product rate": f"{own.flops / min(times) / rate:.0%}",
-            "first call, s": f"{seconds_to_compile[label]:.1f}",
+            "first call, s": f"{first[label]:.1f}",
+            "peak memory, MiB": "-" if peak is None else f"{peak / 2**20:,.0f}",
         })  # fmt: skip
         print(f"{case.title} {precision} {label}: {_result.spread(ratios)} times genjax's", flush=True)
     return rows
@@ -224,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 + ("" if compiler else "; no C++ compiler, so no torch.compile")
                 + ("" if cpu else "; PyTorch with cudnn.benchmark, compiled with channels last")
             )
-            _result.report("gan_step", "One training step of four GANs", protocol, rows)
+            _result.report("gan_step", "One training step of thirteen GANs", protocol, rows)
 
 
 if __name__ == "__main__":
