@@ -3,9 +3,10 @@
     python -m benchmarks.accelerator [--minutes 9] [--parts gan_step layouts] [--again]
 
 Runs the other benchmarks one after the other with settings for a large GPU, each in a process of its own, and each with
-the share of the time that it may take: GAN steps in three precisions and BigGAN at the largest batch against PyTorch or
-the device's product rate, layouts of convolutions, the twelve autoencoders, the tricks (fusion, donation, prefetch,
-rematerialisation, bfloat16), exact saliency against the exp-trick, images streamed from folders, and the start.
+the share of the time that it may take: steps of four GANs in three precisions (of the others: `benchmarks.gan_step`)
+and BigGAN at the largest batch against PyTorch or the device's product rate, layouts of convolutions, the twelve
+autoencoders, the tricks (fusion, donation, prefetch, rematerialisation, bfloat16), exact saliency against the
+exp-trick, images streamed from folders, and the start.
 
 Every part writes benchmarks/results/<part>-<platform>.json as soon as it knows something, so that what a time limit
 cuts short leaves what it measured; parts whose file is there are not measured again (--again measures them anew). So

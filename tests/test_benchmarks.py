@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from benchmarks import _result, accelerator, gan_step, report, tricks
+from benchmarks._games import CASES, columns_of
 from genjax.data import pipeline
 from genjax.engine import init_state
 from tests.conftest import REPOSITORY
@@ -94,16 +95,21 @@ def test_input_pipeline_measures_every_source(measure):
     assert shares[0] == "1 (1 - 1)" and sum(bool(share) for share in shares) == 6
 
 
-@pytest.mark.parametrize(
-    "model", ["dcgan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sngan", "wgan_gp", "cyclegan"))]
-)
+def beside(quick, names=tuple(CASES)):
+    """Return the models, all slow but one."""
+    return [name if name == quick else pytest.param(name, marks=pytest.mark.slow) for name in names]
+
+
+@pytest.mark.parametrize("model", beside("dcgan"))
 def test_gan_step_compares_equal_networks(measure, model):
     pytest.importorskip("torch")
     rows = measure(
-        "gan_step", "--models", model, "--width", "4", "--batch", "2", "--rounds", "1", "--modes", "eager"
+        "gan_step", "--models", model, "--width", "16", "--batch", "1" if model == "singan" else "2", "--rounds", "1",
+        "--modes", "eager",
     )["rows"]  # fmt: skip
     assert [row["library"] for row in rows] == ["genjax", "PyTorch eager"]
     assert rows[0]["times genjax's"] == "1 (1 - 1)"
+    assert all(float(row["peak memory, MiB"].replace(",", "")) > 0 for row in rows)
 
 
 def test_the_accelerators_command_measures_what_is_missing(tmp_path, capfd):
@@ -126,7 +132,7 @@ def test_every_part_for_an_accelerator_runs_at_a_tiny_size(tmp_path):
 
 
 def test_flops_are_counted_on_any_platform():
-    game = gan_step.CASES["dcgan"].game(4, jnp.float32)
+    game = CASES["dcgan"].game(4, jnp.float32)
     batch, key = {"images": jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32)}, jax.random.key(0)
     state = jax.eval_shape(lambda key: init_state(game, key), key)
     assert gan_step.flops_of(game, state, batch, key) > 1e6
@@ -137,20 +143,36 @@ def test_conv3d_times_outputs_and_gradients(measure):
     assert [row["layer"].rsplit(": ")[1] for row in rows] == ["output", "both gradients"]
 
 
-def test_every_pytorch_network_has_the_parameters_of_ours():
+@pytest.mark.parametrize("model", beside("pix2pix"))
+def test_every_pytorch_network_has_the_parameters_of_ours(model):
     pytest.importorskip("torch")
-    import jax
+    from benchmarks import _torch_gans, _torch_parts
 
-    from benchmarks import _torch_gans, gan_step
+    case = CASES[model]
+    networks = _torch_gans.MODELS[model](lambda network: network, _torch_parts.Place("cpu"), width=case.width).networks
+    ours = {
+        net: sum(x.size for x in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))["params"]))
+        for net, init in case.game(case.width, None).networks.items()
+    }
+    assert {name: sum(p.numel() for p in net.parameters()) for name, net in networks.items()} == ours
 
-    for name, case in gan_step.CASES.items():
-        model = getattr(_torch_gans, name)(lambda network: network, _torch_gans.Place("cpu"), width=case.width)
-        game = case.game(case.width, None)
-        ours = {
-            net: sum(x.size for x in jax.tree.leaves(jax.eval_shape(init, jax.random.key(0))["params"]))
-            for net, init in game.networks.items()
-        }
-        assert {n: sum(p.numel() for p in net.parameters()) for n, net in model.networks.items()} == ours, name
+
+# Gradient penalties are left out: PyTorch does not count what is differentiated twice.
+@pytest.mark.parametrize("model", beside("infogan", sorted(set(CASES) - {"wgan_gp", "stylegan", "singan"})))
+def test_a_step_of_pytorch_costs_what_ours_does(model):
+    pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from benchmarks import _torch_step
+
+    case, key = CASES[model], jax.random.key(0)
+    game = case.game(16, None)
+    columns, batch = columns_of(case), case.batches[0]
+    one = {name: jax.ShapeDtypeStruct((batch, *x.shape[1:]), x.dtype) for name, x in columns.items()}
+    ours = gan_step.flops_of(game, jax.eval_shape(lambda: init_state(game, key)), one, key)
+    with FlopCounterMode(display=False) as count:
+        _torch_step.ready(_torch_step.Job(model, 16, batch, game.batches_per_step), columns)
+    assert ours == pytest.approx(count.get_total_flops(), rel=0.1)
 
 
 @pytest.mark.slow
