@@ -215,7 +215,7 @@ CASES = {
     "sagan": Case("SAGAN-32", _sagan, 256, (4, 64), _labelled),
     "stylegan": Case("StyleGAN-32", _stylegan, 512, (2, 64), _32),
     "biggan": Case("BigGAN-32", _biggan, 64, (4, 64), _labelled),
-    "pix2pix": Case("pix2pix-64", _pix2pix, 64, (4, 32), _pairs),
+    "pix2pix": Case("pix2pix-64", _pix2pix, 64, (8, 32), _pairs),
     "spade": Case("SPADE-64", _spade, 64, (1, 16), _mapped),
     "srgan": Case("SRGAN-96", _srgan, 64, (2, 16), _small),
     "singan": Case("SinGAN, 64 x 96", _singan, 32, (1, 1), {"images": Column((64, 96, 3))}),
