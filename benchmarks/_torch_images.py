@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -180,6 +181,8 @@ class _SpatialGenerator(nn.Module):
 
 class _Scales(nn.Module):
     """Patch discriminators of an image with its map and of their halves; what every layer sees, the scores last."""
+
+    scales: Any
 
     def __init__(self, width):
         super().__init__()

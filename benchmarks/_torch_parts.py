@@ -148,6 +148,8 @@ class View(nn.Module):
 class Vgg(nn.Module):
     """The convolutions of VGG-19, frozen, with random weights: what they see behind the layers `seen`."""
 
+    stages: Any
+
     def __init__(self, width, seen):
         super().__init__()
         self.seen = seen

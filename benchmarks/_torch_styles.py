@@ -56,6 +56,8 @@ class _Styled(nn.Module):
 class _StyleGenerator(nn.Module):
     """32 pixels: eight styled layers of the same width."""
 
+    average: torch.Tensor
+
     def __init__(self, width):
         super().__init__()
         self.mapping = nn.ModuleList(_Equalised(width, width, rate=0.01) for _ in range(8))
