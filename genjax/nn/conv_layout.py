@@ -5,6 +5,7 @@ width, inputs, outputs]. Their gradients are convolutions with these axes exchan
 but not inside loops and branches, where such a convolution falls to a routine that takes up to a hundred times as long.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
@@ -82,10 +83,29 @@ def _convolution(equation: jex.JaxprEqn, operands: Sequence[Any]) -> jex.JaxprEq
     @jax.jit
     def convolution(x: jax.Array, w: jax.Array) -> jax.Array:
         x, w = lax.transpose(x, _order(inputs, images)), lax.transpose(w, _order(kernel, taps))
-        y = lax.conv_general_dilated(x, w, dimension_numbers=standard, **parameters)
+        exchanged = _exchanged(x.shape[1:-1], w.shape[:-2], parameters)
+        if exchanged is None:
+            y = lax.conv_general_dilated(x, w, dimension_numbers=standard, **parameters)
+        else:
+            w, x = lax.transpose(w, (last, *range(last))), lax.transpose(x, (*range(1, last + 1), 0))
+            y = lax.conv_general_dilated(w, x, dimension_numbers=standard, **parameters | {"padding": exchanged})
+            y = lax.transpose(lax.rev(y, range(1, last)), (last, *range(1, last), 0))
         return lax.transpose(y, _order(images, outputs))
 
     return jax.make_jaxpr(convolution)(*operands).eqns[0]
+
+
+def _exchanged(size: Sequence[int], window: Sequence[int], parameters: dict[str, Any]) -> list[tuple[int, int]] | None:
+    """Return the padding of the same convolution with image and kernel exchanged, where the kernel is the larger.
+
+    sum_h x(i + h - p) k(h) = sum_g x(g) k(g - i + p), which is read backwards in i. XLA exchanges the two itself, and
+    then falls off the fast routine. Such convolutions are gradients, by kernels, of what pads on all sides.
+    """
+    plain = all(n == 1 for name in ("window_strides", "lhs_dilation", "rhs_dilation") for n in parameters[name])
+    if not plain or math.prod(window) <= math.prod(size):
+        return None
+    pads = zip(size, window, parameters["padding"], strict=True)
+    return [(low + high + x - k - low, low + high + x - k - high) for x, k, (low, high) in pads]
 
 
 def _order(before: Sequence[int], after: Sequence[int]) -> tuple[int, ...]:

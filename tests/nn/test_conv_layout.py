@@ -93,6 +93,23 @@ def test_any_order_of_axes_and_any_rank(dimensions, options):
     np.testing.assert_allclose(in_fast_layout(convolve)(x, kernel), convolve(x, kernel), rtol=1e-5, atol=1e-5)
 
 
+def test_a_kernel_larger_than_its_image_changes_places_with_it_in_a_loop():
+    x, kernel = draw((3, 7, 9, 4), (3, 9, 10, 5))
+    numbers = ("CHWN", "IHWO", "HWNC")
+
+    def convolve(x, kernel):
+        return lax.conv_general_dilated(x, kernel, (1, 1), ((3, 2), (1, 4)), dimension_numbers=numbers)
+
+    def last_of_two(function):
+        return jax.jit(lambda x, kernel: lax.map(lambda x: function(x, kernel), jnp.stack([x, -x]))[1])
+
+    plain, fast = last_of_two(convolve), last_of_two(in_fast_layout(convolve))
+    np.testing.assert_allclose(fast(x, kernel), plain(x, kernel), rtol=1e-4, atol=1e-4)
+    # What XLA's fast routine does not take: it is what it makes of the plain one.
+    assert "rhs_reversal" in plain.lower(x, kernel).compile().as_text()
+    assert "rhs_reversal" not in fast.lower(x, kernel).compile().as_text()
+
+
 def test_other_programs_and_other_backends_are_left_alone(monkeypatch):
     x, kernel, one_each = draw((2, 6, 6, 4), (3, 3, 4, 4), (3, 3, 1, 4))
 
