@@ -30,8 +30,8 @@ and 0.62 for colour, 0.86 and 0.94 for place, 0.26 and 0.28 for shape, and dista
 II brings colours too (sketches: 0.42).
 Controls, seeds 0 to 2, of what is asked for how much is drawn (colours, shapes and places): 0.58, 0.59, 0.61 as it is,
 0.57, 0.54, 0.49 without mismatched pairs. Without conditioning augmentation it is *better*, 0.64, 0.71, 0.63, with
-colours at 0.73, 0.82, 0.73 and distances of 0.22, 0.03, 0.14: here are more captions than a text encoder could learn by
-heart, and noise on them only blurs what they say. --no-augmentation draws these scenes best; the preset keeps what the
+colours at 0.73, 0.82, 0.73 and distances of 0.22, 0.03, 0.14: augmentation does not help here (we suppose that noise
+only blurs what so many different captions say). --no-augmentation draws these scenes best; the preset keeps what the
 paper has (2026-11-27, 1 x cpu).
 What it needs is a text encoder that is trained for long. A sentence names its solids in either order, so that the
 colour at the left is a matter of three words together. A linear map of the embedding tells it for 0.69 of the captions
