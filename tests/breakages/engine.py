@@ -163,13 +163,6 @@ BREAKAGES = (
         ("tests/gans/test_golden.py::test_dcgan_generator_moves",),
     ),
     Breakage(
-        "the opponent's statistics move in the generator's move",
-        NETWORK,
-        "return self.output(*inputs, key=key, **options), self",
-        "return self.output(*inputs, key=key, **options), replace(self, owned=True)",
-        ("tests/gans/test_golden.py::test_dcgan_generator_moves",),
-    ),
-    Breakage(
         "spectral norm's u moves in the generator's move",
         NETWORK,
         "        if not self.owned:\n            return self.output(*inputs, key=key, **options), self\n",
