@@ -44,7 +44,7 @@ from genjax.saliency.compiled import each, scan
 from genjax.saliency.scores import Score
 
 NAME = "Taylor series"
-BLOCK = 2**18  # bytes of the largest series of a block of directions: what stays in cache
+BLOCK = 2**20  # bytes of the largest series of a block of directions: what stays in cache
 
 
 def series_mode(
@@ -82,7 +82,9 @@ def series_route(
     equations = live(flat.equations, flat.jaxpr.outvars, {*places, *(a.out.variable for a in attentions)})
     if chunk is None:
         largest = max(math.prod(v.aval.shape) for e in equations or flat.equations for v in e.outvars)
-        chunk = min(64, max(1, BLOCK // (2 * largest * activations.dtype.itemsize)))
+        # Blocks through attention end with each channel: of small ones fewer directions are computed in vain.
+        parts = 8 if attentions else 2
+        chunk = min(64, max(1, BLOCK // (parts * largest * activations.dtype.itemsize)))
     chunk = min(chunk, count)
     first = worth = None
     if for_map and reversible:
