@@ -34,7 +34,7 @@ def conv_transpose(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 
     x: float[batch, h, w, i].  kernel: float[k, k, i, o].  Returns float[batch, stride h, stride w, o].
     """
-    if stride == 1 or not _on_cpu():
+    if not _on_cpu():
         return lax.conv_transpose(x, kernel, (stride, stride), "SAME")
     return _kept(conv_cpu.conv_transpose(x, kernel, stride))
 

@@ -24,6 +24,10 @@ class _Plain(NamedTuple):
     rows: Pads
     columns: Pads
 
+    @property
+    def pointwise(self) -> bool:
+        return self.kernel.shape[:2] == (1, 1) and self.rows == self.columns == (0, 0)
+
 
 def conv(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
     """Return the convolution; its derivatives to x are sums over the stride^2 sub-lattices of x.
@@ -114,10 +118,26 @@ def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
     taken, features = parts[0].kernel.shape[2:]
     if 4 * features <= taken:
         return _few(x, parts)
-    return [
-        lax.conv_general_dilated(x, part.kernel, (1, 1), (part.rows, part.columns), dimension_numbers=LAYOUT)
-        for part in parts
-    ]
+    return [_pointwise(x, part.kernel[0, 0]) if part.pointwise else _windowed(x, part) for part in parts]
+
+
+def _windowed(x: jax.Array, part: _Plain) -> jax.Array:
+    return lax.conv_general_dilated(x, part.kernel, (1, 1), (part.rows, part.columns), dimension_numbers=LAYOUT)
+
+
+def _pointwise(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    """Return the same product for every pixel; as a convolution, XLA would transpose x for the matrix's gradient."""
+    return _product(x, matrix).astype(x.dtype)
+
+
+def _product(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    """Return x @ matrix, at least in float32.
+
+    With all pixels on one axis: the matrix's gradient takes half as long again where it sums over several.
+    """
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    rows = jnp.matmul(x.reshape(-1, x.shape[-1]), matrix, preferred_element_type=wide)
+    return rows.reshape(*x.shape[:-1], -1)
 
 
 def _few(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
@@ -128,7 +148,7 @@ def _few(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
     """
     flat = [part.kernel.transpose(2, 0, 1, 3).reshape(x.shape[-1], -1) for part in parts]
     features = parts[0].kernel.shape[-1]
-    y = jnp.matmul(x, jnp.concatenate(flat, 1), preferred_element_type=jnp.promote_types(x.dtype, jnp.float32))
+    y = _product(x, jnp.concatenate(flat, 1))
     taps = iter(lax.split(y, [features] * (y.shape[-1] // features), axis=3))
     zero = jnp.zeros((), y.dtype)
 
