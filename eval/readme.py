@@ -18,7 +18,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,14 +61,14 @@ def package_of(name: str) -> str | None:
     return next((p for p in ("autoencoders", "gans") if (ROOT / "genjax" / p / f"{name}.py").exists()), None)
 
 
-def _measure(name: str, score: str, seeds: int, options: Sequence[str] = ()) -> dict:
+def train_small(name: str, score: str, seeds: Iterable[int], options: Sequence[str] = ()) -> dict:
     """Train a recipe's small preset once for each seed, in processes of their own, and return its scores.
 
     A run that diverges has no score: None in its place.
     """
     values, seconds = [], []
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(seeds):
+        for seed in seeds:
             out = Path(folder) / str(seed)
             command = [sys.executable, "-m", f"train.{name}", "--seed", str(seed), "--out", str(out), *options]
             status = subprocess.run(command, cwd=ROOT).returncode
@@ -88,10 +88,10 @@ def measure(only: tuple[str, ...]) -> None:
     known = json.loads(SCORES.read_text(encoding="utf-8")) if SCORES.exists() else {}
     for name, found in recipes().items():
         if found.score and (not only or name in only):
-            seeds = SEEDS_IN_THE_PLANE if found.presets["small"].data.startswith("mixture:") else SEEDS
-            result = _measure(name, found.score[0], seeds)
+            seeds = range(SEEDS_IN_THE_PLANE if found.presets["small"].data.startswith("mixture:") else SEEDS)
+            result = train_small(name, found.score[0], seeds)
             result["controls"] = {
-                text: _measure(name, found.score[0], seeds, options) for text, options in found.controls.items()
+                text: train_small(name, found.score[0], seeds, options) for text, options in found.controls.items()
             }
             known[name] = {**result, "environment": environment()}
             write_text(SCORES, json.dumps(known, indent=2) + "\n")
@@ -213,6 +213,13 @@ def stability_section() -> str:
     return section(_stability())
 
 
+def again_section() -> str:
+    """Return how the scores of further runs compare with the table's."""
+    from . import again
+
+    return again.table(json.loads(again.AGAIN.read_text(encoding="utf-8")))
+
+
 def map_advice() -> str:
     """Return which way to compute a saliency map is recommended."""
     from ._stability import advice
@@ -224,6 +231,7 @@ FILES: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"models": models_table},
     "docs/results.md": {
         "scores": scores_table,
+        "again": again_section,
         "semi-supervised": semi_supervised_section,
         "stability": stability_section,
         "benchmarks": benchmarks_section,
