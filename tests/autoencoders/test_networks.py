@@ -9,6 +9,7 @@ import optax
 import pytest
 from flax import linen as nn
 
+from genjax import rng
 from genjax.autoencoders import ae, cvae, vae
 from genjax.engine.state import init_state
 from genjax.engine.step import make_step
@@ -152,6 +153,20 @@ def test_decoding_rows_together_or_alone_is_the_same(networks):
         alone = decode(latent[row], jnp.full(3, label))
         np.testing.assert_allclose(together[row], alone, atol=1e-5)
     np.testing.assert_allclose(decode(latent[1]), together[1], atol=1e-5)  # no labels: -1
+
+
+def test_the_cvaes_loss_takes_every_image_with_its_own_label():
+    model, batch, key = small_cvae(), small_batch(), jax.random.key(2)
+    game = cvae.game(model, TX, beta=0.5)
+    state = start(game)
+    loss, _ = jax.jit(game.players[0].loss)(state, batch, key)
+    apply, total = jax.jit(partial(model.apply, state.variables_of("cvae"))), 0.0
+    noise = jax.random.normal(rng.named(key, "noise"), (8, 1, 3))
+    for row in range(8):
+        image, label = batch["images"][row : row + 1], batch["labels"][row : row + 1]
+        outputs, mean, log_variance = apply(image, noise[row : row + 1], label)
+        total += float(bernoulli_nll(outputs[:, 0], image)[0] + 0.5 * kl_standard_normal(mean, log_variance)[0])
+    assert float(loss) == pytest.approx(total / 8, rel=1e-6)
 
 
 @pytest.mark.parametrize("late", [False, True])

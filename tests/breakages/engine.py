@@ -124,7 +124,7 @@ BREAKAGES = (
         STEP,
         "        state = state.replace(variables={**state.variables, **variables})\n    if scale",
         "    if scale",
-        survives="batch norm is synchronised already, so that the average changes nothing but other collections",
+        (f"{OF_STEP}::test_statistics_that_a_network_takes_of_its_own_rows_are_averaged_over_devices",),
     ),
     Breakage(
         "the scale of a loss is not divided out of its gradient",
@@ -226,7 +226,7 @@ BREAKAGES = (
         LOOP,
         '    key = rng.named(key, f"retry {retry}") if retry else key\n',
         "",
-        survives="the test that rolls back counts attempts, and does not compare what they drew",
+        (f"{OF_LOOP}::test_rolling_back_takes_other_random_numbers_and_gives_up_in_the_end",),
     ),
     Breakage(
         "a loss that is not finite goes on",

@@ -4,6 +4,7 @@ from tests.breakages.breakage import Breakage
 
 OPTIMIZERS, RATES = "tests/presets/test_optimizers.py", "tests/test_train_optimizer.py"
 VALUES = ("tests/presets/test_values.py::test_a_published_preset_has_its_sources_values",)
+MOVES = (f"{OPTIMIZERS}::test_rates_of_a_game_fall_over_all_moves_of_their_player",)
 
 BREAKAGES = (
     # Values
@@ -153,7 +154,7 @@ BREAKAGES = (
         "train/sngan.py",
         "    moves = steps * hyper.discriminator_steps",
         "    moves = steps",
-        survives="rates are read off the optimizer at a length that the test gives, not off the game",
+        MOVES,
     ),
     # Options that would do nothing
     Breakage(
@@ -168,14 +169,14 @@ BREAKAGES = (
         "train/cyclegan.py",
         "cycle=hyper.cycle, identity",
         "cycle=10.0, identity",
-        survives="whether a recipe hands its options to its game is seen by slow learning tests alone",
+        ("tests/presets/test_loss_weights.py::test_a_loss_weighs_its_parts_as_the_options_ask",),
     ),
     Breakage(
         "--critic-steps does nothing for WGAN-GP",
         "train/wgan_gp.py",
         "latent=hyper.latent, critic_steps=hyper.critic_steps, weight",
         "latent=hyper.latent, critic_steps=5, weight",
-        survives="all presets have 5",
+        MOVES,
     ),
     Breakage(
         "--ema does nothing for the DCGAN",
@@ -196,6 +197,6 @@ BREAKAGES = (
         "train/unrolled.py",
         "eps=0.0, eps_root=1e-16",
         "eps=1e-8, eps_root=0.0",
-        survives="the look-ahead is checked with an optimizer of the test's own",
+        (f"{OPTIMIZERS}::test_the_unrolled_gan_has_adams_epsilon_inside_the_discriminators_root_alone",),
     ),
 )

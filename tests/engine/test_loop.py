@@ -131,10 +131,26 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_step_player_and_checkpoint
 
 
 def test_rolling_back_takes_other_random_numbers_and_gives_up_in_the_end(tmp_path, capsys):
+    drawn = {"noise": set(), "images": set()}
+
+    def note(step, noise, image):
+        if step == 23:
+            drawn["noise"].add(float(noise))
+            drawn["images"].add(float(image))
+
+    game = toy.regression(poison=23)
+    (player,) = game.players
+
+    def noted(state, batch, key):
+        jax.debug.callback(note, state.step, jax.random.normal(key, ()), batch["images"].mean())
+        return player.loss(state, batch, key)
+
     settings = SETTINGS._replace(rollback=True)
     with pytest.raises(DivergedError, match="step 24"):
-        run(tmp_path, game=toy.regression(poison=23), settings=settings)
+        run(tmp_path, game=game._replace(players=(player._replace(loss=noted),)), settings=settings)
     assert capsys.readouterr().err.count("rolling back to step 20") == 3
+    jax.effects_barrier()
+    assert {name: len(values) for name, values in drawn.items()} == {"noise": 4, "images": 4}
 
 
 def test_scores_and_pictures_are_taken_when_due(tmp_path):

@@ -104,6 +104,21 @@ def test_one_device_eight_by_jit_and_eight_by_pmap_agree_with_batch_norm(accumul
     assert toy.worst(one[0].params, run_plan(plans[0], game, batches(21), accumulate)[0].params) > 1e-4
 
 
+def test_statistics_that_a_network_takes_of_its_own_rows_are_averaged_over_devices():
+    def loss(state, batch, key):
+        own = batch["images"].mean()
+        return state.params["net"]["w"] * own, Aux(variables={"net": {"seen": {"mean": own}}})
+
+    start = {"net": lambda key: {"params": {"w": jnp.zeros(())}, "seen": {"mean": jnp.zeros(())}}}
+    game, indices = Game((Player("net", loss, optax.sgd(0.1), ("net",)),), start), batches(1)
+    plan = parallel.pmap_plan(jax.devices()[:2])
+    run = plan.compile(make_run(make_step(game, plan.axis)))
+    source, state = plan.put_source(toy.split().arrays), plan.put_state(init_state(game, KEY))
+    state, _ = run(state, source, plan.put_batches(indices), KEY)
+    found = np.asarray(state.variables["net"]["seen"]["mean"])
+    np.testing.assert_allclose(found, np.full(2, toy.split().take(indices)["images"].mean()), rtol=1e-6)
+
+
 @pytest.mark.parametrize("plan", [parallel.jit_plan(jax.devices()[:8]), parallel.pmap_plan(jax.devices()[:8])])
 def test_noise_is_an_examples_own_however_devices_split_the_batch(plan):
     """The memory keeps each step's noise of the loss and of `prepare`, in the order of the global batch."""

@@ -1,6 +1,7 @@
 """What each game promises about its moves, exactly."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import optax
 from flax import linen as nn
 
 from genjax.engine import init_state, make_step, move
-from genjax.gans import dcgan, gan, sngan, wgan, wgan_gp
+from genjax.gans import cgan, dcgan, gan, sngan, wgan, wgan_gp
 from genjax.latent import Prior
 from genjax.losses import adversarial
 from tests.engine.toy import worst
@@ -73,6 +74,26 @@ def test_the_objective_is_the_one_given():
         _, metrics = jax.jit(make_step(make(objective=objective)))(start(make()), points(), KEY)
         losses.append(float(metrics["generator/loss"]))
     assert losses[0] > 0 > losses[1]
+
+
+# CGAN
+
+
+def test_labels_are_those_of_images_and_samples_at_the_same_place():
+    """With images and samples that are their labels, and logits of minus the square of what is wrong."""
+
+    def sample(latent, labels, key):
+        return jnp.broadcast_to(labels[:, None, None, None], (len(labels), *POINT)).astype(jnp.float32)
+
+    def logits(images, labels, key):
+        return -((images[:, 0, 0, 0] - labels) ** 2)
+
+    nets = SimpleNamespace(generator=SimpleNamespace(output=sample), discriminator=SimpleNamespace(output=logits))
+    labels = jnp.array([1, 4, 2, 3])
+    batch = {"images": sample(None, labels, None), "labels": labels}
+    for loss, expected in ((cgan.discriminator_loss, 2 * np.log(2)), (cgan.generator_loss, np.log(2))):
+        found, _ = loss(nets, None, batch, KEY, draw=lambda key, count: jnp.zeros((count, 1)))
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 # Batch norm, and who may change statistics

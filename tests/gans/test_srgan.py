@@ -2,11 +2,14 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax import linen as nn
 
 from genjax import parallel
 from genjax.data.dataset import Arrays, Dataset
@@ -19,7 +22,7 @@ from genjax.gans import srgan
 from genjax.losses import perceptual
 from genjax.run.run import recipe
 from genjax.tasks.tiles import in_tiles
-from tests.engine.toy import same_bits
+from tests.engine.toy import same_bits, worst
 
 COUNTS = (
     (srgan.Generator(), (24, 24, 3), 1_549_462),
@@ -133,6 +136,30 @@ def test_the_second_phase_goes_on_from_the_first_ones_network_and_starts_its_opt
                if hasattr(x, "nu"))  # fmt: skip
     assert int(adam.count) == 0
     assert set(entered.params) == {"generator", "discriminator"}
+
+
+class Repeated(nn.Module):
+    """A generator that repeats pixels."""
+
+    factor: int = 2
+
+    @nn.compact
+    def __call__(self, lows, train=False):
+        return lows.repeat(2, 1).repeat(2, 2) * self.param("gain", nn.initializers.ones, ())
+
+
+def test_the_discriminators_statistics_follow_the_images_and_then_the_enlarged_ones():
+    network, tx = srgan.Discriminator(1, 4), optax.sgd(0.0)
+    game = srgan.game(Repeated(), network, generator_tx=tx, discriminator_tx=tx, image_shape=(16, 16, 1))
+    state = jax.jit(lambda key: init_state(game, key))(jax.random.key(0))
+    images = jax.random.uniform(jax.random.key(1), (4, 16, 16, 1), minval=-1.0)
+    lows = jax.random.uniform(jax.random.key(2), (4, 8, 8, 1))
+    _, told = jax.jit(game.players[0].loss)(state, {"images": images, "lows": lows}, jax.random.key(3))
+    judge = jax.jit(partial(network.apply, train=True, mutable=["batch_stats"]))
+    variables = state.variables_of("discriminator")
+    for seen in (images, lows.repeat(2, 1).repeat(2, 2)):
+        variables = {**variables, **judge(variables, seen)[1]}
+    assert worst(told.variables["discriminator"]["batch_stats"], variables["batch_stats"]) < 1e-6
 
 
 @pytest.mark.slow

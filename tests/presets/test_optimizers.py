@@ -39,9 +39,8 @@ def test_wgans_rmsprop_is_pytorchs():
         assert updates(tx, [3e-5])[0] == pytest.approx(-5e-5 * 9.9668, rel=1e-4)
 
 
-def rate_at(optimizer, steps, *at):
-    """Return the rates at some steps of a run: of SGD with the optimizer's schedule."""
-    tx = optimizer._replace(rule="momentum", arguments={"momentum": 0.0}).transformation(steps)
+def rates_of(tx, *at):
+    """Return the rates of plain SGD at some of its moves."""
     params = jnp.zeros(1)
     state = tx.init(params)
     found = []
@@ -49,6 +48,11 @@ def rate_at(optimizer, steps, *at):
         moved = jax.tree.map(lambda x, step=step: jnp.asarray(step, x.dtype) if x.ndim == 0 else x, state)
         found.append(-float(tx.update(jnp.ones(1), moved, params)[0][0]))
     return found
+
+
+def rate_at(optimizer, steps, *at):
+    """Return the rates at some steps of a run: of SGD with the optimizer's schedule."""
+    return rates_of(optimizer._replace(rule="momentum", arguments={"momentum": 0.0}).transformation(steps), *at)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +75,19 @@ def test_rates_fall_when_the_sources_do(which, at, expected):
         moves = next((p.repeats for p in run.phases[0].game.players if p.name == player), 1)
         found = rate_at(optimizer, moves * steps_of(*which), *(moves * step for step in at))
         np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("sngan", "discriminator"), ("wgan_gp", "critic"), ("sagan", "discriminator"), ("biggan", "discriminator")],
+)
+def test_rates_of_a_game_fall_over_all_moves_of_their_player(name, option):
+    options = (f"--{option}-steps", "3", "--optimizer", "sgd", "--decay-from", "0", "--steps", "50")
+    (phase,) = run_of(name, "small", *options).phases
+    assert {player.name: player.repeats for player in phase.game.players} == {"generator": 1, option: 3}
+    for player in phase.game.players:
+        whole, half, none = rates_of(player.tx, 0, 25 * player.repeats, 50 * player.repeats)
+        np.testing.assert_allclose([half, none], [whole / 2, 0.0], rtol=1e-5, atol=1e-9)
 
 
 def test_srgans_second_phase_has_two_rates_and_its_first_one():
@@ -187,3 +204,17 @@ def test_wgans_warm_up_of_the_rate_counts_the_critics_moves():
         )
         # The first step of RMSProp is 10 times the rate.
         assert float(critic.tx.update(jnp.ones(1), state, params)[0][0]) == pytest.approx(-10 * rate, rel=5e-3)
+
+
+def test_the_unrolled_gan_has_adams_epsilon_inside_the_discriminators_root_alone():
+    run = run_of("unrolled", "paper")
+    gradients = 1e-8 * np.array([1.0, -0.5, 2.0])
+    mean = square = 0.0
+    expected = {"discriminator": [], "generator": []}
+    for step, gradient in enumerate(gradients, 1):
+        mean, square = 0.5 * mean + 0.5 * gradient, 0.999 * square + 0.001 * gradient**2
+        m, v = mean / (1 - 0.5**step), square / (1 - 0.999**step)
+        expected["discriminator"].append(-1e-4 * m / math.sqrt(v + 1e-16))
+        expected["generator"].append(-1e-4 * m / (math.sqrt(v) + 1e-8))
+    for player in run.phases[0].game.players:
+        np.testing.assert_allclose(updates(player.tx, gradients), expected[player.name], rtol=1e-4)
