@@ -38,7 +38,8 @@ def expected(values: Sequence[float]) -> tuple[float, float]:
 
     count = len(values)
     reach = stats.t.ppf(0.975, count - 1) * statistics.stdev(values) * math.sqrt(1 + 1 / count)
-    return statistics.mean(values) - reach, statistics.mean(values) + reach
+    mean = statistics.mean(values)
+    return float(mean - reach), float(mean + reach)
 
 
 def fits(row: dict[str, Any]) -> bool:
