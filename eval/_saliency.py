@@ -166,7 +166,7 @@ def compare(
 def _stability(
     layer: Split, images: jax.Array, brighter: jax.Array, classes: jax.Array, score: Score, settings: Settings
 ) -> dict[str, np.ndarray]:
-    """Return the correlation of each kind of map with that of the brighter image, float[N]."""
+    """Return the correlation of each kind of map with that of the brighter image, float[N]; 0 where one is blank."""
     pp = partial(grad_cam_pp, score=score, guard=settings.guard, alpha=settings.alpha)
     methods: list[Callable[..., Explanation]] = [
         grad_cam,
@@ -177,7 +177,8 @@ def _stability(
     for name, method in zip(MAPS, methods, strict=True):
         run = compiled(partial(explain, method, layer))
         pairs = zip(np.asarray(run(images, classes).raw), np.asarray(run(brighter, classes).raw), strict=True)
-        result[name] = np.array([correlation(np.maximum(a, 0), np.maximum(b, 0)) for a, b in pairs])
+        related = np.array([correlation(np.maximum(a, 0), np.maximum(b, 0)) for a, b in pairs])
+        result[name] = np.nan_to_num(related)
     return result
 
 

@@ -153,7 +153,8 @@ def comparison_sheet(
         )
         agreement = correlation(np.asarray(row.exact), np.asarray(row.approximate))
         line[0].set_xlabel(row.label, fontsize=9)
-        line[4].set_xlabel(f"correlation {agreement:.3f}, largest {np.abs(difference).max():.3f}", fontsize=8)
+        related = "a map is blank" if np.isnan(agreement) else f"correlation {agreement:.3f}"
+        line[4].set_xlabel(f"{related}, largest {np.abs(difference).max():.3f}", fontsize=8)
         for ax in line:
             ax.set_xticks([])
             ax.set_yticks([])

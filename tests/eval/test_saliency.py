@@ -150,3 +150,12 @@ def test_the_forecast_grows_with_the_activations():
         return _saliency.forecast(layer, jnp.ones((side, side, 16)), jnp.int32(1), SOFTMAX)
 
     assert 0 < seconds(2) < seconds(64)
+
+
+def test_a_map_that_one_grey_level_turns_blank_is_cautioned():
+    # The logit falls with a where the image is brighter, and nothing that falls is shown.
+    layer = Split(lambda image: image, lambda a, image: jnp.sum(a, (0, 1)) * jnp.where(jnp.mean(image) > 1, -1.0, 1.0))
+    image = jnp.array([0.5, 1.5, 0.7, 1.1]).reshape(1, 2, 2, 1)
+    (found,) = _saliency.compare(layer, image, jnp.array([0]), [EXP], _saliency.Settings(), image + 0.1)
+    np.testing.assert_array_equal(found.stability["exact"], [0.0])
+    assert "1 of 1 exact maps change with one grey level" in "\n".join(_saliency.cautions(found, "exp"))
