@@ -4,6 +4,7 @@ XLA for CPUs has no fast path for dilated convolutions, which are the gradients 
 slow to few channels. Other backends have tuned programs for all of these.
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -38,6 +39,8 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads
     """
     if stride == 1:
         return _convolve(x, [_Plain(kernel, rows, columns)])[0]
+    if _heavy(x, kernel, stride, rows, columns):
+        return _by_patches(x, kernel, stride, rows, columns)
     return _strided(x, kernel, stride, rows, columns)
 
 
@@ -116,9 +119,48 @@ def _by_lattices(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, colum
 def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
     """Return each plain convolution of x."""
     taken, features = parts[0].kernel.shape[2:]
+    if _heavy(x, parts[0].kernel, 1, parts[0].rows, parts[0].columns):
+        return [_by_patches(x, part.kernel, 1, part.rows, part.columns) for part in parts]
     if 4 * features <= taken:
         return _few(x, parts)
     return [_pointwise(x, part.kernel[0, 0]) if part.pointwise else _windowed(x, part) for part in parts]
+
+
+def _heavy(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> bool:
+    """Return whether the kernel has as many numbers as all patches together, or more."""
+    pixels = zip(x.shape[1:3], kernel.shape[:2], (rows, columns), strict=True)
+    outputs = [(size + sum(padding) - taken) // stride + 1 for size, taken, padding in pixels]
+    return x.shape[0] * math.prod(outputs) <= kernel.shape[-1]
+
+
+def _by_patches(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
+    """Return the convolution as the product of all patches with the kernel, which stays as it lies in memory.
+
+    Where kernels are large and pixels few, most of the time goes into transposing kernels for gradients, and XLA
+    exchanges image and kernel where the latter is larger. Taps that only ever meet the padding are left out.
+    """
+
+    def met(size: int, taken: int, padding: Pads) -> tuple[int, slice, Pads]:
+        """Return the number of outputs, the taps that meet a pixel, and the padding that these need."""
+        outputs = (size + sum(padding) - taken) // stride + 1
+        places = {tap: range(tap - padding[0], tap - padding[0] + outputs * stride, stride) for tap in range(taken)}
+        taps = [tap for tap, where in places.items() if any(0 <= place < size for place in where)] or [0]
+        low = padding[0] - taps[0]
+        return (
+            outputs,
+            slice(taps[0], taps[-1] + 1),
+            (low, (outputs - 1) * stride + taps[-1] + 1 - taps[0] - size - low),
+        )
+
+    (height, down, vertical), (width, across, horizontal) = map(met, x.shape[1:3], kernel.shape[:2], (rows, columns))
+    kernel = kernel[down, across]
+    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*vertical, 0), (*horizontal, 0), (0, 0, 0)))
+    patches = [
+        padded[:, u : u + (height - 1) * stride + 1 : stride, v : v + (width - 1) * stride + 1 : stride]
+        for u in range(kernel.shape[0])
+        for v in range(kernel.shape[1])
+    ]
+    return _product(jnp.concatenate(patches, -1), kernel.reshape(-1, kernel.shape[-1])).astype(x.dtype)
 
 
 def _windowed(x: jax.Array, part: _Plain) -> jax.Array:

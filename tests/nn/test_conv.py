@@ -39,7 +39,7 @@ def second_order(function, stride):
 
 @over_pairs
 @pytest.mark.parametrize("shape", [(3, 1), (3, 2), (4, 2), (5, 2), (2, 3)], ids=lambda shape: f"k{shape[0]}s{shape[1]}")
-@pytest.mark.parametrize("channels", [(3, 4), (8, 2)], ids=["many", "few"])
+@pytest.mark.parametrize("channels", [(3, 4), (8, 2), (2, 70)], ids=["many", "few", "heavy"])
 def test_values_and_derivatives_of_every_mode_are_those_of_the_direct_form(pair, shape, channels):
     k, stride = shape
     arguments = draw(k, channels=channels)
@@ -95,6 +95,18 @@ def test_sizes_of_one_pixel_work(size):
     x, kernel, *_ = draw(4, size)
     for ours, reference in PAIRS.values():
         assert worst(ours(x, kernel, 2), reference(x, kernel, 2)) < 1e-4
+
+
+@over_pairs
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (3, 2)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_heavy_kernel_meets_few_pixels_as_one_product_of_the_taps_that_meet_them(pair, size, stride):
+    (ours, reference), (x, kernel, *_) = pair, draw(5, size, (3, 90))
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(lambda x, kernel: ours(x, kernel, stride))(x, kernel))
+    assert worst(ours(x, kernel, stride), reference(x, kernel, stride)) < 1e-4
+    if stride == 1 and size == (1, 1):
+        cost = jax.jit(lambda x, kernel: ours(x, kernel, 1)).lower(x, kernel).cost_analysis()
+        assert cost["flops"] < 3 * 2 * 2 * 3 * 90, "one tap of 25"
 
 
 @pytest.mark.parametrize(("layer", "size"), [(Conv, 4), (ConvTranspose, 16)])
