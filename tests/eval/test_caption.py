@@ -9,7 +9,7 @@ from genjax.run.cli import main as train_main
 from genjax.run.load import load
 
 SENTENCE = "a large red cube left of a small blue ball"
-TINY = ("--image-size", "16", "--text-size", "6", "--word-size", "4", "--width", "1", "--discriminator-width", "2",
+TINY = ("--image-size", "16", "--text-size", "6", "--word-size", "4", "--width", "2", "--discriminator-width", "2",
         "--condition", "3", "--batch-size", "4", "--text-batch", "4", "--refine-batch", "4", "--no-cache", "--devices",
         "1", "--text-steps", "1", "--sketch-steps", "1", "--generator-rate", "0.3")  # fmt: skip
 

@@ -16,7 +16,7 @@ from genjax.gans import biggan
 from genjax.nn.standing import standing_statistics
 
 
-def batch_of(draw, count=32):
+def batch_of(draw, count=64):
     labels, tone = draw.integers(0, 4, (2, count)), 0.7 * draw.choice([-1, 1], (2, count))
     images = np.full((2, count, 8, 8, 1), -0.5)
     images[:, :, :4] = tone[..., None, None, None]
@@ -47,7 +47,7 @@ def seen(images):
 
 
 def test_it_draws_the_class_it_is_told_and_both_tones_and_its_average_does():
-    generator, state, latents, labels = learned(400)
+    generator, state, latents, labels = learned(600)
     averaged = state.variables_of("generator", ema=True)
     standing = standing_statistics(generator, averaged, [(latents, labels)])
     trained, _ = jax.jit(partial(generator.apply, train=True, mutable=["batch_stats"]))(averaged, latents, labels)
