@@ -247,13 +247,8 @@ def plot(path: Path, rows: list[dict[str, str]], lines: dict[str, list[tuple[int
         limit = TARGETS.get(row["head"], {}).get(row["score"])
         if limit is not None:
             left.plot([limit, limit], [i - 0.4, i + 0.4], color="black")
-        left.text(
-            max(ratio, limit or 0) * 1.08,
-            i,
-            f"{ratio:,.0f}" if ratio > 100 else f"{ratio:.3g}",
-            va="center",
-            fontsize=8,
-        )
+        shown = f"{ratio:,.0f}" if ratio > 100 else f"{ratio:.3g}"
+        left.text(max(ratio, limit or 0) * 1.08, i, shown, va="center", fontsize=8)
     left.set_yticks(range(len(exact)), [f"{row['head']}, {row['score']}" for row in exact], fontsize=8)
     left.set_xscale("log")
     left.set_xlim(0.5, max(ratios) * 5)

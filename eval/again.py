@@ -63,6 +63,8 @@ def table(rows: dict[str, dict[str, Any]]) -> str:
 
 def run(options: Options) -> None:
     """Train, and write the scores after each run."""
+    if not SCORES.exists():
+        raise ValueError(f"there is no table of scores at {SCORES}: run this program in a checkout")
     scores = json.loads(SCORES.read_text(encoding="utf-8"))
     if unknown := sorted(set(options.only) - set(scores)):
         raise ValueError(f"--only {' '.join(unknown)}: the table has no such recipe; it has {', '.join(scores)}")

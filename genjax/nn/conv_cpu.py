@@ -94,7 +94,7 @@ def _strided_jvp(stride, rows, columns, primals, tangents):
 
 def _by_lattices(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
     def taps(size: int, taken: int, padding: Pads, phase: int) -> tuple[int, Pads] | None:
-        out = (size + sum(padding) - taken) // stride + 1
+        out = _outputs(size, taken, stride, padding)
         first = (phase + padding[0]) % stride
         count, offset = len(range(first, taken, stride)), (first - padding[0] - phase) // stride
         length = len(range(phase, size, stride))
@@ -128,9 +128,13 @@ def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
 
 def _heavy(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> bool:
     """Return whether the kernel has as many numbers as all patches together, or more."""
-    pixels = zip(x.shape[1:3], kernel.shape[:2], (rows, columns), strict=True)
-    outputs = [(size + sum(padding) - taken) // stride + 1 for size, taken, padding in pixels]
-    return x.shape[0] * math.prod(outputs) <= kernel.shape[-1]
+    axes = zip(x.shape[1:3], kernel.shape[:2], (rows, columns), strict=True)
+    pixels = x.shape[0] * math.prod(_outputs(size, taken, stride, padding) for size, taken, padding in axes)
+    return pixels <= kernel.shape[-1]
+
+
+def _outputs(size: int, taken: int, stride: int, padding: Pads) -> int:
+    return (size + sum(padding) - taken) // stride + 1
 
 
 def _by_patches(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
@@ -142,7 +146,7 @@ def _by_patches(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, column
 
     def met(size: int, taken: int, padding: Pads) -> tuple[int, slice, Pads]:
         """Return the number of outputs, the taps that meet a pixel, and the padding that these need."""
-        outputs = (size + sum(padding) - taken) // stride + 1
+        outputs = _outputs(size, taken, stride, padding)
         places = {tap: range(tap - padding[0], tap - padding[0] + outputs * stride, stride) for tap in range(taken)}
         taps = [tap for tap, where in places.items() if any(0 <= place < size for place in where)] or [0]
         low = padding[0] - taps[0]

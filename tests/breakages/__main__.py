@@ -1,6 +1,6 @@
 """Breaks the library in every way of the list, one at a time, and tells which breakages the tests do not notice.
 
-    python -m tests.breakages --jobs 2 --verdicts verdicts.jsonl    # about an hour: not a part of the default tests
+    python -m tests.breakages --jobs 2 --verdicts verdicts.jsonl    # long: not a part of the default tests
     python -m tests.breakages --list
     python -m tests.breakages --only kernel
 
