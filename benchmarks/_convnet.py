@@ -11,6 +11,7 @@ import numpy as np
 from flax import linen as nn
 
 from genjax import data
+from genjax.nn.conv import Conv
 from genjax.nn.normalization import BatchNorm
 
 
@@ -33,7 +34,7 @@ class ConvNet(nn.Module):
         """Return logits; with `train`, batch norm uses and updates the statistics of this batch."""
         x = images
         for features in self.features:
-            x = nn.Conv(features, (5, 5), use_bias=self.bias, dtype=self.dtype)(x)
+            x = Conv(features, 5, 1, self.bias, dtype=self.dtype)(x)
             x = nn.relu(BatchNorm(dtype=self.dtype)(x, train))
             x = pool(x)
         return nn.Dense(10, dtype=self.dtype)(x.reshape(len(x), -1))

@@ -24,6 +24,7 @@ from genjax.data import Arrays, transforms
 from genjax.data.pipeline import order
 from genjax.engine import init_state, make_run, make_step
 from genjax.run.autoencoder import coders, optimizer, weight
+from genjax.run.devices import configure
 from genjax.run.run import recipe
 
 IMAGES = 60_000
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--data", default="digits", help="digits (default), or a copy of MNIST as PATH.npz or idx:DIR")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
+    configure(cache=False)
     images, rate, rows = training_images(arguments.data), _result.product_rate(), []
     for title, preset, article_loop in (
         ("PyTorch article (784-20-10, batch 1000)", "pytorch", True),

@@ -6,8 +6,9 @@ The games of `benchmarks._games` with their published widths, and `benchmarks._t
 (parameter counts are compared), losses, moves and batches of random examples that live on the device. PyTorch runs
 eagerly; on an accelerator also with channels last in memory; and, where a compiler is found, with its networks under
 `torch.compile`. On an accelerator in bf16, in TF32 (float32 whose products round to 11 bits) and in fp32, on a CPU
-in fp32 with smaller batches. The table is written anew after each model, so that a run that is cut short leaves what it
-measured. PyTorch takes part where it is installed: pip install '.[bench]'.
+in fp32 with smaller batches, in a process set up as that of a recipe, which keeps freed memory, PyTorch's too. The
+table is written anew after each model, so that a run that is cut short leaves what it measured. PyTorch takes part
+where it is installed: pip install '.[bench]'.
 
 Peak memory of genjax is what XLA plans for the compiled step: state, examples, results and temporaries. PyTorch's is
 what its allocator had given out at most on a GPU, and on a CPU the growth of a process of its own
@@ -33,6 +34,7 @@ from genjax import parallel, rng
 from genjax.engine import init_state, make_run, make_step
 from genjax.engine.game import Game
 from genjax.engine.step import move
+from genjax.run.devices import configure
 
 
 class Precision(NamedTuple):
@@ -167,6 +169,7 @@ def measure(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure every model in every precision, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    configure(cache=False)
     cpu = jax.devices()[0].platform == "cpu"
     compiler = not cpu or shutil.which("g++") or shutil.which("clang++")
     parser.add_argument("--models", nargs="+", choices=CASES, default=list(CASES))
@@ -201,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             mean = f"{math.exp(sum(map(math.log, eager)) / len(eager)):.2f}" if eager else "not measured"
             protocol = (
                 f"one device; rounds in turns: {options.rounds} of {options.steps} step(s) each after a first call; "
+                "the process keeps freed memory, for all; "
                 "medians (ranges) of speeds, and of times over genjax's in the same round (above 1: genjax is faster); "
                 f"FLOPs by XLA, player by player; {notes}; geometric mean of eager's time over genjax's: {mean}"
                 + ("" if compiler else "; no C++ compiler, so no torch.compile")

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
+from genjax.cpu import compiler_options
+
 DATA = "data"
 """The name of the axis over which batches are split."""
 
@@ -156,7 +158,8 @@ def jit_plan(devices: Sequence[jax.Device], shard: bool = False) -> Plan:
                 state, metrics = run(state, *inputs)
             return jax.lax.with_sharding_constraint(state, layout(state)), metrics
 
-        return jax.jit(laid_out, donate_argnums=0, out_shardings=(None, whole))
+        options = compiler_options(devices[0].platform)
+        return jax.jit(laid_out, donate_argnums=0, out_shardings=(None, whole), compiler_options=options)
 
     def get_state(state):
         if whole.is_fully_addressable:

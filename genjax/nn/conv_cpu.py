@@ -41,6 +41,8 @@ def conv(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads
         return _convolve(x, [_Plain(kernel, rows, columns)])[0]
     if _heavy(x, kernel, stride, rows, columns):
         return _by_patches(x, kernel, stride, rows, columns)
+    if _light(kernel):
+        return _by_pairs(x, kernel, stride, rows, columns)
     return _strided(x, kernel, stride, rows, columns)
 
 
@@ -123,6 +125,8 @@ def _convolve(x: jax.Array, parts: Sequence[_Plain]) -> list[jax.Array]:
         return [_by_patches(x, part.kernel, 1, part.rows, part.columns) for part in parts]
     if 4 * features <= taken:
         return _few(x, parts)
+    if _light(parts[0].kernel):
+        return [_by_pairs(x, part.kernel, 1, part.rows, part.columns) for part in parts]
     return [_pointwise(x, part.kernel[0, 0]) if part.pointwise else _windowed(x, part) for part in parts]
 
 
@@ -165,6 +169,31 @@ def _by_patches(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, column
         for v in range(kernel.shape[1])
     ]
     return _product(jnp.concatenate(patches, -1), kernel.reshape(-1, kernel.shape[-1])).astype(x.dtype)
+
+
+def _light(kernel: jax.Array) -> bool:
+    """Return whether there are so few channels that patches take as long to copy as to multiply, or longer."""
+    _, across, taken, features = kernel.shape
+    return across > 1 and taken < 4 and features <= 128
+
+
+def _by_pairs(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns: Pads) -> jax.Array:
+    """Return the convolution as one product that gives two neighbouring pixels at a time.
+
+    Their common patch is hardly larger than that of one: half as much to copy, at a few more multiplications by zero.
+    """
+    (batch, size, width, taken), (down, across, _, features) = x.shape, kernel.shape
+    height, outputs = _outputs(size, down, stride, rows), _outputs(width, across, stride, columns)
+    pairs, span = -(-outputs // 2), across + stride
+    right = 2 * stride * (pairs - 1) + span - width - columns[0]
+    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*rows, 0), (columns[0], right, 0), (0, 0, 0)))
+    lines = padded.reshape(batch, -1, padded.shape[2] * taken)
+    starts = [2 * stride * taken * pair for pair in range(pairs)]
+    common = jnp.stack([lines[:, :, start : start + span * taken] for start in starts], 2)
+    patches = jnp.concatenate([common[:, u : u + (height - 1) * stride + 1 : stride] for u in range(down)], -1)
+    first, second = (jnp.pad(kernel, ((0, 0), gap, (0, 0), (0, 0))) for gap in ((0, stride), (stride, 0)))
+    y = _product(patches, jnp.stack([first, second], 3).reshape(-1, 2 * features)).astype(x.dtype)
+    return y.reshape(batch, height, 2 * pairs, features)[:, :, :outputs]
 
 
 def _windowed(x: jax.Array, part: _Plain) -> jax.Array:

@@ -10,21 +10,27 @@ from typing import Any
 import jax
 
 from genjax import parallel
+from genjax.cpu import keep_memory
 from genjax.engine.seeds import check_resident, check_shares
 from genjax.environment import memory
+from genjax.processes import scheduler
 from genjax.run.options import MachineOptions, Options
 from genjax.run.run import Run
 
 MOST = 512
 """Virtual devices that are made of a CPU at most."""
 
+_FORCED = "xla_force_host_platform_device_count"
+
 
 def configure(devices: int | None = None, cache: bool = True) -> None:
-    """Set up virtual CPU devices and the persistent compilation cache; call before jax is first used."""
+    """Set up virtual CPU devices, memory and the persistent compilation cache; call before jax is first used."""
     if devices is not None:
         # Too late where jax has been used already; then the devices that there are have to do.
         with contextlib.suppress(RuntimeError):
             jax.config.update("jax_num_cpu_devices", min(max(devices, 1), MOST))
+    several = jax.config.jax_num_cpu_devices > 1 or _FORCED in os.environ.get("XLA_FLAGS", "")  # type: ignore[attr-defined]
+    keep_memory(alone=not several and scheduler(os.environ) is None)
     if cache and not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(base / "genjax" / "xla"))
