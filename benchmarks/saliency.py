@@ -24,6 +24,7 @@ from benchmarks import _result
 from benchmarks._heads import CASES, SMALL, TARGETS, Case, inputs, pooled_head, variables_of
 from genjax import files
 from genjax.classifiers import convnext
+from genjax.cpu import compiler_options
 from genjax.saliency import (
     EXP,
     SOFTMAX,
@@ -62,7 +63,8 @@ class Program(NamedTuple):
 def program(function: Callable, *arguments: Any, long: bool = False) -> Program:
     """Compile `function` for these arguments, and run it once, unless it runs for long."""
     pure, arrays = hoisted(function, *arguments)
-    compiled = jax.jit(pure).lower(arrays, *arguments).compile()
+    options = compiler_options(jax.default_backend())
+    compiled = jax.jit(pure, compiler_options=options).lower(arrays, *arguments).compile()
     analysis = compiled.memory_analysis()
     assert analysis is not None
 

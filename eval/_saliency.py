@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from genjax.cpu import compiler_options
 from genjax.saliency import (
     EXP,
     LOGIT,
@@ -93,7 +94,8 @@ class Comparison(NamedTuple):
 def _timed(function: Callable, *arguments: Any) -> tuple[Any, float]:
     """Return the result, and the seconds without compiling: the shortest of up to three runs that are short."""
     pure, arrays = hoisted(function, *arguments)
-    program = jax.jit(pure).lower(arrays, *arguments).compile()
+    options = compiler_options(jax.default_backend())
+    program = jax.jit(pure, compiler_options=options).lower(arrays, *arguments).compile()
     seconds: list[float] = []
     while len(seconds) < 3 and sum(seconds) < 1:
         start = time.perf_counter()

@@ -11,6 +11,7 @@ from jax import lax
 from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.state import State, followed, init_state
+from genjax.nn.conv import CONVOLUTION
 from genjax.nn.conv_layout import in_fast_layout
 
 
@@ -22,18 +23,22 @@ def steps_in_a_call(game: Game) -> int:
     if jax.default_backend() != "cpu":
         return 50
     begin = jax.make_jaxpr(lambda key: init_state(game, key))(jax.random.key(0))
-    return 1 if lax.conv_general_dilated_p in _primitives(begin.jaxpr) else 50
+    return 1 if any(map(_convolves, _equations(begin.jaxpr))) else 50
 
 
-def _primitives(jaxpr: Any) -> Iterator[Any]:
-    """Yield the primitives of a jaxpr and of those inside its equations."""
+def _convolves(equation: Any) -> bool:
+    return equation.primitive is lax.conv_general_dilated_p or equation.params.get("name") == CONVOLUTION
+
+
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    """Yield the equations of a jaxpr and those inside them."""
     for equation in jaxpr.eqns:
-        yield equation.primitive
+        yield equation
         for value in equation.params.values():
             for inner in value if isinstance(value, (tuple, list)) else (value,):
                 inner = getattr(inner, "jaxpr", inner)
                 if hasattr(inner, "eqns"):
-                    yield from _primitives(inner)
+                    yield from _equations(inner)
 
 
 Metrics = dict[str, jax.Array]
@@ -133,7 +138,7 @@ def move(
 # By primitive, and by name those convolutions that `genjax.nn.conv` writes as products and sums.
 _PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
     lambda primitive, *_, **__: primitive in (lax.dot_general_p, lax.conv_general_dilated_p),
-    jax.checkpoint_policies.save_only_these_names("convolution"),
+    jax.checkpoint_policies.save_only_these_names(CONVOLUTION),
 )
 
 

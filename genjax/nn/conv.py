@@ -43,8 +43,10 @@ def _on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-# Rematerialised losses keep what has this name, as they keep convolutions: see `genjax.engine.step`.
-_kept = partial(checkpoint_name, name="convolution")
+CONVOLUTION = "convolution"
+"""The name in a program of what `conv` and `conv_transpose` return on CPUs, where they may be products and sums."""
+
+_kept = partial(checkpoint_name, name=CONVOLUTION)
 
 
 class Conv(nn.Module):
