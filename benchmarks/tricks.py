@@ -26,6 +26,7 @@ from benchmarks import _result
 from benchmarks._convnet import ConvNet, DenseNet, digits
 from genjax import parallel, rng
 from genjax.classifiers import classify
+from genjax.cpu import compiler_options
 from genjax.data import Arrays, pipeline, transforms
 from genjax.engine import Game, init_state, make_run, make_step
 from genjax.engine.step import rematerialized
@@ -52,7 +53,8 @@ class Trainer:
         self.state = self.plan.put_state(jax.jit(partial(init_state, game))(rng.named(self.key, "init")))
         self.source = self.plan.put_source(self.images)
         run = make_run(make_step(game, accumulate=accumulate), transforms.scale)
-        self.step: Any = self.plan.compile(run) if donate else jax.jit(run)
+        options = compiler_options(jax.default_backend())
+        self.step: Any = self.plan.compile(run) if donate else jax.jit(run, compiler_options=options)
 
     @property
     def steps(self) -> int:

@@ -184,12 +184,13 @@ def _by_pairs(x: jax.Array, kernel: jax.Array, stride: int, rows: Pads, columns:
     """
     (batch, size, width, taken), (down, across, _, features) = x.shape, kernel.shape
     height, outputs = _outputs(size, down, stride, rows), _outputs(width, across, stride, columns)
-    pairs, span = -(-outputs // 2), across + stride
-    right = 2 * stride * (pairs - 1) + span - width - columns[0]
+    pairs, span, step = -(-outputs // 2), across + stride, 2 * stride
+    pieces = -(-span // step)  # of a patch's line, which overlaps with its neighbours'
+    right = step * (pairs + pieces - 1) - width - columns[0]
     padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*rows, 0), (columns[0], right, 0), (0, 0, 0)))
-    lines = padded.reshape(batch, -1, padded.shape[2] * taken)
-    starts = [2 * stride * taken * pair for pair in range(pairs)]
-    common = jnp.stack([lines[:, :, start : start + span * taken] for start in starts], 2)
+    lines = padded.reshape(batch, -1, pairs + pieces - 1, step * taken)
+    parts = [lines[:, :, n : n + pairs, : min(step, span - n * step) * taken] for n in range(pieces)]
+    common = jnp.concatenate(parts, -1)
     patches = jnp.concatenate([common[:, u : u + (height - 1) * stride + 1 : stride] for u in range(down)], -1)
     first, second = (jnp.pad(kernel, ((0, 0), gap, (0, 0), (0, 0))) for gap in ((0, stride), (stride, 0)))
     y = _product(patches, jnp.stack([first, second], 3).reshape(-1, 2 * features)).astype(x.dtype)
