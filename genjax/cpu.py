@@ -3,6 +3,8 @@
 import ctypes
 import functools
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import jax
 
@@ -27,6 +29,24 @@ def compiler_options(platform: str) -> dict[str, str]:
     except jax.errors.JaxRuntimeError:
         return {}
     return _LIBRARY
+
+
+def program(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    """Return `jax.jit(function, **options)` with `compiler_options`; to be called by itself, not in other programs.
+
+    draw = program(generator.apply)
+    images = draw(variables, latents)
+    """
+
+    @functools.cache
+    def compiled() -> Callable[..., Any]:  # when it is called: this asks jax for its devices
+        return jax.jit(function, compiler_options=compiler_options(jax.default_backend()), **options)
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        return compiled()(*arguments, **named)
+
+    return call
 
 
 def keep_memory(alone: bool) -> None:

@@ -63,3 +63,11 @@ def test_memory_is_kept_between_calls():
 
     kept, returned = touched("kept"), touched()
     assert kept < returned / 10, f"{kept} pages were touched anew, {returned} without"
+
+
+def test_a_program_of_its_own_is_compiled_so_too_with_what_else_jit_takes():
+    run = cpu.program(lambda x, kernel, times: times * convolution(x, kernel), static_argnames="times")
+    x, kernel = jnp.ones((1, 4, 4, 3)), jnp.ones((3, 3, 3, 2))
+    assert jnp.array_equal(run(x, kernel, times=2), 2 * convolution(x, kernel))
+    with pytest.raises(ValueError, match="top-level"):
+        jax.jit(lambda x: run(x, kernel, times=2))(x)

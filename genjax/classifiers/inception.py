@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from genjax.cpu import program
 from genjax.data.resize import bicubic
 
 SIDE = 299
@@ -197,7 +198,7 @@ class InceptionV3(nn.Module):
         return features, nn.Dense(1008, name="fc")(features)
 
 
-@partial(jax.jit, static_argnames="resizing")
+@partial(program, static_argnames="resizing")
 def features_and_probabilities(
     variables: Any, images: jax.Array, resizing: str = "clean"
 ) -> tuple[jax.Array, jax.Array]:

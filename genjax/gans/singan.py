@@ -36,6 +36,7 @@ import optax
 from flax import linen as nn
 
 from genjax import parallel, rng
+from genjax.cpu import program
 from genjax.engine.game import Aux, Game, Player
 from genjax.engine.network import aux, with_networks
 from genjax.engine.state import State
@@ -237,7 +238,7 @@ def _zeros(init: Callable[[jax.Array], Any], key: Any = None) -> Any:
 @cache
 def compiled(generator: Generator) -> Callable[..., jax.Array]:
     """Return a generator's `apply` compiled, once for every shape that it is given."""
-    return jax.jit(generator.apply)
+    return program(generator.apply)
 
 
 def reconstructed(scales: Scales, state: State) -> jax.Array:

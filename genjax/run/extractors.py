@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from genjax.classifiers import classify, inception, vgg, weights
+from genjax.cpu import program
 from genjax.losses import perceptual
 from genjax.run import cli
 from genjax.run.folder import CONFIG
@@ -93,12 +94,12 @@ def of_classifier(folder: Path) -> Extractor:
         inputs = task.preprocess(pixels(255 * jnp.clip(images, 0, 1)))
         return classify.features_and_logits(task.network, variables, inputs)
 
-    @jax.jit
+    @program
     def apply(images):
         features, logits = seen(images, lambda x: jnp.round(x).astype(jnp.uint8))
         return features, jax.nn.softmax(logits)
 
-    smooth = jax.jit(lambda images: seen(images, lambda x: x)[0])
+    smooth = program(lambda images: seen(images, lambda x: x)[0])
     return Extractor(f"{task.name} trained on {trained.options.data}", _digest(variables), apply, smooth=smooth)
 
 
@@ -112,7 +113,7 @@ def of_scenes() -> Extractor:
         name for name, after in zip_longest(sight.layers(), sight.layers()[1:]) if not after or after.endswith("_1")
     ]
 
-    @jax.jit
+    @program
     def apply(images: Any) -> tuple[jax.Array, jax.Array]:
         shown = jnp.broadcast_to(images, (*images.shape[:3], 3))
         mean, deviation = (jnp.asarray(x).reshape(1, 1, 1, 3) for x in (sight.mean, sight.deviation))

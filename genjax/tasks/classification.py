@@ -11,6 +11,7 @@ import numpy as np
 from flax import linen as nn
 
 from genjax.classifiers import classify
+from genjax.cpu import program
 from genjax.data import Dataset
 from genjax.data.transforms import centre_crop
 from genjax.engine.state import State
@@ -40,7 +41,7 @@ class Classification:
 
     @cached_property
     def _apply(self) -> Callable[[Any, Any], jax.Array]:
-        return jax.jit(lambda variables, images: self.network.apply(variables, self.preprocess(images), train=False))
+        return program(lambda variables, images: self.network.apply(variables, self.preprocess(images), train=False))
 
     def variables(self, state: State) -> Any:
         """Return the network's variables: its averaged parameters where there are some."""

@@ -9,6 +9,7 @@ import numpy as np
 from flax import linen as nn
 
 from genjax import latent
+from genjax.cpu import program
 from genjax.data import Dataset
 from genjax.data.ranges import Range
 from genjax.engine.state import State
@@ -31,7 +32,7 @@ Draw = Callable[[State, Any, Any], Any]
 
 def drawing(generator: nn.Module, averaged: bool) -> Draw:
     """Return how `generator` draws from a state: with its averaged parameters where there are some."""
-    apply = jax.jit(generator.apply)
+    apply = program(generator.apply)
 
     def draw(state: State, latents: Any, labels: Any = None) -> Any:
         return apply(state.variables_of("generator", ema=averaged), latents, labels)

@@ -17,6 +17,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from genjax import latent, tensors
+from genjax.cpu import program
 from genjax.gans.published import biggan, mimicry
 from genjax.gans.published.layers import Arrays, Published, Rows, filled
 from genjax.nn.standing import standing_statistics
@@ -69,7 +70,7 @@ class Found(NamedTuple):
 
         latents: float[count, latent].
         """
-        apply: Callable[..., jax.Array] = jax.jit(self.network.apply)
+        apply: Callable[..., jax.Array] = program(self.network.apply)
         parts = []
         for at in range(0, len(latents), AT_ONCE):
             told = () if labels is None else (jnp.asarray(labels[at : at + AT_ONCE]),)

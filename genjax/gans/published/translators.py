@@ -18,6 +18,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from genjax import tensors
+from genjax.cpu import program
 from genjax.data.ranges import TANH
 from genjax.gans import cyclegan, pix2pix
 from genjax.gans.published import maps
@@ -56,7 +57,7 @@ class Found(NamedTuple):
 
         Of label maps uint8[count, height, width, 1], the images that are drawn of them.
         """
-        apply, labels = jax.jit(self.translator.apply, static_argnums=0), self.translator.labels
+        apply, labels = program(self.translator.apply, static_argnums=0), self.translator.labels
         network = self.translator.network.generator
         given = TANH.from_bytes(images) if labels is None else labels.read({"maps": jnp.asarray(images)})
         return TANH.to_bytes(apply(network, self.variables, given, key))
