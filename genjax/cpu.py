@@ -32,19 +32,21 @@ def compiler_options(platform: str) -> dict[str, str]:
 
 
 def program(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
-    """Return `jax.jit(function, **options)` with `compiler_options`; to be called by itself, not in other programs.
+    """Return `jax.jit(function, **options)` with `compiler_options`; part of another program, plainly `jax.jit`.
 
     draw = program(generator.apply)
     images = draw(variables, latents)
     """
 
     @functools.cache
-    def compiled() -> Callable[..., Any]:  # when it is called: this asks jax for its devices
-        return jax.jit(function, compiler_options=compiler_options(jax.default_backend()), **options)
+    def compiled(inside: bool) -> Callable[..., Any]:  # in the first call, since this asks jax for its devices
+        chosen = {} if inside else compiler_options(jax.default_backend())
+        return jax.jit(function, compiler_options=chosen, **options)
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
-        return compiled()(*arguments, **named)
+        inside = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves((arguments, named)))
+        return compiled(inside)(*arguments, **named)
 
     return call
 

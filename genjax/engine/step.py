@@ -11,7 +11,7 @@ from jax import lax
 from genjax import parallel, precision, rng
 from genjax.engine.game import Aux, Batch, Game, Player
 from genjax.engine.state import State, followed, init_state
-from genjax.nn.conv import CONVOLUTION
+from genjax.nn import conv_cpu
 from genjax.nn.conv_layout import in_fast_layout
 
 
@@ -27,7 +27,7 @@ def steps_in_a_call(game: Game) -> int:
 
 
 def _convolves(equation: Any) -> bool:
-    return equation.primitive is lax.conv_general_dilated_p or equation.params.get("name") == CONVOLUTION
+    return equation.primitive is lax.conv_general_dilated_p or equation.params.get("name") == conv_cpu.NAME
 
 
 def _equations(jaxpr: Any) -> Iterator[Any]:
@@ -138,7 +138,7 @@ def move(
 # By primitive, and by name those convolutions that `genjax.nn.conv` writes as products and sums.
 _PRODUCTS = jax.checkpoint_policies.save_from_both_policies(
     lambda primitive, *_, **__: primitive in (lax.dot_general_p, lax.conv_general_dilated_p),
-    jax.checkpoint_policies.save_only_these_names(CONVOLUTION),
+    jax.checkpoint_policies.save_only_these_names(conv_cpu.NAME),
 )
 
 

@@ -43,10 +43,7 @@ def _on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-CONVOLUTION = "convolution"
-"""The name in a program of what `conv` and `conv_transpose` return on CPUs, where they may be products and sums."""
-
-_kept = partial(checkpoint_name, name=CONVOLUTION)
+_kept = partial(checkpoint_name, name=conv_cpu.NAME)
 
 
 class Conv(nn.Module):

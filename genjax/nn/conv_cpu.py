@@ -15,6 +15,9 @@ from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 LAYOUT = ("NHWC", "HWIO", "NHWC")
+NAME = "convolution"
+"""Of a convolution's result in a program on CPUs, where it may be made of products and sums."""
+
 Pads = tuple[int, int]
 
 

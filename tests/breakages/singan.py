@@ -31,8 +31,8 @@ BREAKAGES = (
     Breakage(
         "a frozen scale is evaluated by a batch's statistics",
         MODEL,
-        "    return jax.jit(generator.apply)",
-        '    return jax.jit(lambda *given: generator.apply(*given, train=True, mutable=["batch_stats"])[0])',
+        "    return program(generator.apply)",
+        '    return program(lambda *given: generator.apply(*given, train=True, mutable=["batch_stats"])[0])',
         (f"{DRAWN}::test_amplitudes_are_a_tenth_of_the_error_of_the_reconstruction_from_below",),
     ),
     Breakage(
