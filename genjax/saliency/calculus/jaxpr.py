@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
+import jax
 import jax.extend.core as jex
 
 # One sub-program with the same inputs and outputs as the call.
@@ -32,6 +33,12 @@ def call_jaxpr(equation: Any) -> Any:
 def variables(atoms: Iterable[Any]) -> list[Any]:
     """The atoms that are no literals."""
     return [atom for atom in atoms if not isinstance(atom, jex.Literal)]
+
+
+def specs(values: Iterable[Any]) -> list[jax.ShapeDtypeStruct]:
+    """Return variables' shapes and types; a NumPy array of float64 in a head is float32 where that is not enabled."""
+    types = jax.dtypes.canonicalize_dtype
+    return [jax.ShapeDtypeStruct(v.aval.shape, types(v.aval.dtype, allow_extended_dtype=True)) for v in values]
 
 
 def interpret(

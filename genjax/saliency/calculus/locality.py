@@ -7,7 +7,16 @@ import jax
 import jax.extend.core as jex
 import jax.numpy as jnp
 
-from genjax.saliency.calculus.jaxpr import CALLS, apply_equation, call_jaxpr, interpret, moved_by, program, variables
+from genjax.saliency.calculus.jaxpr import (
+    CALLS,
+    apply_equation,
+    call_jaxpr,
+    interpret,
+    moved_by,
+    program,
+    specs,
+    variables,
+)
 from genjax.saliency.calculus.windows import Window, hull, window_of
 
 ELEMENTWISE = frozenset(
@@ -181,8 +190,8 @@ def _inside(equation: Any, moving: list[Any]) -> tuple[Any, list[tuple[Any, Any]
 
         return jax.jvp(of_moving, tuple(values[n] for n in which), tuple(tangents))
 
-    specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in inner.invars]
-    traced = jax.make_jaxpr(rule)(specs, [specs[n] for n in which])
+    shapes = specs(inner.invars)
+    traced = jax.make_jaxpr(rule)(shapes, [shapes[n] for n in which])
     # Rules like to call their own function for its value: what its derivative depends on is being asked already.
     itself = str(equation.params["call_jaxpr"])
     again = [e.params.get("call_jaxpr") for e in traced.eqns if e.primitive.name == equation.primitive.name]

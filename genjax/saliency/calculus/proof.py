@@ -24,6 +24,7 @@ from genjax.saliency.calculus.jaxpr import (
     moved_by,
     program,
     scan_groups,
+    specs,
     variables,
 )
 
@@ -234,5 +235,4 @@ def is_piecewise_linear(equation: Any, jaxpr: Any, depends: set[Any]) -> bool:
     inexact = [v for v in inputs if v in depends and jax.numpy.issubdtype(v.aval.dtype, jax.numpy.inexact)]
     fixed = [v for v in inputs if v not in inexact]
     run = program(jaxpr, [*inexact, *fixed], [v for v in outputs if not isinstance(v, jex.DropVar)], [equation])
-    specs = [jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype) for v in inexact + fixed]
-    return _tangent_dependence(run, specs[: len(inexact)], specs[len(inexact) :]) <= STEP
+    return _tangent_dependence(run, specs(inexact), specs(fixed)) <= STEP
