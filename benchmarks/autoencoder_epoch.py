@@ -4,8 +4,9 @@
 
 genjax's compiled epoch; a tight PyTorch loop over a tensor in memory; and, for the PyTorch article, whose objective is
 written with log(y + 1e-8), the tight loop with that objective too, and the article's own loop (DataLoader, 4 workers,
-transforms image by image). Compilation is timed apart. Each is also put beside what the machine's matrix products alone
-would take. Needs torch: pip install '.[bench]'.
+transforms image by image). Compilation is timed apart. The process is set up as that of a recipe, which keeps freed
+memory, PyTorch's too. Each is also put beside what the machine's matrix products alone would take. Needs torch:
+pip install '.[bench]'.
 """
 
 import argparse
