@@ -1,7 +1,7 @@
 """Convolutions for CPUs: the numbers of `jax.lax`, with derivatives of every order made of plain convolutions.
 
 XLA for CPUs has no fast path for dilated convolutions, which are the gradients of strided and transposed ones, and is
-slow to few channels. Other backends have tuned programs for all of these.
+slow from and to few channels. Other backends have tuned programs for all of these.
 """
 
 import math
