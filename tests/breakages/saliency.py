@@ -180,8 +180,8 @@ BREAKAGES = (
     Breakage(
         "every operation is taken for piecewise linear",
         f"{CALCULUS}/proof.py",
-        "specs[: len(inexact)], specs[len(inexact) :]) <= STEP",
-        "specs[: len(inexact)], specs[len(inexact) :]) >= CONSTANT",
+        "specs(inexact), specs(fixed)) <= STEP",
+        "specs(inexact), specs(fixed)) >= CONSTANT",
         (f"{PROOF}::test_curved_is_refused_and_has_a_second_derivative",),
     ),
     # Scores, and what judges maps
