@@ -18,7 +18,8 @@ from tests.saliency import heads
 
 QUICK = heads.draw(4, seed=1)
 MANY = heads.draw(220, seed=2)
-FAST = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+# Without any optimisation XLA gives NaN for some heads that it computes rightly at every other level.
+FAST = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
 
 
 def logits_along_every_element(head, a, differentiate):

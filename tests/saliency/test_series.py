@@ -162,6 +162,10 @@ EARLY = {
     "residual, layer scale": lambda a: a + (jnp.tanh(conv(conv(a, KERNEL), KERNEL)) @ SQUARE - SQUARE[0]) * SQUARE[1],
     "weights per position": lambda a: (jnp.tanh(conv(a, KERNEL)) @ SQUARE) * heads.PER_POSITION[:, [0, 1, 1]],
     "divided, turned": lambda a: ((jnp.sin(conv(a, KERNEL)) @ SQUARE) / 3).transpose(1, 0, 2).reshape(3, 3, 2, 2),
+    "layer norm": lambda a: heads.ANYWHERE["layer norm"](a + jnp.tanh(conv(a, KERNEL)) @ SQUARE),
+    "one number a position": lambda a: (
+        0.5 * (jnp.tanh(conv(a, KERNEL)) * (jnp.sin(a).sum(-1, keepdims=True) * SQUARE[0]))
+    ),
     "twice": lambda a: (jnp.tanh(a @ SQUARE) @ SQUARE) * (jnp.tanh(a @ SQUARE) @ SQUARE).mean((0, 1)),
 }
 

@@ -82,9 +82,9 @@ def series_route(
     equations = live(flat.equations, flat.jaxpr.outvars, {*places, *(a.out.variable for a in attentions)})
     if chunk is None:
         largest = max(math.prod(v.aval.shape) for e in equations or flat.equations for v in e.outvars)
-        # Blocks through attention end with each channel: of small ones fewer directions are computed in vain.
-        parts = 8 if attentions else 2
-        chunk = min(64, max(1, BLOCK // (parts * largest * activations.dtype.itemsize)))
+        # Through attention, products of many rows, which the cores of a CPU share, count for more than the cache does.
+        fitting = 8 * BLOCK if attentions else BLOCK // 2
+        chunk = min(64, max(1, fitting // (largest * activations.dtype.itemsize)))
     chunk = min(chunk, count)
     first = worth = None
     if for_map and reversible:

@@ -1,11 +1,13 @@
 """Take sums over positions before the linear layers that they commute with: sum_j (W v_j + b) = W sum_j v_j + P b.
 
 The last layer of a block, and its residual sum, often stand right before the mean over P positions. Taken after the
-sum, the layer costs a direction one product instead of P.
+sum, the layer costs a direction one product instead of P. What is scaled by one number a position, as a layer norm
+does, is summed as a product with these numbers: sum_j s_j v_j = v^T s.
 """
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.extend.core as jex
@@ -34,9 +36,16 @@ def sums_first(flat: Flat, activations: jax.Array) -> Flat:
 
         def total(atom: Any, axes: Sequence[int], shape: tuple[int, ...]) -> jax.Array:
             """The sum of a value, broadcast to `shape`, with the axes kept at a length of one."""
-            step = None
+            step = scaled = None
             if not isinstance(atom, jex.Literal) and atom.aval.shape == shape:
                 step = _step(producers.get(atom), axes, producers, every)
+                scaled = _scaled(atom, axes, producers, every)
+            if scaled is not None:
+                numbers = read(scaled.numbers).reshape([shape[a] for a in axes])
+                meeting = (tuple(axes), tuple(range(len(axes)))), ((), ())
+                sums = jax.lax.dot_general(read(scaled.values), numbers, meeting, precision=jax.lax.Precision.HIGHEST)
+                fixed = (_first(read(factor), axes) for factor in scaled.fixed)
+                return math.prod(fixed, start=jnp.expand_dims(sums, tuple(axes)))
             if step is None:
                 value = jnp.asarray(read(atom), atom.aval.dtype)
                 value = value.reshape((1,) * (len(shape) - value.ndim) + value.shape)
@@ -47,10 +56,8 @@ def sums_first(flat: Flat, activations: jax.Array) -> Flat:
                 if n in moving:
                     adds = equation.primitive.name in ADDITIVE
                     inputs.append(total(operand, moving[n], atom.aval.shape if adds else operand.aval.shape))
-                elif equation.primitive.name in ("mul", "div") and operand.aval.shape:
-                    inputs.append(jax.lax.slice_in_dim(read(operand), 0, 1, axis=axes[0]))
-                    for axis in axes[1:]:
-                        inputs[-1] = jax.lax.slice_in_dim(inputs[-1], 0, 1, axis=axis)
+                elif equation.primitive.name in ("mul", "div"):
+                    inputs.append(_first(read(operand), axes))
                 else:
                     inputs.append(read(operand))
             return equation.primitive.bind(*inputs, **_with_short_axes(equation, axes))
@@ -75,7 +82,7 @@ def _saves(atom: Any, axes: Sequence[int], producers: dict[Any, Any], every: dic
     """Whether the sum of a value over `axes` can be taken before a product."""
     step = None if isinstance(atom, jex.Literal) else _step(producers.get(atom), axes, producers, every)
     if step is None:
-        return False
+        return not isinstance(atom, jex.Literal) and _scaled(atom, axes, producers, every) is not None
     equation, moving = step
     if equation.primitive.name == "dot_general":
         return True
@@ -104,6 +111,54 @@ def _step(
         return None
     back = {b: a for a, b in kept_axes(equation, which).items()}
     return (equation, {which: tuple(back[a] for a in axes)}) if all(a in back for a in axes) else None
+
+
+class _Scaled(NamedTuple):
+    """A product: values times one number for each position, times factors that are fixed and the same everywhere."""
+
+    values: Any
+    numbers: Any
+    fixed: list[Any]
+
+
+def _scaled(atom: Any, axes: Sequence[int], producers: dict[Any, Any], every: dict[Any, Any]) -> _Scaled | None:
+    """A value as a scaled one, where `axes` are the positions; or None."""
+    moving, fixed = _factors(atom, axes, producers, every)
+    if len(moving) != 2 or moving[0] is moving[1]:
+        return None
+    shape = atom.aval.shape
+    for values, numbers in (moving, moving[::-1]):
+        along = all(v.aval.shape[a] == shape[a] for v in moving for a in axes)
+        if along and all(size == 1 for a, size in enumerate(numbers.aval.shape) if a not in axes):
+            return _Scaled(values, numbers, fixed)
+    return None
+
+
+def _factors(
+    atom: Any, axes: Sequence[int], producers: dict[Any, Any], every: dict[Any, Any]
+) -> tuple[list[Any], list[Any]]:
+    """The factors of a value: those that move, and those that do not and repeat along `axes`."""
+    equation = producers.get(atom)
+    if equation is None or equation.primitive.name != "mul":
+        return [atom], []
+    moving: list[Any] = []
+    fixed: list[Any] = []
+    for operand in equation.invars:
+        if not isinstance(operand, jex.Literal) and operand in producers:
+            found = _factors(operand, axes, producers, every)
+            moving, fixed = moving + found[0], fixed + found[1]
+        elif not operand.aval.shape or set(axes) <= constant_axes(operand, every.get(operand)):
+            fixed.append(operand)
+        else:
+            return [atom], []
+    return moving, fixed
+
+
+def _first(value: Any, axes: Sequence[int]) -> Any:
+    """A value that repeats along `axes`, once."""
+    for axis in axes if jnp.ndim(value) else ():
+        value = jax.lax.slice_in_dim(value, 0, 1, axis=axis)
+    return value
 
 
 def _with_short_axes(equation: Any, axes: Sequence[int]) -> dict[str, Any]:
