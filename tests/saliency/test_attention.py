@@ -145,8 +145,8 @@ def test_devices_share_the_directions(name):
     assert len(found.third.sharding.device_set) == 8 and found.third.sharding.is_fully_replicated
     for value, expected in zip(found[:3], right[:3], strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
-    # A block of eight directions: each device computes one of them.
-    assert shared.cost_analysis()["flops"] < 0.7 * alone.cost_analysis()["flops"]
+    # A block of eight directions: each device computes one of them. What comes before the attention is not shared.
+    assert shared.cost_analysis()["flops"] < 0.8 * alone.cost_analysis()["flops"]
 
 
 def test_tokens_keep_their_places_through_shapes():

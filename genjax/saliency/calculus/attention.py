@@ -200,11 +200,10 @@ def one_token(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """First and second derivatives of the outputs [B, queries, columns], and the third, summed with weights `adjoint`.
 
-    `moved`: the first three derivatives of q, k, v as matrices, each row along the direction of its own position; the
-    position `index` is the one that moves.
+    The position `index` moves; `moved`: the first three derivatives of its rows of q, k, v, [B, columns] each.
     """
     row = index + attention.offset
-    k, v = ([x[:, row], *(term[:, row] for term in terms)] for x, terms in ((point.k, moved[1]), (point.v, moved[2])))
+    k, v = [point.k[:, row], *moved[1]], [point.v[:, row], *moved[2]]
     w, slope = point.weights[:, :, row], point.slope[:, :, row]
     e1, e2, e3 = of_exponential(*(slope * jnp.einsum("bqd,bd->bq", point.q, term) for term in k[1:]))
     e1, e2, e3 = w * e1, w * e2, w * e3
@@ -221,7 +220,7 @@ def one_token(
     if attention.query_offset is None or moved[0] is None:
         return first, second, jnp.sum(third)
     asking = index + attention.query_offset
-    own = _asking(point, [point.q[:, asking], *(term[:, asking] for term in moved[0])], k, v, row, asking)
+    own = _asking(point, [point.q[:, asking], *moved[0]], k, v, row, asking)
     here = jnp.arange(point.q.shape[1], dtype=jnp.int32) == asking
     first, second = (jnp.where(here[None, :, None], o[:, None], x) for o, x in zip(own, (first, second), strict=False))
     return first, second, jnp.sum(jnp.where(here[None], 0, third)) + jnp.sum(adjoint[:, asking] * own[2])

@@ -1,7 +1,7 @@
 """Streams Taylor series along the elements of A, in blocks of directions: all elements, or those that a map needs.
 
-Where A enters attention, each block has one channel: what comes before the positions meet is computed for all of them
-in one pass, the attention by `attention.one_token`, and what follows as a series of all tokens.
+Where A enters attention, what comes before the positions meet is computed for all positions of a channel in one pass,
+the attention by `attention.one_token`, and what follows as a series of all tokens.
 """
 
 import math
@@ -45,6 +45,7 @@ from genjax.saliency.scores import Score
 
 NAME = "Taylor series"
 BLOCK = 2**20  # bytes of the largest series of a block of directions: what stays in cache
+GROUP = 2**23  # bytes of the series before attention: channels whose directions share blocks
 
 
 def series_mode(
@@ -175,7 +176,7 @@ def _by_channels(
     worth: jax.Array | None,
     chunk: int,
 ) -> Any:
-    """The derivatives along all elements, channel by channel, through attentions."""
+    """The derivatives along all elements through attentions, some channels at a time."""
     source, outputs, channels = flat.jaxpr.invars[0], flat.jaxpr.outvars, activations.shape[-1]
     count = activations.size // channels
     outs = [a.out.variable for a in attentions]
@@ -190,36 +191,45 @@ def _by_channels(
     operands = (m.variable for a in attentions for m in (a.q, a.k, a.v))
     before = prepare(flat, {source: activations}, list(dict.fromkeys([*rows, *(v for v in operands if v in places)])))
 
-    def channel(number: jax.Array) -> Any:
-        direction = jnp.broadcast_to(jnp.arange(channels, dtype=jnp.int32) == number, activations.shape)
-        found = sparse_series(before, {source: (direction.astype(activations.dtype)[None], None, None)})
-        moved = {v: [t[0] for t in dense(v, found.get(v, ZERO), 1)] for v in before.outputs}
+    size = 3 * sum(math.prod(v.aval.shape) for v in before.outputs) * activations.dtype.itemsize
+    together = max(n for n in range(1, channels + 1) if channels % n == 0 and (n == 1 or n * size <= GROUP))
+
+    def group(numbers: jax.Array) -> Any:
+        directions = jnp.arange(channels, dtype=jnp.int32)[None] == numbers[:, None]
+        directions = directions.reshape(together, *(1 for _ in activations.shape[1:]), channels)
+        directions = jnp.broadcast_to(directions, (together, *activations.shape)).astype(activations.dtype)
+        found = sparse_series(before, {source: (directions, None, None)})
+        moved = {v: dense(v, found.get(v, ZERO), together) for v in before.outputs}
 
         def block(members: jax.Array) -> Any:
+            channel, position = members // count, members % count
             start: dict[Any, Any] = {}
             for v in rows:
                 terms = found.get(v, ZERO)
-                start[v] = tuple(None if t is None else _only(t, places[v], members) for t in terms)
+                start[v] = tuple(None if t is None else _only(t[channel], places[v], position) for t in terms)
             third = jnp.zeros(members.shape, activations.dtype)
             for a, point, adjoint in zip(attentions, points, adjoints, strict=True):
-                q = None if a.query_offset is None else [a.q.read(t) for t in moved[a.q.variable]]
-                k, v = ([m.read(t) for t in moved[m.variable]] for m in (a.k, a.v))
-                one = jax.vmap(lambda n: one_token(a, point, (q, k, v), n, adjoint))  # noqa: B023
-                first, second, added = one(members)
+                offsets = (a.query_offset, a.offset, a.offset)
+                q, k, v = (
+                    None if offset is None else [m.read(t)[channel, :, position + offset] for t in moved[m.variable]]
+                    for m, offset in zip((a.q, a.k, a.v), offsets, strict=True)
+                )
+                one = jax.vmap(lambda n, *rows: one_token(a, point, rows, n, adjoint))  # noqa: B023
+                first, second, added = one(position, q, k, v)
                 third += added
                 start[a.out.variable] = (a.out.write(first), a.out.write(second), None)
             (along,), added = two_orders(program, start, cotangents)
             return finish(along, third + added)
 
-        needed = None if worth is None else worth.reshape(count, channels)[:, number]
-        return _in_blocks(block, count, chunk, needed)
+        needed = None if worth is None else worth.reshape(count, channels)[:, numbers].T.ravel()
+        return _in_blocks(block, together * count, chunk, needed)
 
-    pairs = each(channel, jnp.arange(channels, dtype=jnp.int32))
-    return jax.tree.map(lambda v: v.T.ravel(), pairs)
+    pairs = each(group, jnp.arange(channels, dtype=jnp.int32).reshape(-1, together))
+    return jax.tree.map(lambda v: v.reshape(channels, count).T.ravel(), pairs)
 
 
 def _only(terms: jax.Array, place: Rows, members: jax.Array) -> jax.Array:
-    """float[1, ...] -> float[members, ...], zero but at the position of each member."""
+    """float[members, ...], zero but at the position of each member."""
     shape = terms.shape[1:]
     length = math.prod(shape[place.first : place.last])
     here = jnp.arange(length, dtype=jnp.int32)[None] == members[:, None] + place.offset
