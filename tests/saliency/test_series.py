@@ -163,6 +163,7 @@ EARLY = {
     "weights per position": lambda a: (jnp.tanh(conv(a, KERNEL)) @ SQUARE) * heads.PER_POSITION[:, [0, 1, 1]],
     "divided, turned": lambda a: ((jnp.sin(conv(a, KERNEL)) @ SQUARE) / 3).transpose(1, 0, 2).reshape(3, 3, 2, 2),
     "layer norm": lambda a: heads.ANYWHERE["layer norm"](a + jnp.tanh(conv(a, KERNEL)) @ SQUARE),
+    "divided, one number a position": lambda a: jnp.tanh(conv(a, KERNEL)) / 6 * jnp.sin(a).sum(-1, keepdims=True),
     "one number a position": lambda a: (
         0.5 * (jnp.tanh(conv(a, KERNEL)) * (jnp.sin(a).sum(-1, keepdims=True) * SQUARE[0]))
     ),

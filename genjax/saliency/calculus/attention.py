@@ -127,10 +127,12 @@ def _offset(matrices: Matrices, places: dict[Any, Rows]) -> int | None:
 def _softmax_axes(p: Any, producers: dict[Any, Any]) -> tuple[int, ...] | None:
     """The axes over which p = e / sum(e), e = exp(s), is normalised; None where p is something else."""
     quotient = producers.get(p)
-    if quotient is None or quotient.primitive.name != "div" or quotient.invars[1] not in producers:
+    if quotient is None or quotient.primitive.name != "div":
         return None
-    spread, above = producers[quotient.invars[1]], producers.get(quotient.invars[0])
-    if spread.primitive.name != "broadcast_in_dim" or above is None or above.primitive.name != "exp":
+    if any(isinstance(v, jex.Literal) or v not in producers for v in quotient.invars):
+        return None
+    above, spread = (producers[v] for v in quotient.invars)
+    if above.primitive.name != "exp" or spread.primitive.name != "broadcast_in_dim":
         return None
     total = producers.get(spread.invars[0])
     if total is None or total.primitive.name != "reduce_sum" or total.invars[0] is not quotient.invars[0]:
