@@ -150,6 +150,13 @@ BREAKAGES = (
         ("tests/saliency/test_series.py::test_sums_are_taken_before_linear_layers",),
     ),
     Breakage(
+        "directions through attention take the rows of the first channel in their block",
+        f"{CALCULUS}/directions.py",
+        "[m.read(t)[channel, :, position + offset] for t in moved[m.variable]]",
+        "[m.read(t)[0 * channel, :, position + offset] for t in moved[m.variable]]",
+        ("tests/saliency/test_attention.py",),
+    ),
+    Breakage(
         "a sum of scaled values forgets what is fixed and the same everywhere",
         f"{CALCULUS}/sums.py",
         "return math.prod(fixed, start=jnp.expand_dims(sums, tuple(axes)))",
