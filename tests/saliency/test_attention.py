@@ -136,17 +136,17 @@ def test_devices_share_the_directions(name):
 
         return jax.jit(derivatives).lower(grid()).compile()
 
-    alone = compiled(8)
+    alone = compiled(16)
     with jax.set_mesh(jax.make_mesh((8,), ("device",), axis_types=(jax.sharding.AxisType.Auto,))):
-        shared = compiled(1)
+        shared = compiled(2)
         found = shared(grid())
     right = alone(grid())
-    assert "1 at a time on each of 8 devices" in found.route.reason and "devices" not in right.route.reason
+    assert "2 at a time on each of 8 devices" in found.route.reason and "devices" not in right.route.reason
     assert len(found.third.sharding.device_set) == 8 and found.third.sharding.is_fully_replicated
     for value, expected in zip(found[:3], right[:3], strict=True):
         np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())
-    # A block of eight directions: each device computes one of them. What comes before the attention is not shared.
-    assert shared.cost_analysis()["flops"] < 0.8 * alone.cost_analysis()["flops"]
+    # A block of sixteen directions: each device computes two. What comes before the attention is not shared.
+    assert shared.cost_analysis()["flops"] < 0.7 * alone.cost_analysis()["flops"]
 
 
 def test_tokens_keep_their_places_through_shapes():
