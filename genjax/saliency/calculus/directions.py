@@ -6,13 +6,14 @@ the attention by `attention.one_token`, and what follows as a series of all toke
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, PartitionSpec
 
-from genjax.saliency.calculus.attention import Attention, at_point, one_token, read_attentions
+from genjax.saliency.calculus.attention import Attention, Matrices, at_point, one_token, read_attentions
 from genjax.saliency.calculus.float64 import Pair
 from genjax.saliency.calculus.forward import (
     Derivatives,
@@ -203,19 +204,21 @@ def _by_channels(
 
         def block(members: jax.Array) -> Any:
             channel, position = members // count, members % count
+
+            def rows_of(m: Matrices, offset: int) -> list[jax.Array]:
+                """The derivatives of the row of each member's position."""
+                return [m.read(t)[channel, :, position + offset] for t in moved[m.variable]]
+
             start: dict[Any, Any] = {}
             for v in rows:
                 terms = found.get(v, ZERO)
                 start[v] = tuple(None if t is None else _only(t[channel], places[v], position) for t in terms)
             third = jnp.zeros(members.shape, activations.dtype)
             for a, point, adjoint in zip(attentions, points, adjoints, strict=True):
-                offsets = (a.query_offset, a.offset, a.offset)
-                q, k, v = (
-                    None if offset is None else [m.read(t)[channel, :, position + offset] for t in moved[m.variable]]
-                    for m, offset in zip((a.q, a.k, a.v), offsets, strict=True)
-                )
-                one = jax.vmap(lambda n, *rows: one_token(a, point, rows, n, adjoint))  # noqa: B023
-                first, second, added = one(position, q, k, v)
+                q = None if a.query_offset is None else rows_of(a.q, a.query_offset)
+                k, v = rows_of(a.k, a.offset), rows_of(a.v, a.offset)
+                one = jax.vmap(partial(one_token, a, point, adjoint=adjoint))
+                first, second, added = one((q, k, v), position)
                 third += added
                 start[a.out.variable] = (a.out.write(first), a.out.write(second), None)
             (along,), added = two_orders(program, start, cotangents)

@@ -39,7 +39,7 @@ def sums_first(flat: Flat, activations: jax.Array) -> Flat:
             step = scaled = None
             if not isinstance(atom, jex.Literal) and atom.aval.shape == shape:
                 step = _step(producers.get(atom), axes, producers, every)
-                scaled = _scaled(atom, axes, producers, every)
+                scaled = _scaled(atom, axes, producers, every) if step is None else None
             if scaled is not None:
                 numbers = read(scaled.numbers).reshape([shape[a] for a in axes])
                 meeting = (tuple(axes), tuple(range(len(axes)))), ((), ())
@@ -80,9 +80,11 @@ def _is_sum(equation: Any) -> bool:
 
 def _saves(atom: Any, axes: Sequence[int], producers: dict[Any, Any], every: dict[Any, Any]) -> bool:
     """Whether the sum of a value over `axes` can be taken before a product."""
-    step = None if isinstance(atom, jex.Literal) else _step(producers.get(atom), axes, producers, every)
+    if isinstance(atom, jex.Literal):
+        return False
+    step = _step(producers.get(atom), axes, producers, every)
     if step is None:
-        return not isinstance(atom, jex.Literal) and _scaled(atom, axes, producers, every) is not None
+        return _scaled(atom, axes, producers, every) is not None
     equation, moving = step
     if equation.primitive.name == "dot_general":
         return True
@@ -126,10 +128,10 @@ def _scaled(atom: Any, axes: Sequence[int], producers: dict[Any, Any], every: di
     moving, fixed = _factors(atom, axes, producers, every)
     if len(moving) != 2 or moving[0] is moving[1]:
         return None
-    shape = atom.aval.shape
+    if any(v.aval.shape[a] != atom.aval.shape[a] for v in moving for a in axes):
+        return None
     for values, numbers in (moving, moving[::-1]):
-        along = all(v.aval.shape[a] == shape[a] for v in moving for a in axes)
-        if along and all(size == 1 for a, size in enumerate(numbers.aval.shape) if a not in axes):
+        if all(size == 1 for a, size in enumerate(numbers.aval.shape) if a not in axes):
             return _Scaled(values, numbers, fixed)
     return None
 
